@@ -1,0 +1,56 @@
+# make course: everything a newcomer wants to see.  make test: the whole suite.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export OMP_NUM_THREADS ?= 1
+STAMPS := .stamps
+SOURCES := $(wildcard solutions/*/*.py)
+BOOK := $(shell find chapters -type f -not -name '*.ipynb' 2>/dev/null) _config.yml _toc.yml
+GRADER := $(wildcard autograder/*.py)
+BANKS := $(wildcard tests/misconceptions/*.py)
+
+.PHONY: course test setup notebooks book sample lock clean
+
+course: $(STAMPS)/notebooks $(STAMPS)/book $(STAMPS)/sample
+	@echo "book:      $(CURDIR)/_build/html/index.html"
+	@echo "notebooks: $(CURDIR)/chapters/attention/exercises/"
+	@echo "report:    $(CURDIR)/sample/graded/report.html"
+
+setup: $(STAMPS)/setup
+notebooks: $(STAMPS)/notebooks
+book: $(STAMPS)/book
+sample: $(STAMPS)/sample
+
+$(STAMPS)/setup: pyproject.toml requirements.lock
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable ".[test]"
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/notebooks: $(STAMPS)/setup $(SOURCES) $(GRADER)
+	autograder release attention
+	@touch $@
+
+$(STAMPS)/book: $(STAMPS)/notebooks $(BOOK) $(SOURCES)
+	rm -rf _build
+	jupyter-book build . -W -n --keep-going
+	@touch $@
+
+$(STAMPS)/sample: $(STAMPS)/notebooks $(BANKS)
+	rm -rf sample
+	autograder sample attention sample
+	autograder grade sample/class --chapter attention --into sample/graded
+	autograder report sample/graded/results.json
+	@touch $@
+
+test: $(STAMPS)/setup
+	ruff check autograder tests/test_grader.py
+	mypy
+	pytest -n 2 tests/test_grader.py
+
+# The lock pins every package; torch without its local version, so that any build of it serves.
+lock:
+	$(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu$$//' > requirements.lock
+
+clean:
+	rm -rf _build sample $(STAMPS)

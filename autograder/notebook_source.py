@@ -1,0 +1,93 @@
+"""From one py:percent source to the notebook that nbgrader knows, and to its visible half.
+
+The source says only what an author must decide (`grade_id`, `solution`, `grade`, `points`);
+the rest of nbgrader's metadata is filled in here, and cell ids are made from the content's place,
+so that two builds are byte-identical.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import re
+from pathlib import Path
+from typing import Any
+
+from autograder.errors import CourseError
+
+HIDDEN = re.compile(r"^[ \t]*### BEGIN HIDDEN TESTS.*?### END HIDDEN TESTS[^\n]*\n?", re.S | re.M)
+SOLUTION = re.compile(r"^([ \t]*)### BEGIN SOLUTION.*?### END SOLUTION[^\n]*\n?", re.S | re.M)
+KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
+
+
+def read_source(path: Path) -> Any:
+    """The notebook of a py:percent file, with complete nbgrader metadata and stable cell ids."""
+    import jupytext
+    import nbformat
+
+    parsed = jupytext.reads(path.read_text(encoding="utf-8"), fmt="py:percent")
+    notebook = nbformat.v4.new_notebook(metadata={"kernelspec": KERNELSPEC, "language_info": {"name": "python"}})
+    seen: set[str] = set()
+    for position, cell in enumerate(parsed.cells):
+        given = dict(cell.metadata.get("nbgrader", {}))
+        metadata: dict[str, Any] = {}
+        if given:
+            metadata["nbgrader"] = _complete(given, path, position)
+            grade_id = metadata["nbgrader"]["grade_id"]
+            if grade_id in seen:
+                raise CourseError(f"{path}: grade_id {grade_id!r} is used twice: give one of the cells another")
+            seen.add(grade_id)
+            _check_cell(cell.source, metadata["nbgrader"], path)
+        name = metadata.get("nbgrader", {}).get("grade_id") or f"{position}:{cell.cell_type}"
+        new = nbformat.v4.new_code_cell if cell.cell_type == "code" else nbformat.v4.new_markdown_cell
+        cell_id = hashlib.sha256(f"{path.stem}:{name}".encode()).hexdigest()[:12]
+        notebook.cells.append(new(cell.source, metadata=metadata, id=cell_id))
+    return notebook
+
+
+def _complete(given: dict[str, Any], path: Path, position: int) -> dict[str, Any]:
+    if not isinstance(given.get("grade_id"), str):
+        raise CourseError(f"{path}: cell {position}: nbgrader metadata without `grade_id`: add one")
+    graded = bool(given.get("grade", False))
+    if graded and not isinstance(given.get("points"), int | float):
+        raise CourseError(f"{path}: {given['grade_id']}: a graded cell needs `points`, a number")
+    full: dict[str, Any] = {
+        "grade": graded,
+        "grade_id": given["grade_id"],
+        "locked": bool(given.get("locked", graded)),
+        "schema_version": 3,
+        "solution": bool(given.get("solution", False)),
+        "task": False,
+    }
+    if graded:
+        full["points"] = given["points"]
+    return full
+
+
+def _check_cell(source: str, metadata: dict[str, Any], path: Path) -> None:
+    """A cell must still be Python once its solution or its hidden tests are gone."""
+    where = f"{path}: {metadata['grade_id']}"
+    for kind in ("SOLUTION", "HIDDEN TESTS"):
+        if source.count(f"### BEGIN {kind}") != source.count(f"### END {kind}"):
+            raise CourseError(f"{where}: BEGIN {kind} and END {kind} do not pair up")
+    if metadata["solution"] and "### BEGIN SOLUTION" not in source:
+        raise CourseError(f"{where}: a solution cell without ### BEGIN SOLUTION: the student would get the answer")
+    try:
+        ast.parse(released(source))
+    except SyntaxError as error:
+        raise CourseError(f"{where}: once released, line {error.lineno} is not Python: {error.msg}") from error
+
+
+def released(source: str) -> str:
+    """What a student sees of a cell: no solution, no hidden test."""
+    return visible(SOLUTION.sub(r"\1raise NotImplementedError  # your code here\n", source))
+
+
+def visible(source: str) -> str:
+    """A test cell without its hidden tests."""
+    return HIDDEN.sub("", source)
+
+
+def exercise_of(test_id: str) -> str:
+    """`test_softmax` grades the exercise `softmax`."""
+    return test_id.removeprefix("test_")

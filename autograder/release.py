@@ -1,0 +1,56 @@
+"""Make the student notebooks of a chapter from its sources, through `nbgrader generate_assignment`."""
+
+from __future__ import annotations
+
+import ast
+import shutil
+import tempfile
+from pathlib import Path
+
+import nbformat
+
+from autograder.course import Course
+from autograder.errors import CourseError
+from autograder.gradebook import checked, nbgrader_api, quiet
+from autograder.notebook_source import read_source
+
+
+def generate(course: Course, chapter: str, workspace: Path) -> list[Path]:
+    """Write `source/` and `release/` of a chapter into an nbgrader workspace; returns the released notebooks."""
+    source = workspace / "source" / chapter
+    source.mkdir(parents=True, exist_ok=True)
+    for path in course.sources(chapter):
+        nbformat.write(read_source(path), source / f"{path.stem}.ipynb")
+    with quiet() as complaints:
+        api = nbgrader_api(workspace, seconds=120)
+        checked(api.generate_assignment(chapter, force=True), complaints, f"generate_assignment {chapter}")
+    released = sorted((workspace / "release" / chapter).glob("*.ipynb"))
+    for path in released:
+        _check_released(path)
+    return released
+
+
+def build_student_notebooks(course: Course, chapter: str, target: Path) -> list[Path]:
+    """Write the student notebooks of a chapter into `target`, leaving nothing else behind."""
+    with tempfile.TemporaryDirectory(prefix="autograder-release-") as folder:
+        released = generate(course, chapter, Path(folder))
+        target.mkdir(parents=True, exist_ok=True)
+        written = []
+        for path in released:
+            shutil.copyfile(path, target / path.name)
+            written.append(target / path.name)
+    return written
+
+
+def _check_released(path: Path) -> None:
+    """Every released cell must parse, and carry no marker of a solution or hidden test."""
+    for cell in nbformat.read(path, as_version=4).cells:
+        if cell.cell_type != "code":
+            continue
+        name = cell.metadata.get("nbgrader", {}).get("grade_id", cell.id)
+        if "### BEGIN" in cell.source or "### END" in cell.source:
+            raise CourseError(f"{path.name}: {name}: a BEGIN/END marker was left in the student notebook")
+        try:
+            ast.parse(cell.source)
+        except SyntaxError as error:
+            raise CourseError(f"{path.name}: {name}: line {error.lineno} is not Python: {error.msg}") from error

@@ -1,0 +1,63 @@
+"""A class made from the bank, so that the expected score of every submission is known."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from pathlib import Path
+
+import nbformat
+
+from autograder.bank import Entry, load_bank
+from autograder.check import graded_cells
+from autograder.course import Course
+from autograder.notebook_source import exercise_of, read_source
+from autograder.release import build_student_notebooks
+
+MARKER = re.compile(r"^[ \t]*### (BEGIN|END) SOLUTION[^\n]*\n?", re.M)
+
+
+def make_sample_class(course: Course, chapter: str, target: Path, *, students: int = 20, seed: int = 0) -> None:
+    """Write `students` folders of notebooks, and what each should score, to `target`/expected.json."""
+    rng = random.Random(seed)
+    bank = load_bank(course.bank(chapter))
+    notebooks = build_student_notebooks(course, chapter, target / "blank")
+    answers = {path.stem: _answers(path) for path in course.sources(chapter)}
+    expected: dict[str, dict[str, float]] = {}
+    for number in range(1, students + 1):
+        student = f"student{number:02d}"
+        skill = rng.random()
+        expected[student] = {}
+        folder = target / "class" / student
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in notebooks:
+            notebook = nbformat.read(path, as_version=4)
+            points = {exercise_of(test): worth for test, worth in graded_cells(notebook).items()}
+            for cell in notebook.cells:
+                name = cell.metadata.get("nbgrader", {}).get("grade_id")
+                if name in points:
+                    cell.source, correct = _attempt(name, cell.source, answers[path.stem], bank, skill, rng)
+                    expected[student][name] = points[name] if correct else 0.0
+            nbformat.write(notebook, folder / path.name)
+    (target / "expected.json").write_text(json.dumps(expected, indent=1), encoding="utf-8")
+
+
+def _answers(source: Path) -> dict[str, str]:
+    cells = read_source(source).cells
+    solutions = {
+        c.metadata.nbgrader.grade_id: c.source for c in cells if c.metadata.get("nbgrader", {}).get("solution")
+    }
+    return {name: MARKER.sub("", text) for name, text in solutions.items()}
+
+
+def _attempt(
+    name: str, stub: str, answers: dict[str, str], bank: list[Entry], skill: float, rng: random.Random
+) -> tuple[str, bool]:
+    """What a student of this skill writes for an exercise, and whether it is right."""
+    mine = [entry for entry in bank if entry.exercise == name]
+    right = [answers[name], *(entry.source for entry in mine if entry.is_right)]
+    wrong = [stub, *(entry.source for entry in mine if not entry.is_right)]
+    if rng.random() < 0.25 + 0.75 * skill:
+        return rng.choice(right), True
+    return rng.choice(wrong), False
