@@ -300,19 +300,25 @@ def _mistakes(mistakes: dict[Key, list[Mistake]]) -> str:
 
 
 def _not_graded(rows: list[dict[str, Any]], full: float) -> str:
-    others = [row for row in rows if row["status"] != "graded"]
-    if not others:
-        return "<section><h2>Not graded to the end</h2><p>None.</p></section>"
+    return _told("Not graded to the end", [row for row in rows if row["status"] != "graded"], full) + _told(
+        "Graded, with a note", [row for row in _graded(rows) if row["note"]], full
+    )
+
+
+def _told(heading: str, rows: list[dict[str, Any]], full: float) -> str:
+    """The rows that need a look, each with its note."""
+    if not rows:
+        return f"<section><h2>{heading}</h2><p>None.</p></section>"
     table = _table(
-        "Submissions not graded to the end",
+        heading,
         ("student", "status", f"score of {full:g}", "what happened"),
         (
             (_text(row["student"]), _text(row["status"]), f"{float(row['score']):g}", _text(_short(row["note"])))
-            for row in others
+            for row in rows
         ),
         numeric=[2],
     )
-    return f"<section><h2>Not graded to the end</h2>\n{table}</section>"
+    return f"<section><h2>{heading}</h2>\n{table}</section>"
 
 
 def _slowest(rows: list[dict[str, Any]]) -> str:
@@ -333,7 +339,7 @@ def _everyone(rows: list[dict[str, Any]], full: float) -> str:
         points = {_key(e): float(e["points"]) for e in row["exercises"]}
         cells = [f"{points[key]:g}" if key in points else DASH for key in exercises]
         lines.append([_text(row["student"]), _text(row["status"]), f"{float(row['score']):g}", *cells])
-    heads = [f"<code>{_text(name)}</code> of {most:g}" for (_, name), most in exercises.items()]
+    heads = [f"<code>{_text(name)}</code> <span>of {most:g}</span>" for (_, name), most in exercises.items()]
     columns = ["student", "status", f"score of {full:g}", *heads]
     table = _table("Points by student and exercise", columns, lines, numeric=range(2, len(columns)))
     return f"<section><h2>Everyone</h2>\n{table}</section>"
@@ -428,27 +434,30 @@ h1 { font-size: 1.7rem; line-height: 1.2; }
 h2 { font-size: 1.25rem; margin-top: 2.5rem; border-bottom: 1px solid var(--rule); padding-bottom: .2rem; }
 h3 { font-size: 1rem; margin: 1.2rem 0 .3rem; }
 .summary { font-size: 1.1rem; }
-.note, caption { color: var(--soft); }
+.note { color: var(--soft); }
 p, li { max-width: 46rem; overflow-wrap: anywhere; }
 ul { margin: 0; padding-left: 1.2rem; }
 .count { font-variant-numeric: tabular-nums; }
 code { font: .92em ui-monospace, monospace; }
 svg { display: block; width: 100%; max-width: 46rem; height: auto; margin: 1rem 0; }
 summary { cursor: pointer; }
-.scroll { overflow-x: auto; margin: 1rem 0; }
+.scroll { position: relative; overflow-x: auto; margin: 1rem 0; }
 .scroll:focus-visible, summary:focus-visible { outline: 2px solid var(--bar); outline-offset: 2px; }
 table { border-collapse: collapse; font-size: .92rem; }
-caption { text-align: left; padding-bottom: .3rem; }
+caption { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
 th, td { padding: .25rem .7rem; border-bottom: 1px solid var(--rule); text-align: left; vertical-align: top; }
-td { max-width: 36rem; overflow-wrap: anywhere; }
+td { max-width: 36rem; overflow-wrap: break-word; }
 thead th { vertical-align: bottom; }
+thead code { writing-mode: vertical-rl; display: inline-block; max-height: 16rem; }
 tbody th { font-weight: 500; }
 th.n, td.n { text-align: right; font-variant-numeric: tabular-nums; }
 @media print {
   :root { color-scheme: light; --ink: #000; --paper: #fff; --soft: #444; --rule: #bbb; --bar: #2f6f9f; }
   main { max-width: none; padding: 0; }
   .scroll { overflow: visible; }
-  section > h2, h3, caption { break-after: avoid; }
+  table { font-size: .75rem; }
+  th, td { padding: .15rem .4rem; }
+  section > h2, h3 { break-after: avoid; }
   tr, svg, li { break-inside: avoid; }
   thead { display: table-header-group; }
 }

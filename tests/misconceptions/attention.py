@@ -1,0 +1,624 @@
+"""Wrong solutions of the attention chapter by name, and right ones that look different.
+
+Each entry runs as if it were typed into the notebook in place of the exercise: it sees the notebook's names.
+"""
+
+import numpy as np
+from scipy.special import softmax as scipy_softmax
+
+from autograder.bank import right, wrong
+
+# The notebook `heads`
+
+
+@wrong("causal_mask", says="diagonal is excluded")
+def causal_without_self(q_len, k_len):
+    """A token may look at earlier tokens only, not at itself."""
+    return np.tril(np.ones((q_len, k_len), dtype=bool), k=k_len - q_len - 1)
+
+
+@wrong("causal_mask", says="q_len by q_len")
+def causal_square_only(q_len, k_len):
+    """The mask is always square: the number of keys is forgotten."""
+    return np.tril(np.ones((q_len, q_len), dtype=bool))
+
+
+@wrong("causal_mask", says="k_len by k_len")
+def causal_square_of_keys(q_len, k_len):
+    """The mask is always square: every key gets a row."""
+    return np.tril(np.ones((k_len, k_len), dtype=bool))
+
+
+@wrong("causal_mask", says="triangle is swapped")
+def causal_upper_triangle(q_len, k_len):
+    """The upper triangle in place of the lower one."""
+    return np.triu(np.ones((q_len, k_len), dtype=bool), k=k_len - q_len)
+
+
+@wrong("causal_mask", says="inverted")
+def causal_true_means_hidden(q_len, k_len):
+    """True marks what is hidden, as in nn.MultiheadAttention."""
+    return np.triu(np.ones((q_len, k_len), dtype=bool), k=k_len - q_len + 1)
+
+
+@wrong("causal_mask", says="first query was aligned with the first key")
+def causal_aligned_at_the_start(q_len, k_len):
+    """The triangle starts at the top left, although the queries are the last tokens."""
+    return np.tril(np.ones((q_len, k_len), dtype=bool))
+
+
+@wrong("causal_mask", says="dtype bool")
+def causal_minus_infinity(q_len, k_len):
+    """A mask of 0 and -inf to add to the scores."""
+    return np.triu(np.full((q_len, k_len), -np.inf), k=k_len - q_len + 1)
+
+
+@wrong("causal_mask", says="everything is allowed")
+def causal_allows_everything(q_len, k_len):
+    """A mask that hides nothing."""
+    return np.ones((q_len, k_len), dtype=bool)
+
+
+@right("causal_mask")
+def causal_with_tri(q_len, k_len):
+    """np.tri with an offset."""
+    return np.tri(q_len, k_len, k_len - q_len, dtype=bool)
+
+
+@right("causal_mask")
+def causal_with_loops(q_len, k_len):
+    """Cell by cell, counted from the end."""
+    mask = np.zeros((q_len, k_len), dtype=bool)
+    for i in range(q_len):
+        for j in range(k_len):
+            mask[i, j] = q_len - i <= k_len - j
+    return mask
+
+
+# --- padding_mask ---
+
+
+@wrong("padding_mask", says="masks the queries")
+def padding_on_the_query_axis(lengths, T):
+    """The mask broadcasts over the keys and hides queries."""
+    return (np.arange(T) < np.asarray(lengths)[:, None])[:, None, :, None]
+
+
+@wrong("padding_mask", says="off by one: one padding token")
+def padding_one_token_too_many(lengths, T):
+    """<= in place of <."""
+    return np.arange(T) <= np.asarray(lengths)[:, None, None, None]
+
+
+@wrong("padding_mask", says="off by one: the last real token")
+def padding_one_token_too_few(lengths, T):
+    """The length is taken for the index of the first hidden place plus one."""
+    return np.arange(T) < np.asarray(lengths)[:, None, None, None] - 1
+
+
+@wrong("padding_mask", says="inverted")
+def padding_true_means_padding(lengths, T):
+    """True marks the padding, as in key_padding_mask."""
+    return np.arange(T) >= np.asarray(lengths)[:, None, None, None]
+
+
+@wrong("padding_mask", says="NaN")
+def padding_minus_infinity(lengths, T):
+    """0 and -inf to add to the scores: an empty row turns into NaN in the softmax."""
+    return np.where(np.arange(T) < np.asarray(lengths)[:, None, None, None], 0.0, -np.inf)
+
+
+@wrong("padding_mask", says="an empty sentence got one real token")
+def padding_empty_row_clipped(lengths, T):
+    """To dodge the NaN of an empty row, its first padding token is called real."""
+    return np.arange(T) < np.maximum(np.asarray(lengths), 1)[:, None, None, None]
+
+
+@wrong("padding_mask", says="axes for heads and queries are missing")
+def padding_two_axes(lengths, T):
+    """Shape (B, T), which lines up with queries and keys instead of the batch."""
+    return np.arange(T) < np.asarray(lengths)[:, None]
+
+
+@wrong("padding_mask", says="on the left")
+def padding_on_the_left(lengths, T):
+    """The real tokens are expected at the end of the row."""
+    return np.arange(T) >= T - np.asarray(lengths)[:, None, None, None]
+
+
+@right("padding_mask")
+def padding_with_loop(lengths, T):
+    """Row by row."""
+    mask = np.zeros((len(lengths), 1, 1, T), dtype=bool)
+    for b, n in enumerate(lengths):
+        mask[b, 0, 0, :n] = True
+    return mask
+
+
+@right("padding_mask")
+def padding_with_table(lengths, T):
+    """Row n of a triangle has n real tokens."""
+    return np.tri(T + 1, T, -1, dtype=bool)[np.asarray(lengths)].reshape(-1, 1, 1, T)
+
+
+# --- self_attention ---
+
+
+@wrong("self_attention", says="transposed")
+def self_weights_transposed(x, Wq, Wk, Wv):
+    """x @ W.T, as nn.Linear stores it."""
+    return attend(x @ Wq.T, x @ Wk.T, x @ Wv.T)
+
+
+@wrong("self_attention", says="one projection is shared by queries and keys")
+def self_shared_query_key(x, Wq, Wk, Wv):
+    """The keys use the queries' weights."""
+    return attend(x @ Wq, x @ Wq, x @ Wv)
+
+
+@wrong("self_attention", says="one projection is shared by queries, keys and values")
+def self_one_projection_for_all(x, Wq, Wk, Wv):
+    """One matrix makes queries, keys and values."""
+    h = x @ Wq
+    return attend(h, h, h)
+
+
+@wrong("self_attention", says="previous token")
+def self_keys_from_previous_step(x, Wq, Wk, Wv):
+    """Each place gets the key of the token before it."""
+    return attend(x @ Wq, np.roll(x, 1, axis=1) @ Wk, x @ Wv)
+
+
+@wrong("self_attention", says="in a chain")
+def self_projections_in_a_chain(x, Wq, Wk, Wv):
+    """The name x is reused, so each projection starts from the one before."""
+    q = x = x @ Wq
+    k = x = x @ Wk
+    v = x @ Wv
+    return attend(q, k, v)
+
+
+@wrong("self_attention", says="queries and keys are swapped")
+def self_query_key_swapped(x, Wq, Wk, Wv):
+    """Queries and keys change places."""
+    return attend(x @ Wk, x @ Wq, x @ Wv)
+
+
+@wrong("self_attention", says="not projected")
+def self_values_not_projected(x, Wq, Wk, Wv):
+    """The weights mix the tokens themselves, not their values."""
+    return attend(x @ Wq, x @ Wk, x)
+
+
+@wrong("self_attention", says="no token looks at itself")
+def self_excludes_itself(x, Wq, Wk, Wv):
+    """The keys are "the other positions"."""
+    return attend(x @ Wq, x @ Wk, x @ Wv, ~np.eye(x.shape[1], dtype=bool))
+
+
+@wrong("self_attention", says="not divided by √d")
+def self_without_scale(x, Wq, Wk, Wv):
+    """Written out by hand, without the scale."""
+    return scipy_softmax((x @ Wq) @ (x @ Wk).transpose(0, 2, 1), axis=-1) @ (x @ Wv)
+
+
+@right("self_attention")
+def self_with_einsum(x, Wq, Wk, Wv):
+    """All in einsum."""
+    q, k, v = (np.einsum("btc,cd->btd", x, W) for W in (Wq, Wk, Wv))
+    weights = scipy_softmax(np.einsum("bqd,bkd->bqk", q, k) / q.shape[-1] ** 0.5, axis=-1)
+    return np.einsum("bqk,bkd->bqd", weights, v)
+
+
+@right("self_attention")
+def self_with_loops(x, Wq, Wk, Wv):
+    """Sentence by sentence, query by query."""
+    out = []
+    for sentence in x:
+        k, v = sentence @ Wk, sentence @ Wv
+        rows = []
+        for token in sentence:
+            e = np.exp(k @ (token @ Wq) / np.sqrt(Wq.shape[1]))
+            rows.append(e @ v / e.sum())
+        out.append(rows)
+    return np.array(out)
+
+
+@right("self_attention")
+def self_in_float32(x, Wq, Wk, Wv):
+    """The same in single precision."""
+    x, Wq, Wk, Wv = (a.astype(np.float32) for a in (x, Wq, Wk, Wv))
+    return attend(x @ Wq, x @ Wk, x @ Wv)
+
+
+# --- split_heads ---
+
+
+@wrong("split_heads", says="reshape without a transpose")
+def split_by_reshape_alone(x, H):
+    """One reshape to the final shape: a head holds a few whole tokens."""
+    B, T, D = x.shape
+    return x.reshape(B, H, T, D // H)
+
+
+@wrong("split_heads", says="axes of tokens and heads are not swapped")
+def split_without_swap(x, H):
+    """The last axis is cut and nothing is moved."""
+    B, T, D = x.shape
+    return x.reshape(B, T, H, D // H)
+
+
+@wrong("split_heads", says="interleaved")
+def split_interleaved(x, H):
+    """(d, H) in place of (H, d): head h takes every H-th column."""
+    B, T, D = x.shape
+    return x.reshape(B, T, D // H, H).transpose(0, 3, 1, 2)
+
+
+@wrong("split_heads", says="before the batch")
+def split_heads_first(x, H):
+    """np.split stacks the heads in front of the batch."""
+    return np.stack(np.split(x, H, axis=-1))
+
+
+@wrong("split_heads", says="mixed up")
+def split_width_for_heads(x, H):
+    """H is taken for the width of a head."""
+    B, T, D = x.shape
+    return x.reshape(B, T, H, D // H).transpose(0, 3, 1, 2)
+
+
+@wrong("split_heads", says="same slice")
+def split_same_slice(x, H):
+    """Every head gets the first slice."""
+    d = x.shape[-1] // H
+    return np.stack([x[:, :, :d] for _ in range(H)], axis=1)
+
+
+@right("split_heads")
+def split_with_slices(x, H):
+    """Slice by slice."""
+    d = x.shape[-1] // H
+    return np.stack([x[..., h * d : (h + 1) * d] for h in range(H)], axis=1)
+
+
+@right("split_heads")
+def split_with_swapaxes(x, H):
+    """Reshape with -1, then swapaxes."""
+    return np.swapaxes(x.reshape(*x.shape[:2], H, -1), 1, 2)
+
+
+# --- merge_heads ---
+
+
+@wrong("merge_heads", says="reshape without a transpose")
+def merge_by_reshape_alone(x):
+    """One reshape: undoes a split that is a bare reshape, and is wrong like it."""
+    B, H, T, d = x.shape
+    return x.reshape(B, T, H * d)
+
+
+@wrong("merge_heads", says="interleaved")
+def merge_interleaved(x):
+    """The heads alternate number by number."""
+    B, H, T, d = x.shape
+    return x.transpose(0, 2, 3, 1).reshape(B, T, H * d)
+
+
+@wrong("merge_heads", says="added or averaged")
+def merge_by_mean(x):
+    """The heads are averaged away."""
+    return x.mean(axis=1)
+
+
+@wrong("merge_heads", says="added or averaged")
+def merge_by_sum(x):
+    """The heads are added up."""
+    return x.sum(axis=1)
+
+
+@wrong("merge_heads", says="wrong axes are swapped")
+def merge_wrong_axes(x):
+    """Heads and width are swapped in place of heads and tokens."""
+    B, H, T, d = x.shape
+    return x.transpose(0, 3, 2, 1).reshape(B, T, H * d)
+
+
+@wrong("merge_heads", says="not joined")
+def merge_not_joined(x):
+    """The axes are swapped and left apart."""
+    return x.transpose(0, 2, 1, 3)
+
+
+@wrong("merge_heads", says="reverse order")
+def merge_last_head_first(x):
+    """The last head comes first."""
+    return np.concatenate([x[:, h] for h in range(x.shape[1] - 1, -1, -1)], axis=-1)
+
+
+@right("merge_heads")
+def merge_with_concatenate(x):
+    """Head by head, side by side."""
+    return np.concatenate([x[:, h] for h in range(x.shape[1])], axis=-1)
+
+
+@right("merge_heads")
+def merge_with_einsum(x):
+    """einsum swaps the axes, reshape joins them."""
+    B, H, T, d = x.shape
+    return np.einsum("bhtd->bthd", x).reshape(B, T, H * d)
+
+
+# --- multi_head_attention ---
+
+
+@wrong("multi_head_attention", says="divided by √D")
+def mha_scale_by_model_width(x, Wq, Wk, Wv, Wo, H, causal=False):
+    """The scale is the model width's, not the head's."""
+    B, T, D = x.shape
+    q, k, v = ((x @ W).reshape(B, T, H, D // H).transpose(0, 2, 1, 3) for W in (Wq, Wk, Wv))
+    scores = q @ k.transpose(0, 1, 3, 2) / np.sqrt(D)
+    if causal:
+        scores = np.where(np.tri(T, dtype=bool), scores, -np.inf)
+    return (scipy_softmax(scores, axis=-1) @ v).transpose(0, 2, 1, 3).reshape(B, T, D) @ Wo
+
+
+@wrong("multi_head_attention", says="Wo is missing")
+def mha_without_output_projection(x, Wq, Wk, Wv, Wo, H, causal=False):
+    """The merged heads are returned as they are."""
+    B, T, D = x.shape
+    q, k, v = ((x @ W).reshape(B, T, H, D // H).transpose(0, 2, 1, 3) for W in (Wq, Wk, Wv))
+    return attend(q, k, v, np.tri(T, dtype=bool) if causal else None).transpose(0, 2, 1, 3).reshape(B, T, D)
+
+
+@wrong("multi_head_attention", says="averaged")
+def mha_heads_averaged(x, Wq, Wk, Wv, Wo, H, causal=False):
+    """The heads are averaged, and the first rows of Wo used."""
+    B, T, D = x.shape
+    q, k, v = ((x @ W).reshape(B, T, H, D // H).transpose(0, 2, 1, 3) for W in (Wq, Wk, Wv))
+    heads = attend(q, k, v, np.tri(T, dtype=bool) if causal else None)
+    return heads.mean(axis=1) @ Wo[: D // H]
+
+
+@wrong("multi_head_attention", says="averaged")
+def mha_heads_averaged_no_wo(x, Wq, Wk, Wv, Wo, H, causal=False):
+    """The heads are averaged, and Wo does not fit any more."""
+    B, T, D = x.shape
+    q, k, v = ((x @ W).reshape(B, T, H, D // H).transpose(0, 2, 1, 3) for W in (Wq, Wk, Wv))
+    return attend(q, k, v, np.tri(T, dtype=bool) if causal else None).mean(axis=1)
+
+
+@wrong("multi_head_attention", says="reshape without a transpose (and so is the merge)")
+def mha_bare_reshapes(x, Wq, Wk, Wv, Wo, H, causal=False):
+    """Split and merge are bare reshapes, whose round trip is perfect."""
+    B, T, D = x.shape
+    q, k, v = ((x @ W).reshape(B, H, T, D // H) for W in (Wq, Wk, Wv))
+    return attend(q, k, v, np.tri(T, dtype=bool) if causal else None).reshape(B, T, D) @ Wo
+
+
+@wrong("multi_head_attention", says="merge of the heads is a reshape")
+def mha_merge_by_reshape(x, Wq, Wk, Wv, Wo, H, causal=False):
+    """The split is right; the way back forgets the transpose."""
+    B, T, D = x.shape
+    q, k, v = ((x @ W).reshape(B, T, H, D // H).transpose(0, 2, 1, 3) for W in (Wq, Wk, Wv))
+    return attend(q, k, v, np.tri(T, dtype=bool) if causal else None).reshape(B, T, D) @ Wo
+
+
+@wrong("multi_head_attention", says="causal is ignored")
+def mha_causal_ignored(x, Wq, Wk, Wv, Wo, H, causal=False):
+    """The flag is accepted and never used."""
+    B, T, D = x.shape
+    q, k, v = ((x @ W).reshape(B, T, H, D // H).transpose(0, 2, 1, 3) for W in (Wq, Wk, Wv))
+    return attend(q, k, v).transpose(0, 2, 1, 3).reshape(B, T, D) @ Wo
+
+
+@wrong("multi_head_attention", says="always on")
+def mha_always_causal(x, Wq, Wk, Wv, Wo, H, causal=False):
+    """The causal mask is there whatever the flag says."""
+    B, T, D = x.shape
+    q, k, v = ((x @ W).reshape(B, T, H, D // H).transpose(0, 2, 1, 3) for W in (Wq, Wk, Wv))
+    return attend(q, k, v, np.tri(T, dtype=bool)).transpose(0, 2, 1, 3).reshape(B, T, D) @ Wo
+
+
+@wrong("multi_head_attention", says="causal mask is inverted")
+def mha_causal_upper_triangle(x, Wq, Wk, Wv, Wo, H, causal=False):
+    """With causal=True, tokens look at themselves and the future."""
+    B, T, D = x.shape
+    q, k, v = ((x @ W).reshape(B, T, H, D // H).transpose(0, 2, 1, 3) for W in (Wq, Wk, Wv))
+    mask = np.triu(np.ones((T, T), dtype=bool)) if causal else None
+    return attend(q, k, v, mask).transpose(0, 2, 1, 3).reshape(B, T, D) @ Wo
+
+
+@wrong("multi_head_attention", says="only one head")
+def mha_single_head(x, Wq, Wk, Wv, Wo, H, causal=False):
+    """H is ignored."""
+    return attend(x @ Wq, x @ Wk, x @ Wv, np.tri(x.shape[1], dtype=bool) if causal else None) @ Wo
+
+
+@wrong("multi_head_attention", says="Wo is transposed")
+def mha_output_projection_transposed(x, Wq, Wk, Wv, Wo, H, causal=False):
+    """Wo.T, as nn.Linear stores it."""
+    B, T, D = x.shape
+    q, k, v = ((x @ W).reshape(B, T, H, D // H).transpose(0, 2, 1, 3) for W in (Wq, Wk, Wv))
+    return attend(q, k, v, np.tri(T, dtype=bool) if causal else None).transpose(0, 2, 1, 3).reshape(B, T, D) @ Wo.T
+
+
+@right("multi_head_attention")
+def mha_with_head_loop(x, Wq, Wk, Wv, Wo, H, causal=False):
+    """One head after the other, each adding its rows of Wo."""
+    D = x.shape[-1]
+    d = D // H
+    mask = np.tril(np.ones((x.shape[1], x.shape[1]))) > 0 if causal else None
+    out = np.zeros_like(x)
+    for s in (slice(h * d, (h + 1) * d) for h in range(H)):
+        out += attend(x @ Wq[:, s], x @ Wk[:, s], x @ Wv[:, s], mask) @ Wo[s]
+    return out
+
+
+@right("multi_head_attention")
+def mha_with_einsum(x, Wq, Wk, Wv, Wo, H, causal=False):
+    """The weights are cut into heads, not the projections."""
+    B, T, D = x.shape
+    q, k, v = (np.einsum("btc,chd->bhtd", x, W.reshape(D, H, D // H)) for W in (Wq, Wk, Wv))
+    scores = np.einsum("bhqd,bhkd->bhqk", q, k) * (D // H) ** -0.5
+    if causal:
+        scores = scores + np.triu(np.full((T, T), -np.inf), 1)
+    return np.einsum("bhqk,bhkd,hdc->bqc", scipy_softmax(scores, axis=-1), v, Wo.reshape(H, D // H, D))
+
+
+# --- cross_attention ---
+
+
+@wrong("cross_attention", says="queries and memory are swapped")
+def cross_roles_swapped(x, memory, Wq, Wk, Wv):
+    """The memory asks and x answers."""
+    return attend(memory @ Wq, x @ Wk, x @ Wv)
+
+
+@wrong("cross_attention", says="causal mask is kept")
+def cross_causal_kept(x, memory, Wq, Wk, Wv):
+    """The decoder's causal mask is kept for the memory."""
+    mask = np.tri(x.shape[1], memory.shape[1], dtype=bool)
+    return attend(x @ Wq, memory @ Wk, memory @ Wv, mask)
+
+
+@wrong("cross_attention", says="memory is ignored")
+def cross_memory_ignored(x, memory, Wq, Wk, Wv):
+    """Self-attention over x."""
+    return attend(x @ Wq, x @ Wk, x @ Wv)
+
+
+@wrong("cross_attention", says="values come from x")
+def cross_values_from_x(x, memory, Wq, Wk, Wv):
+    """Only the keys come from the memory."""
+    return attend(x @ Wq, memory @ Wk, x @ Wv)
+
+
+@wrong("cross_attention", says="keys come from x")
+def cross_keys_from_x(x, memory, Wq, Wk, Wv):
+    """Only the values come from the memory."""
+    return attend(x @ Wq, x @ Wk, memory @ Wv)
+
+
+@wrong("cross_attention", says="x is appended to the memory")
+def cross_memory_and_x(x, memory, Wq, Wk, Wv):
+    """The queries look at the memory and at x."""
+    both = np.concatenate([memory, x], axis=1)
+    return attend(x @ Wq, both @ Wk, both @ Wv)
+
+
+@wrong("cross_attention", says="not divided by √d")
+def cross_without_scale(x, memory, Wq, Wk, Wv):
+    """Written out by hand, without the scale."""
+    return scipy_softmax(x @ Wq @ (memory @ Wk).transpose(0, 2, 1), axis=-1) @ (memory @ Wv)
+
+
+@right("cross_attention")
+def cross_with_einsum(x, memory, Wq, Wk, Wv):
+    """Scores in one einsum, without naming queries and keys."""
+    scores = np.einsum("bqc,cd,md,bkm->bqk", x, Wq, Wk, memory) / np.sqrt(Wq.shape[1])
+    return np.einsum("bqk,bkm,mv->bqv", scipy_softmax(scores, axis=-1), memory, Wv)
+
+
+@right("cross_attention")
+def cross_project_after_mixing(x, memory, Wq, Wk, Wv):
+    """Mixes the memory first and projects the mixture: the same, since the weighted sum is linear."""
+    return attend(x @ Wq, memory @ Wk, memory) @ Wv
+
+
+# --- sinusoidal_positions ---
+
+
+@wrong("sinusoidal_positions", says="two halves")
+def positions_in_halves(T, D, base=10000.0):
+    """All sines, then all cosines."""
+    angles = np.arange(T)[:, None] * base ** (-np.arange(0, D, 2) / D)
+    return np.concatenate([np.sin(angles), np.cos(angles)], axis=1)
+
+
+@wrong("sinusoidal_positions", says="base is ignored")
+def positions_base_hard_coded(T, D, base=10000.0):
+    """10000 is written into the formula."""
+    angles = np.arange(T)[:, None] * 10000.0 ** (-np.arange(0, D, 2) / D)
+    return np.stack([np.sin(angles), np.cos(angles)], axis=-1).reshape(T, D)
+
+
+@wrong("sinusoidal_positions", says="the base is e")
+def positions_log_of_base_lost(T, D, base=10000.0):
+    """exp(-2i/D) without the factor log(base)."""
+    angles = np.arange(T)[:, None] * np.exp(-np.arange(0, D, 2) / D)
+    return np.stack([np.sin(angles), np.cos(angles)], axis=-1).reshape(T, D)
+
+
+@wrong("sinusoidal_positions", says="even and odd columns are swapped")
+def positions_cosine_first(T, D, base=10000.0):
+    """Cosines in the even columns."""
+    angles = np.arange(T)[:, None] * base ** (-np.arange(0, D, 2) / D)
+    return np.stack([np.cos(angles), np.sin(angles)], axis=-1).reshape(T, D)
+
+
+@wrong("sinusoidal_positions", says="different speeds")
+def positions_exponent_per_column(T, D, base=10000.0):
+    """Every column has its own exponent: the odd ones are off by one."""
+    angles = np.arange(T)[:, None] * base ** (-np.arange(D) / D)
+    return np.where(np.arange(D) % 2 == 0, np.sin(angles), np.cos(angles))
+
+
+@wrong("sinusoidal_positions", says="i/D instead of 2i/D")
+def positions_exponent_not_doubled(T, D, base=10000.0):
+    """The pair's number in place of the column's."""
+    angles = np.arange(T)[:, None] * base ** (-np.arange(D // 2) / D)
+    return np.stack([np.sin(angles), np.cos(angles)], axis=-1).reshape(T, D)
+
+
+@wrong("sinusoidal_positions", says="doubled twice")
+def positions_exponent_doubled_twice(T, D, base=10000.0):
+    """arange(0, D, 2) is 2i already, and is doubled again."""
+    angles = np.arange(T)[:, None] * base ** (-2 * np.arange(0, D, 2) / D)
+    return np.stack([np.sin(angles), np.cos(angles)], axis=-1).reshape(T, D)
+
+
+@wrong("sinusoidal_positions", says="count from 1")
+def positions_from_one(T, D, base=10000.0):
+    """The first position is 1."""
+    angles = np.arange(1, T + 1)[:, None] * base ** (-np.arange(0, D, 2) / D)
+    return np.stack([np.sin(angles), np.cos(angles)], axis=-1).reshape(T, D)
+
+
+@wrong("sinusoidal_positions", says="wrong sign")
+def positions_exponent_sign(T, D, base=10000.0):
+    """Multiplies by base^(2i/D) in place of dividing."""
+    angles = np.arange(T)[:, None] * base ** (np.arange(0, D, 2) / D)
+    return np.stack([np.sin(angles), np.cos(angles)], axis=-1).reshape(T, D)
+
+
+@wrong("sinusoidal_positions", says="sines only")
+def positions_sines_only(T, D, base=10000.0):
+    """The same sine in both columns of a pair."""
+    angles = np.arange(T)[:, None] * base ** (-np.arange(0, D, 2) / D)
+    return np.repeat(np.sin(angles), 2, axis=1)
+
+
+@right("sinusoidal_positions")
+def positions_with_complex_numbers(T, D, base=10000.0):
+    """e^(i·angle): its imaginary part is the sine, its real part the cosine."""
+    turns = np.exp(1j * np.outer(np.arange(T), np.exp(-np.log(base) * np.arange(0, D, 2) / D)))
+    return np.stack([turns.imag, turns.real], axis=-1).reshape(T, D)
+
+
+@right("sinusoidal_positions")
+def positions_with_loops(T, D, base=10000.0):
+    """Number by number."""
+    table = np.zeros((T, D))
+    for t in range(T):
+        for i in range(D // 2):
+            angle = t / base ** (2 * i / D)
+            table[t, 2 * i], table[t, 2 * i + 1] = np.sin(angle), np.cos(angle)
+    return table
+
+
+@right("sinusoidal_positions")
+def positions_in_float32(T, D, base=10000.0):
+    """The same in single precision."""
+    angles = np.arange(T, dtype=np.float32)[:, None] / np.float32(base) ** (np.arange(0, D, 2, dtype=np.float32) / D)
+    return np.stack([np.sin(angles), np.cos(angles)], axis=-1).reshape(T, D)
