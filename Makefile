@@ -43,7 +43,7 @@ $(STAMPS)/sample: $(STAMPS)/notebooks $(BANKS)
 	autograder report sample/graded/results.json
 	@touch $@
 
-test: $(STAMPS)/setup
+test: $(STAMPS)/book
 	ruff check .
 	mypy
 	pytest -n 2

@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -69,7 +70,9 @@ def quiet() -> Iterator[list[str]]:
     before = logger.handlers[:], logger.level, logger.propagate
     logger.handlers, logger.propagate = [handler], False
     try:
-        yield complaints
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Object of type .* not in session")  # nbgrader's own
+            yield complaints
     finally:
         logger.handlers, logger.propagate = before[0], before[2]
         logger.setLevel(before[1])

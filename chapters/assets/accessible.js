@@ -8,6 +8,8 @@
     for (const node of document.querySelectorAll("pre, .cell_output, table.lab-grid")) {
       if (node.scrollWidth > node.clientWidth || node.scrollHeight > node.clientHeight) node.tabIndex = 0;
     }
+    const side = document.querySelector(".bd-sidebar-primary");
+    if (side) { side.setAttribute("role", "navigation"); side.setAttribute("aria-label", "Book"); }
     const skip = document.getElementById("pst-skip-link");
     if (skip) { skip.setAttribute("role", "navigation"); skip.setAttribute("aria-label", "Skip"); }
   };

@@ -8,6 +8,295 @@ from scipy.special import softmax as scipy_softmax
 
 from autograder.bank import right, wrong
 
+# The notebook `weights`
+
+
+@wrong("softmax", says="overflow")
+def soft_without_shift(x, axis=-1):
+    """The formula as printed: exp overflows for large numbers."""
+    e = np.exp(x)
+    return e / e.sum(axis=axis, keepdims=True)
+
+
+@wrong("softmax", says="maximum of the whole array")
+def soft_shifted_by_the_global_maximum(x, axis=-1):
+    """One maximum for the whole array: a row far below it becomes 0/0."""
+    e = np.exp(x - x.max())
+    return e / e.sum(axis=axis, keepdims=True)
+
+
+@wrong("softmax", says="was not followed")
+def soft_hard_coded_axis(x, axis=-1):
+    """The axis is always the last one, whatever was asked for."""
+    e = np.exp(x - x.max(axis=-1, keepdims=True))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+@wrong("softmax", says="keepdims=True")
+def soft_sum_without_keepdims(x, axis=-1):
+    """The sum loses its axis: wrong on a square, an error elsewhere."""
+    e = np.exp(x - x.max(axis=axis, keepdims=True))
+    return e / e.sum(axis=axis)
+
+
+@wrong("softmax", says="sum is over the whole array")
+def soft_over_everything(x, axis=-1):
+    """One sum for the whole array."""
+    e = np.exp(x - x.max())
+    return e / e.sum()
+
+
+@wrong("softmax", says="exponential is missing")
+def soft_without_exp(x, axis=-1):
+    """The numbers are divided by their sum, without the exponential."""
+    return x / x.sum(axis=axis, keepdims=True)
+
+
+@wrong("softmax", says="sign is wrong")
+def soft_of_the_negatives(x, axis=-1):
+    """max - x in place of x - max."""
+    e = np.exp(x.min(axis=axis, keepdims=True) - x)
+    return e / e.sum(axis=axis, keepdims=True)
+
+
+@wrong("softmax", says="clipped")
+def soft_clipped(x, axis=-1):
+    """Large numbers are clipped to avoid the overflow."""
+    e = np.exp(np.clip(x, -700, 700))
+    return e / e.sum(axis=axis, keepdims=True)
+
+
+@wrong("softmax", says="shifted exponentials were not divided")
+def soft_not_normalised(x, axis=-1):
+    """The division is forgotten."""
+    return np.exp(x - x.max(axis=axis, keepdims=True))
+
+
+@right("softmax")
+def soft_by_logarithms(x, axis=-1):
+    """exp of x minus its log-sum-exp."""
+    m = np.max(x, axis=axis, keepdims=True)
+    return np.exp(x - m - np.log(np.sum(np.exp(x - m), axis=axis, keepdims=True)))
+
+
+@right("softmax")
+def soft_with_moved_axis(x, axis=-1):
+    """The axis is brought to the front, where reductions broadcast by themselves."""
+    y = np.moveaxis(np.asarray(x, dtype=float), axis, 0)
+    e = np.exp(y - y.max(0))
+    return np.moveaxis(e / e.sum(0), 0, axis)
+
+
+# --- scaled_scores ---
+
+
+@wrong("scaled_scores", says="scale is missing")
+def scores_unscaled(q, k):
+    """The dot products, not divided."""
+    return q @ np.swapaxes(k, -1, -2)
+
+
+@wrong("scaled_scores", says="divided by d itself")
+def scores_over_d(q, k):
+    """Divided by d, not by its root."""
+    return q @ np.swapaxes(k, -1, -2) / q.shape[-1]
+
+
+@wrong("scaled_scores", says="root of Tq")
+def scores_over_root_of_queries(q, k):
+    """Divided by the root of the number of queries."""
+    return q @ np.swapaxes(k, -1, -2) / np.sqrt(q.shape[-2])
+
+
+@wrong("scaled_scores", says="number of keys")
+def scores_over_root_of_keys(q, k):
+    """Divided by the root of the number of keys."""
+    return q @ np.swapaxes(k, -1, -2) / np.sqrt(k.shape[-2])
+
+
+@wrong("scaled_scores", says="before the split into heads")
+def scores_over_root_of_model_width(q, k):
+    """After a head split still divided by the root of the model's width."""
+    width = q.shape[-1] * (q.shape[-3] if q.ndim == 4 else 1)
+    return q @ np.swapaxes(k, -1, -2) / np.sqrt(width)
+
+
+@wrong("scaled_scores", says="q and k are swapped")
+def scores_swapped(q, k):
+    """Keys in the rows, queries in the columns."""
+    return k @ np.swapaxes(q, -1, -2) / np.sqrt(q.shape[-1])
+
+
+@wrong("scaled_scores", says=".T reverses all")
+def scores_with_dot_t(q, k):
+    """.T, which reverses the batch axes too."""
+    return q @ k.T / np.sqrt(q.shape[-1])
+
+
+@wrong("scaled_scores", says="weights, not scores")
+def scores_after_softmax(q, k):
+    """The softmax is applied already."""
+    return scipy_softmax(q @ np.swapaxes(k, -1, -2) / np.sqrt(q.shape[-1]), axis=-1)
+
+
+@wrong("scaled_scores", says="multiplied by the root")
+def scores_times_root(q, k):
+    """Multiplied by the root of d."""
+    return q @ np.swapaxes(k, -1, -2) * np.sqrt(q.shape[-1])
+
+
+@right("scaled_scores")
+def scores_with_einsum(q, k):
+    """One einsum."""
+    return np.einsum("...qd,...kd->...qk", q, k) * q.shape[-1] ** -0.5
+
+
+@right("scaled_scores")
+def scores_scaled_beforehand(q, k):
+    """The queries are scaled before the product, which is written as a broadcast sum."""
+    q = q / np.sqrt(k.shape[-1])
+    return (q[..., :, None, :] * k[..., None, :, :]).sum(-1)
+
+
+# --- attention ---
+
+
+@wrong("attention", says="mask is inverted")
+def attn_mask_inverted(q, k, v, mask=None):
+    """True is taken for 'hidden'."""
+    s = q @ np.swapaxes(k, -1, -2) / np.sqrt(q.shape[-1])
+    if mask is not None:
+        s = np.where(mask, -1e30, s)
+    w = scipy_softmax(s, axis=-1)
+    return w @ v, w
+
+
+@wrong("attention", says="after the softmax, so the rows")
+def attn_mask_after_softmax(q, k, v, mask=None):
+    """The weights are masked, not the scores: the rows no longer sum to 1."""
+    w = scipy_softmax(q @ np.swapaxes(k, -1, -2) / np.sqrt(q.shape[-1]), axis=-1)
+    if mask is not None:
+        w = w * mask
+    return w @ v, w
+
+
+@wrong("attention", says="runs over the queries")
+def attn_softmax_over_queries(q, k, v, mask=None):
+    """The softmax runs over the query axis."""
+    s = q @ np.swapaxes(k, -1, -2) / np.sqrt(q.shape[-1])
+    if mask is not None:
+        s = np.where(mask, s, -1e30)
+    w = scipy_softmax(s, axis=-2)
+    return w @ v, w
+
+
+@wrong("attention", says="scale is missing")
+def attn_unscaled(q, k, v, mask=None):
+    """The scores are not divided by the root of d."""
+    s = q @ np.swapaxes(k, -1, -2)
+    w = scipy_softmax(s if mask is None else np.where(mask, s, -1e30), axis=-1)
+    w = w if mask is None else np.where(mask, w, 0.0)
+    return w @ v, w
+
+
+@wrong("attention", says="a score of 0 still gets weight")
+def attn_hidden_scores_zero(q, k, v, mask=None):
+    """Hidden scores become 0, which still gets weight."""
+    s = q @ np.swapaxes(k, -1, -2) / np.sqrt(q.shape[-1])
+    w = scipy_softmax(s if mask is None else s * mask, axis=-1)
+    return w @ v, w
+
+
+@wrong("attention", says="mask is ignored")
+def attn_mask_ignored(q, k, v, mask=None):
+    """The mask is not used."""
+    w = scipy_softmax(q @ np.swapaxes(k, -1, -2) / np.sqrt(q.shape[-1]), axis=-1)
+    return w @ v, w
+
+
+@wrong("attention", says="as the numbers 0 and 1")
+def attn_mask_added(q, k, v, mask=None):
+    """The boolean mask is added to the scores."""
+    s = q @ np.swapaxes(k, -1, -2) / np.sqrt(q.shape[-1])
+    w = scipy_softmax(s if mask is None else s + mask, axis=-1)
+    return w @ v, w
+
+
+@wrong("attention", says="NaN where a query may look at nothing")
+def attn_nan_on_empty_row(q, k, v, mask=None):
+    """-inf without a thought for a query that sees nothing."""
+    s = q @ np.swapaxes(k, -1, -2) / np.sqrt(q.shape[-1])
+    w = scipy_softmax(s if mask is None else np.where(mask, s, -np.inf), axis=-1)
+    return w @ v, w
+
+
+@wrong("attention", says="may look at nothing must have weights 0")
+def attn_uniform_on_empty_row(q, k, v, mask=None):
+    """-1e9 alone: a query that sees nothing looks at everything equally."""
+    s = q @ np.swapaxes(k, -1, -2) / np.sqrt(q.shape[-1])
+    w = scipy_softmax(s if mask is None else np.where(mask, s, -1e9), axis=-1)
+    return w @ v, w
+
+
+@wrong("attention", says="broadcast")
+def attn_mask_by_indexing(q, k, v, mask=None):
+    """Boolean indexing, which does not broadcast."""
+    s = q @ np.swapaxes(k, -1, -2) / np.sqrt(q.shape[-1])
+    if mask is not None:
+        s[~mask] = -1e30
+    w = scipy_softmax(s, axis=-1)
+    return w @ v, w
+
+
+@wrong("attention", says="pair is swapped")
+def attn_pair_swapped(q, k, v, mask=None):
+    """(weights, output) in place of (output, weights)."""
+    s = q @ np.swapaxes(k, -1, -2) / np.sqrt(q.shape[-1])
+    w = scipy_softmax(s if mask is None else np.where(mask, s, -1e30), axis=-1)
+    return w, w @ v
+
+
+@wrong("attention", says="return both")
+def attn_output_only(q, k, v, mask=None):
+    """The weights are not returned."""
+    s = q @ np.swapaxes(k, -1, -2) / np.sqrt(q.shape[-1])
+    w = scipy_softmax(s if mask is None else np.where(mask, s, -1e30), axis=-1)
+    return w @ v
+
+
+@wrong("attention", says="by scores, not by weights")
+def attn_mixes_by_scores(q, k, v, mask=None):
+    """The values are mixed by the scores."""
+    s = q @ np.swapaxes(k, -1, -2) / np.sqrt(q.shape[-1])
+    w = scipy_softmax(s if mask is None else np.where(mask, s, -1e30), axis=-1)
+    return s @ v, w
+
+
+@right("attention")
+def attn_with_einsum(q, k, v, mask=None):
+    """einsum, and the exponentials masked before they are normalised."""
+    s = np.einsum("...qd,...kd->...qk", q, k) / np.sqrt(k.shape[-1])
+    allowed = np.broadcast_to(True if mask is None else mask, s.shape)
+    s = np.where(allowed, s, -np.inf)
+    top = s.max(-1, keepdims=True)
+    e = np.exp(s - np.where(np.isfinite(top), top, 0.0))
+    total = e.sum(-1, keepdims=True)
+    w = e / np.where(total == 0, 1.0, total)
+    return np.einsum("...qk,...kv->...qv", w, v), w
+
+
+@right("attention")
+def attn_row_by_row(q, k, v, mask=None):
+    """A loop over the queries, with softmax over the visible keys only."""
+    s = q @ np.swapaxes(k, -1, -2) / np.sqrt(q.shape[-1])
+    allowed = np.broadcast_to(True if mask is None else mask, s.shape)
+    w = np.zeros_like(s)
+    for i in np.ndindex(s.shape[:-1]):
+        if allowed[i].any():
+            w[i][allowed[i]] = scipy_softmax(s[i][allowed[i]])
+    return w @ v, w
+
+
 # The notebook `heads`
 
 
@@ -622,3 +911,229 @@ def positions_in_float32(T, D, base=10000.0):
     """The same in single precision."""
     angles = np.arange(T, dtype=np.float32)[:, None] / np.float32(base) ** (np.arange(0, D, 2, dtype=np.float32) / D)
     return np.stack([np.sin(angles), np.cos(angles)], axis=-1).reshape(T, D)
+
+
+# The notebook `cost`
+
+
+@wrong("softmax_backward", says="only the diagonal")
+def softmax_grad_diagonal(p, dp):
+    """Only the diagonal of the Jacobian."""
+    return p * (1 - p) * dp
+
+
+@wrong("softmax_backward", says="off-diagonal part is missing")
+def softmax_grad_product(p, dp):
+    """The exponential's own derivative only."""
+    return p * dp
+
+
+@wrong("softmax_backward", says="wrong sign")
+def softmax_grad_sign(p, dp):
+    """The sum is added."""
+    return p * (dp + (p * dp).sum(-1, keepdims=True))
+
+
+@wrong("softmax_backward", says="whole array")
+def softmax_grad_global_sum(p, dp):
+    """One sum for all rows."""
+    return p * (dp - (p * dp).sum())
+
+
+@right("softmax_backward")
+def softmax_grad_einsum(p, dp):
+    """With einsum."""
+    return p * dp - p * np.einsum("...i,...i->...", p, dp)[..., None]
+
+
+@right("softmax_backward")
+def softmax_grad_jacobian(p, dp):
+    """With the whole Jacobian."""
+    j = p[..., None] * np.eye(p.shape[-1]) - p[..., None] * p[..., None, :]
+    return (j @ dp[..., None])[..., 0]
+
+
+# --- attention_backward ---
+
+
+@wrong("attention_backward", says="scale is lost")
+def backward_without_scale(q, k, v, dout):
+    """The scale is lost on the way back."""
+    p = scipy_softmax(q @ np.swapaxes(k, -1, -2) / np.sqrt(q.shape[-1]), axis=-1)
+    dp = dout @ np.swapaxes(v, -1, -2)
+    ds = p * (dp - (p * dp).sum(-1, keepdims=True))
+    return ds @ k, np.swapaxes(ds, -1, -2) @ q, np.swapaxes(p, -1, -2) @ dout
+
+
+@wrong("attention_backward", says="only the diagonal")
+def backward_diagonal(q, k, v, dout):
+    """Diagonal softmax Jacobian."""
+    r = np.sqrt(q.shape[-1])
+    p = scipy_softmax(q @ np.swapaxes(k, -1, -2) / r, axis=-1)
+    ds = p * (1 - p) * (dout @ np.swapaxes(v, -1, -2)) / r
+    return ds @ k, np.swapaxes(ds, -1, -2) @ q, np.swapaxes(p, -1, -2) @ dout
+
+
+@wrong("attention_backward", says="softmax sum is missing")
+def backward_without_sum(q, k, v, dout):
+    """The softmax sum is forgotten."""
+    r = np.sqrt(q.shape[-1])
+    p = scipy_softmax(q @ np.swapaxes(k, -1, -2) / r, axis=-1)
+    ds = p * (dout @ np.swapaxes(v, -1, -2)) / r
+    return ds @ k, np.swapaxes(ds, -1, -2) @ q, np.swapaxes(p, -1, -2) @ dout
+
+
+@wrong("attention_backward", says="swapped")
+def backward_swapped(q, k, v, dout):
+    """dq and dk are swapped."""
+    r = np.sqrt(q.shape[-1])
+    p = scipy_softmax(q @ np.swapaxes(k, -1, -2) / r, axis=-1)
+    dp = dout @ np.swapaxes(v, -1, -2)
+    ds = p * (dp - (p * dp).sum(-1, keepdims=True)) / r
+    return np.swapaxes(ds, -1, -2) @ q, ds @ k, np.swapaxes(p, -1, -2) @ dout
+
+
+@right("attention_backward")
+def backward_einsum(q, k, v, dout):
+    """With einsum."""
+    r = np.sqrt(q.shape[-1])
+    p = scipy_softmax(np.einsum("...id,...jd->...ij", q, k) / r, axis=-1)
+    dp = np.einsum("...id,...jd->...ij", dout, v)
+    ds = p * (dp - (p * dp).sum(-1, keepdims=True)) / r
+    return ds @ k, np.einsum("...ij,...id->...jd", ds, q), np.einsum("...ij,...id->...jd", p, dout)
+
+
+@right("attention_backward")
+def backward_through_output(q, k, v, dout):
+    """The row sum taken from the output."""
+    r = np.sqrt(q.shape[-1])
+    p = scipy_softmax(q @ np.swapaxes(k, -1, -2) / r, axis=-1)
+    ds = p * (dout @ np.swapaxes(v, -1, -2) - (dout * (p @ v)).sum(-1, keepdims=True)) / r
+    return [ds @ k, np.swapaxes(ds, -1, -2) @ q, np.swapaxes(p, -1, -2) @ dout]
+
+
+# --- online_softmax ---
+
+
+@wrong("online_softmax", says="not rescaled")
+def online_without_rescale(tiles):
+    """The rescale factor is lost."""
+    m, s = -np.inf, 0.0
+    for x in tiles:
+        m = max(m, x.max())
+        s += np.exp(x - m).sum()
+    return m, s
+
+
+@wrong("online_softmax", says="not carried")
+def online_max_not_carried(tiles):
+    """Every tile starts with its own maximum."""
+    m, s = -np.inf, 0.0
+    for x in tiles:
+        new = x.max()
+        s = s * np.exp(m - new) + np.exp(x - new).sum()
+        m = new
+    return m, s
+
+
+@wrong("online_softmax", says="only the last tile")
+def online_last_tile(tiles):
+    """The old sum is thrown away."""
+    m, s = -np.inf, 0.0
+    for x in tiles:
+        m = max(m, x.max())
+        s = np.exp(x - m).sum()
+    return m, s
+
+
+@wrong("online_softmax", says="overflows")
+def online_overflow(tiles):
+    """Exponentials without the maximum."""
+    m, s = -np.inf, 0.0
+    for x in tiles:
+        m = max(m, x.max())
+        s += np.exp(x).sum()
+    return m, s * np.exp(-m)
+
+
+@right("online_softmax")
+def online_by_element(tiles):
+    """Number by number."""
+    m, s = -np.inf, 0.0
+    for x in tiles:
+        for a in x:
+            if a > m:
+                m, s = a, s * np.exp(m - a) + 1
+            else:
+                s += np.exp(a - m)
+    return m, s
+
+
+@right("online_softmax")
+def online_logs(tiles):
+    """Log of the sum carried."""
+    m, log = -np.inf, -np.inf
+    for x in tiles:
+        m = max(m, x.max())
+        log = np.logaddexp(log, np.logaddexp.reduce(x))
+    return m, np.exp(log - m)
+
+
+# --- attention_tiled ---
+
+
+@wrong("attention_tiled", says="not rescaled")
+def tiled_without_rescale(q, k, v, tile):
+    """The rescale factor is lost."""
+    m, s, out = -np.inf, 0, 0
+    for i in range(0, len(k), tile):
+        x = q @ k[i : i + tile].T / np.sqrt(q.shape[-1])
+        m = np.maximum(m, x.max(-1, keepdims=True))
+        e = np.exp(x - m)
+        s, out = s + e.sum(-1, keepdims=True), out + e @ v[i : i + tile]
+    return out / s
+
+
+@wrong("attention_tiled", says="each tile alone")
+def tiled_softmax_sum(q, k, v, tile):
+    """A softmax per tile, added."""
+    r = np.sqrt(q.shape[-1])
+    return sum(scipy_softmax(q @ k[i : i + tile].T / r, axis=-1) @ v[i : i + tile] for i in range(0, len(k), tile))
+
+
+@wrong("attention_tiled", says="scale is missing")
+def tiled_without_scale(q, k, v, tile):
+    """No scale."""
+    return scipy_softmax(q @ k.T, axis=-1) @ v
+
+
+@wrong("attention_tiled", says="shorter tile is dropped")
+def tiled_drops_rest(q, k, v, tile):
+    """The last, shorter tile is dropped."""
+    n = len(k) // tile * tile
+    return scipy_softmax(q @ k[:n].T / np.sqrt(q.shape[-1]), axis=-1) @ v[:n]
+
+
+@right("attention_tiled")
+def tiled_by_query(q, k, v, tile):
+    """Query by query."""
+    rows = []
+    for a in q:
+        m, s, out = -np.inf, 0.0, 0.0
+        for i in range(0, len(k), tile):
+            x = k[i : i + tile] @ a / np.sqrt(len(a))
+            new = max(m, x.max())
+            e, c = np.exp(x - new), np.exp(m - new)
+            m, s, out = new, s * c + e.sum(), out * c + e @ v[i : i + tile]
+        rows.append(out / s)
+    return np.array(rows)
+
+
+@right("attention_tiled")
+def tiled_two_passes(q, k, v, tile):
+    """First the maximum, then the sums."""
+    r = np.sqrt(q.shape[-1])
+    cuts = [slice(i, i + tile) for i in range(0, len(k), tile)]
+    m = np.max([(q @ k[c].T / r).max(-1) for c in cuts], axis=0)[:, None]
+    s = sum(np.exp(q @ k[c].T / r - m).sum(-1, keepdims=True) for c in cuts)
+    return sum(np.exp(q @ k[c].T / r - m) @ v[c] for c in cuts) / s
