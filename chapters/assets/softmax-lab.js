@@ -43,7 +43,7 @@
         const entropy = -p.reduce((a, w) => a + (w > 0 ? w * Math.log(w) : 0), 0);
         let norm = 0;
         p.forEach((a, i) => p.forEach((b, j) => { norm += ((i === j ? a : 0) - a * b) ** 2; }));
-        notes.textContent = `Entropy ${entropy.toFixed(3)} nats · Jacobian norm ${Math.sqrt(norm).toFixed(3)}`;
+        notes.textContent = `Entropy ${entropy.toFixed(3)} nats · Jacobian norm (Frobenius) ${Math.sqrt(norm).toFixed(3)}`;
       };
       for (const s of [scale, temperature]) s.input.addEventListener("input", show);
       this.setAttribute("role", "group");
