@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
+from autograder.bank import Entry, load_bank
+from autograder.course import Course
 from autograder.notebook_source import exercise_of, read_source
 from autograder.sample import MARKER
 
@@ -36,7 +39,9 @@ class Exercises(SphinxDirective):
         answers = [c for c in cells if c.metadata.nbgrader.solution]
         solutions = {c.metadata.nbgrader.grade_id: MARKER.sub("", c.source) for c in answers}
         where = notebook.relative_to(root)
-        lines = ["| exercise | points |", "|---|---|", *(f"| `{e}` | {p:g} |" for e, p in points.items()), ""]
+        rejected = Counter(entry.exercise for entry in self._bank(root, chapter) if not entry.is_right)
+        lines = ["| exercise | points | known mistakes that its tests name |", "|---|---|---|"]
+        lines += [*(f"| `{e}` | {p:g} | {rejected[e]} |" for e, p in points.items()), ""]
         if notebook.is_file():
             download = f"{{download}}`Download {name}.ipynb </{where}>`"
             lines += [f"{download} · [open it in a JupyterLab that runs here]({LOCAL_LAB}/{where})", ""]
@@ -44,6 +49,14 @@ class Exercises(SphinxDirective):
         panel = nodes.container(classes=["exercise-panel"])
         self.state.nested_parse(StringList(lines, source="exercises"), self.content_offset, panel)
         return [panel, *self._door(solutions)]
+
+    def _bank(self, root: Path, chapter: str) -> list[Entry]:
+        """The wrong and right solutions that the chapter's tests are held to."""
+        bank = Course(root).bank(chapter)
+        if not bank.is_file():
+            return []
+        self.env.note_dependency(str(bank))
+        return load_bank(bank)
 
     def _door(self, solutions: dict[str, str]) -> list[nodes.Node]:
         """The reference solutions, closed until asked for."""
