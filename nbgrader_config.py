@@ -1,10 +1,8 @@
 """nbgrader's configuration: its tree (source/, release/, submitted/, …, gradebook.db) stands in this folder.
 
-`autograder release` and `autograder grade` use the same tree, so `nbgrader` and `formgrader` see one course.
+`autograder grade` uses the same settings, so `nbgrader autograde`, `generate_feedback` and `formgrader` see one course.
 """
 
-c = get_config()  # noqa: F821
+from autograder.gradebook import configure
 
-c.CourseDirectory.course_id = "course"
-c.ClearSolutions.code_stub = {"python": "raise NotImplementedError  # your code here"}
-c.ExecutePreprocessor.timeout = 120
+configure(get_config())  # noqa: F821

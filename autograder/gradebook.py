@@ -13,13 +13,13 @@ from typing import Any
 
 from autograder.errors import CourseError
 
+STUB = "raise NotImplementedError  # your code here"
 
-def nbgrader_api(workspace: Path, *, seconds: float) -> Any:
-    """nbgrader's own API on `workspace`, with this package's executor in place of a kernel."""
+
+def configure(config: Any) -> None:
+    """Set what this course asks of nbgrader; `nbgrader_config.py` and `nbgrader_api` both call it."""
     from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
     from nbconvert.preprocessors.sanitize import SanitizeHTML
-    from nbgrader.apps.api import NbGraderAPI
-    from nbgrader.coursedir import CourseDirectory
     from nbgrader.preprocessors import (
         AssignLatePenalties,
         CheckCellMetadata,
@@ -28,17 +28,11 @@ def nbgrader_api(workspace: Path, *, seconds: float) -> Any:
         LimitOutput,
         SaveAutoGrades,
     )
-    from traitlets.config import Config
 
     from autograder.preprocessor import HideTests, RunCells
 
-    # nbgrader calls `alembic`, which lives beside this interpreter.
-    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-    config = Config()
-    config.CourseDirectory.root = str(workspace.resolve())
     config.CourseDirectory.course_id = "course"
     config.ClearSolutions.code_stub = {"python": STUB}
-    config.RunCells.seconds = seconds
     config.Autograde.autograde_preprocessors = [
         RunCells,
         IgnorePattern,
@@ -48,11 +42,22 @@ def nbgrader_api(workspace: Path, *, seconds: float) -> Any:
         CheckCellMetadata,
     ]
     config.GenerateFeedback.preprocessors = [HideTests, SanitizeHTML, GetGrades, CSSHTMLHeaderPreprocessor]
+
+
+def nbgrader_api(workspace: Path, *, seconds: float) -> Any:
+    """nbgrader's own API on `workspace`, with this package's executor in place of a kernel."""
+    from nbgrader.apps.api import NbGraderAPI
+    from nbgrader.coursedir import CourseDirectory
+    from traitlets.config import Config
+
+    # nbgrader calls `alembic`, which lives beside this interpreter.
+    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    config = Config()
+    configure(config)
+    config.CourseDirectory.root = str(workspace.resolve())
+    config.RunCells.seconds = seconds
     coursedir = CourseDirectory(config=config)
     return NbGraderAPI(coursedir, config=config)
-
-
-STUB = "raise NotImplementedError  # your code here"
 
 
 @contextlib.contextmanager

@@ -219,3 +219,28 @@ def test_stock_nbgrader_grades_the_same_course(tiny: Course, blank: Path, tmp_pa
     with Gradebook(f"sqlite:///{root / 'gradebook.db'}", "course") as gradebook:
         for row in ours["rows"]:
             assert gradebook.find_submission("cooking", row["student"]).score == row["score"]
+
+
+def test_nbgraders_commands_on_our_configuration(tiny: Course, blank: Path, tmp_path: Path, course: Course) -> None:
+    """`nbgrader autograde` and `generate_feedback` with nbgrader_config.py: same scores, hidden tests stay hidden."""
+    wrong = write(
+        blank, tmp_path / "class" / "one" / "recipes.ipynb", portions="def portions(g, p):\n    return g // p\n"
+    )
+    assert wrong.is_file()
+    root = tmp_path / "graded"
+    ours = grade_class(tiny, "cooking", tmp_path / "class", root)
+    shutil.copy(course.root / "nbgrader_config.py", root)
+    shutil.rmtree(root / "autograded")
+    shutil.rmtree(root / "feedback")
+    for step in ("autograde", "generate_feedback"):
+        command = [sys.executable, "-m", "nbgrader", step, "cooking"]
+        done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr[-2000:]
+    page = (root / "feedback" / "one" / "cooking" / "recipes.html").read_text(encoding="utf-8")
+    assert "was the result rounded?" in page
+    assert "portions(1, 4)" not in page
+
+    from nbgrader.api import Gradebook
+
+    with Gradebook(f"sqlite:///{root / 'gradebook.db'}", "course") as gradebook:
+        assert gradebook.find_submission("cooking", "one").score == ours["rows"][0]["score"] == 0
