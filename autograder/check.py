@@ -8,6 +8,7 @@ from typing import Any
 
 from autograder.errors import SubmissionError
 from autograder.execution import Run, cells_of, run_cells
+from autograder.notebook_source import exercise_of
 
 MAX_BYTES = 20 * 2**20
 
@@ -89,7 +90,7 @@ def exercise_results(name: str, tests: dict[str, float], run: Run) -> list[Exerc
         else:
             message = explain(result.error, result.message)
         earned = points if result is not None and result.passed else 0.0
-        found.append(ExerciseResult(name, grade_id.removeprefix("test_"), earned, points, message))
+        found.append(ExerciseResult(name, exercise_of(grade_id), earned, points, message))
     return found
 
 
