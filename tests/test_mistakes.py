@@ -1,0 +1,102 @@
+"""Messages are given the name of the mistake that they point to, and no other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from autograder.bank import Entry, load_bank
+from autograder.course import Course
+from autograder.mistakes import as_result, name_mistake
+from autograder.notebook_source import exercise_of, read_source
+
+COURSE = Course(Path(__file__).parent.parent)
+
+
+def entry(name: str, says: str, *, exercise: str = "softmax", summary: str = "", right: bool = False) -> Entry:
+    return Entry(exercise, name, right, says, False, "def softmax(x): ...", summary or f"It is {name}.")
+
+
+BANK = [
+    entry("no_shift", "overflow"),
+    entry("global_shift", "overflow: one maximum for all"),
+    entry("summed", "added or averaged"),
+    entry("averaged", "added or averaged"),
+    entry("half", "i/D instead of 2i/D"),
+    entry("doubled", "doubled twice"),
+    entry("other", "overflow", exercise="attention"),
+    entry("fine", "", right=True),
+]
+
+
+@pytest.mark.parametrize(
+    ("message", "name"),
+    [
+        ("got inf: an overflow in exp", "no_shift"),
+        ("got inf: the exponential overflows", "no_shift"),
+        ("got nan, an overflow: one maximum for all rows", "global_shift"),
+        ("are the heads added or averaged?", "summed or averaged"),
+        ("an overflow; and are the heads added or averaged?", "no_shift or summed or averaged"),
+        ("the exponent is i/D instead of 2i/D", "half"),
+        ("the exponent is 4i/D instead of 2i/D (doubled twice)", "doubled"),
+        ("the exponent is 4i/D instead of 2i/D", "half"),
+        ("expected 3, got 4", None),
+        ("", None),
+        ("not written yet", None),
+    ],
+)
+def test_the_most_specific_words_name_the_mistake(message: str, name: str | None) -> None:
+    found = name_mistake("softmax", message, BANK)
+    assert (found and found.name) == name
+
+
+def test_several_mistakes_with_the_same_words_are_told_together() -> None:
+    found = name_mistake("softmax", "added or averaged", BANK)
+    assert found is not None
+    assert (found.says, found.source) == ("added or averaged", "")
+    assert found.summary == "It is summed. Or: It is averaged."
+    assert as_result(found) == {"name": "summed or averaged", "summary": "It is summed. Or: It is averaged."}
+
+
+def test_an_entry_without_a_summary_is_told_by_its_name() -> None:
+    bare = Entry("softmax", "sum_over_everything", False, "everything", False, "", "")
+    assert as_result(bare)["summary"] == "sum over everything"
+
+
+def test_only_the_exercise_s_own_mistakes_count() -> None:
+    found = name_mistake("attention", "an overflow", BANK)
+    assert found is not None
+    assert found.name == "other"
+    assert name_mistake("heads", "an overflow", BANK) is None
+    assert name_mistake("softmax", "an overflow", []) is None
+
+
+def test_every_known_mistake_of_the_attention_chapter_is_given_its_name() -> None:
+    """Each wrong entry runs in its notebook; its message must name it, alone or with others that say the same."""
+    from autograder.execution import cells_of
+    from autograder.verify import run_tests
+
+    bank = load_bank(COURSE.bank("attention"))
+    alone = together = 0
+    wrongly = []
+    for path in COURSE.sources("attention"):
+        notebook = read_source(path)
+        cells = cells_of(notebook)
+        tests = {
+            c.metadata.nbgrader.grade_id: exercise_of(c.metadata.nbgrader.grade_id)
+            for c in notebook.cells
+            if c.metadata.get("nbgrader", {}).get("grade")
+        }
+        for one in (e for e in bank if not e.is_right and e.exercise in tests.values()):
+            own = [c for c in cells if tests.get(c["id"], one.exercise) == one.exercise]
+            swapped = [c | {"source": one.source} if c["id"] == one.exercise else c for c in own]
+            message = run_tests(swapped, tests, hidden=True)[one.exercise]
+            named = name_mistake(one.exercise, message, bank)
+            names = named.name.split(" or ") if named else []
+            alone += names == [one.name]
+            together += len(names) > 1 and one.name in names
+            if one.name not in names:
+                wrongly.append((one.name, names, message))
+    assert wrongly == []
+    assert alone >= 0.9 * (alone + together), "too many mistakes share their words: let the messages tell them apart"
