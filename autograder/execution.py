@@ -30,11 +30,22 @@ class CellResult:
 
 
 @dataclass(frozen=True)
+class Incident:
+    """Something that went wrong beyond a wrong answer: in which cell, of which kind, in words."""
+
+    cell: str
+    kind: str  # "timed out", "crashed", "out of memory", "flood"
+    text: str
+
+
+@dataclass(frozen=True)
 class Run:
     """All cells that ended, and in one word why the others did not ("" where all ended)."""
 
     cells: dict[str, CellResult]
     ended: str
+    incidents: tuple[Incident, ...] = ()
+    cpu_seconds: float = 0.0
 
 
 def cells_of(notebook: Any) -> list[dict[str, str]]:

@@ -1,0 +1,28 @@
+"""What a submission may use."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+MIB = 2**20
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Limits for one notebook; seconds of the clock unless the name says CPU."""
+
+    notebook: float = 120.0
+    cell_cpu: float = 15.0
+    cell: float = 40.0
+    test: float = 40.0  # one test with all its calls
+    call_cpu: float = 10.0  # one call into the student's code
+    memory: int = 1024 * MIB  # bytes beyond the libraries, for a process and for all of them together
+    scratch: int = 64 * MIB  # bytes of files
+    processes: int = 64
+    open_files: int = 256
+    output: int = 20_000  # characters kept of what one cell prints
+    message: int = 64 * MIB  # bytes of one value that crosses between the processes
+
+    def to_plain(self) -> dict[str, Any]:
+        return asdict(self)

@@ -1,0 +1,80 @@
+"""One end of the conversation between judge and student: requests, replies, and requests back while one is served."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+from autograder.engine.wire import Decoder, Encoder, WireError, receive, send
+
+MAX_NESTING = 30
+
+
+class Peer:
+    """Sends requests and serves those of the other end. Subclasses say what references mean and what can be asked."""
+
+    def __init__(self, connection: socket.socket, limit: int) -> None:
+        self.connection = connection
+        self.limit = limit
+        self.nesting = 0
+
+    # What a subclass provides.
+
+    def refer(self, value: Any) -> list[Any]:
+        raise WireError(f"a {type(value).__name__} does not cross")
+
+    def resolve(self, item: list[Any], decoder: Decoder, depth: int) -> Any:
+        raise WireError("a reference that nobody gave out")
+
+
+    # What both ends do.
+
+    def encoder(self) -> Encoder:
+        return Encoder(self.refer, self.limit)
+
+    def request(self, message: dict[str, Any], encoder: Encoder) -> tuple[dict[str, Any], Decoder]:
+        """Send a request and wait for its reply, serving whatever the other end asks in between."""
+        if self.nesting >= MAX_NESTING:
+            raise WireError(f"calls nested more than {MAX_NESTING} deep")
+        send(self.connection, message, encoder.buffers)
+        self.nesting += 1
+        try:
+            while True:
+                answer, decoder = self.next_message()
+                if "op" not in answer:
+                    return answer, decoder
+                self.answer(answer, decoder)
+        finally:
+            self.nesting -= 1
+
+    def next_message(self) -> tuple[dict[str, Any], Decoder]:
+        message, buffers = receive(self.connection, self.limit)
+        if type(message) is not dict:
+            raise WireError("bytes that are no message")
+        return message, Decoder(buffers, self.resolve)
+
+    def answer(self, request: dict[str, Any], decoder: Decoder) -> None:
+        encoder = self.encoder()
+        try:
+            reply = self.serve_into(request, decoder, encoder)
+        except WireError as error:
+            encoder = self.encoder()
+            reply = {"wire": str(error)}
+        send(self.connection, reply, encoder.buffers)
+
+    def serve_into(self, request: dict[str, Any], decoder: Decoder, encoder: Encoder) -> dict[str, Any]:
+        raise NotImplementedError
+
+
+def error_names(error: BaseException) -> list[str]:
+    """The type of an exception and those that it is a kind of, by name."""
+    return [kind.__name__ for kind in type(error).__mro__][:12]
+
+
+def text_of(error: BaseException) -> str:
+    """An exception's text, whatever its own methods do."""
+    try:
+        text = str(error)
+    except BaseException:
+        return "(the error has no readable text)"
+    return text if type(text) is str else str.__str__(text)

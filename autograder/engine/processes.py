@@ -1,0 +1,143 @@
+"""Starting, watching and ending the processes of the engine."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+START_SECONDS = 120.0
+END_SECONDS = 5.0
+MOST_READS = 64  # at one time, so that a flood cannot keep the reader
+
+
+class EngineError(Exception):
+    """The engine itself failed; nothing that a submission did."""
+
+
+class Child:
+    """A student or a judge, forked from a warm process."""
+
+    def __init__(self, parent: Warm, pid: int, watch: int, report: socket.socket) -> None:
+        self.parent = parent
+        self.pid = pid
+        self.watch = watch  # a descriptor that becomes readable when the process ends
+        self.report = report
+        self.unread = b""
+        self.heard = 0
+
+    def lines(self, limit: int) -> tuple[list[dict[str, Any]], bool]:
+        """The records that have arrived, and whether more may come: not from one that is gone or talks nonsense."""
+        records: list[dict[str, Any]] = []
+        for _ in range(MOST_READS):
+            try:
+                part = self.report.recv(1 << 16)
+            except BlockingIOError:
+                return records, True
+            except OSError:
+                return records, False
+            self.heard += len(part)
+            if not part or self.heard > limit:
+                return records, False
+            *whole, self.unread = (self.unread + part).split(b"\n")
+            try:
+                found = [json.loads(line) for line in whole]
+            except (ValueError, RecursionError):
+                return records, False
+            records += [record for record in found if type(record) is dict]
+        return records, True
+
+    def end(self) -> tuple[int, float]:
+        """Make an end of it and everything it started; returns its exit code and its CPU seconds."""
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self.watch, number)
+            if _readable(self.watch, END_SECONDS):
+                break
+        return self.collect()
+
+    def collect(self) -> tuple[int, float]:
+        """Exit code and CPU seconds of a process that has ended."""
+        self.report.close()
+        os.close(self.watch)
+        answer = self.parent.ask({"wait": self.pid})
+        return int(answer["code"]), float(answer["cpu"])
+
+
+class Warm:
+    """A warm process of one role, and the way to fork children from it."""
+
+    def __init__(self, role: str, preload: Sequence[str]) -> None:
+        ours, theirs = socket.socketpair()
+        command = [sys.executable, "-m", "autograder.engine.warm", role, str(theirs.fileno()), ",".join(preload)]
+        environment = os.environ | {
+            "MPLBACKEND": "Agg",
+            "OMP_NUM_THREADS": "1",
+            "OPENBLAS_NUM_THREADS": "1",
+            "MKL_NUM_THREADS": "1",
+        }
+        self.process = subprocess.Popen(
+            command,
+            env=environment,
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        theirs.close()
+        self.control = ours
+        self.ready = False
+
+    def wait_ready(self) -> None:
+        if not self.ready:
+            self.control.settimeout(START_SECONDS)
+            try:
+                self.ready = self.control.recv(16) == b"ready\n"
+            except TimeoutError:
+                self.ready = False
+            if not self.ready:
+                raise EngineError("a warm process did not start: try `autograder doctor`")
+
+    def ask(self, request: dict[str, Any]) -> dict[str, Any]:
+        try:
+            self.control.sendall(json.dumps(request).encode("ascii"))
+            return json.loads(self.control.recv(4096))  # type: ignore[no-any-return]
+        except (OSError, ValueError) as error:
+            raise EngineError(f"a warm process is gone ({error})") from error
+
+    def fork(self, job: dict[str, Any], sockets: Sequence[socket.socket]) -> Child:
+        """Start a child on `job`; `sockets` become its own."""
+        self.wait_ready()
+        report, theirs = socket.socketpair()
+        try:
+            socket.send_fds(self.control, [b'{"fork": 1}'], [theirs.fileno(), *(s.fileno() for s in sockets)])
+            answer, descriptors, _, _ = socket.recv_fds(self.control, 4096, 1)
+            pid = int(json.loads(answer)["pid"])
+        except (OSError, ValueError) as error:
+            raise EngineError(f"a warm process is gone ({error})") from error
+        finally:
+            theirs.close()
+        child = Child(self, pid, descriptors[0], report)
+        with contextlib.suppress(OSError):  # a child that is gone already will be found so
+            report.sendall(json.dumps(job).encode("ascii") + b"\n")
+        report.setblocking(False)
+        return child
+
+    def close(self) -> None:
+        self.control.close()
+        self.process.kill()
+        self.process.wait()
+
+
+def _readable(descriptor: int, seconds: float) -> bool:
+    watch = select.poll()
+    watch.register(descriptor, select.POLLIN)
+    return bool(watch.poll(max(0.0, seconds) * 1000))

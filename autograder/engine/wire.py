@@ -1,0 +1,335 @@
+"""Values as bytes and back, between a judge and a student that do not trust each other.
+
+A value becomes JSON plus raw buffers; nothing is ever unpickled from the student. What has no plain form crosses as a
+reference, and `Encoder.refer` and `Decoder.resolve` say what a reference is on either side. Every message is bounded
+in bytes, depth and number of items, and the decoder builds exact built-in and numpy types, whatever the bytes say.
+"""
+
+from __future__ import annotations
+
+import collections
+import json
+import math
+import re
+import socket
+import struct
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+MAX_DEPTH = 40
+MAX_JSON = 32 * 2**20
+FRAME = struct.Struct("<II")  # bytes of JSON, number of buffers
+LENGTH = struct.Struct("<Q")
+DTYPES = re.compile(r"[<>|=]?(?:b1|[iu][1248]|f(?:2|4|8|12|16)|c(?:8|16|24|32)|[SU]\d{1,7}|[mM]8(?:\[\w+\])?)")
+SAFE_INT = 2**53
+
+
+class WireError(Exception):
+    """A value that cannot cross, or bytes that are no message; the text says why."""
+
+
+class Encoder:
+    """Turns one value into JSON and buffers. `refer` gives what to send for an object without a plain form."""
+
+    def __init__(self, refer: Callable[[Any], list[Any]], limit: int) -> None:
+        self.refer = refer
+        self.limit = limit
+        self.buffers: list[bytes] = []
+        self.size = 0
+
+    def buffer(self, content: bytes) -> int:
+        self.size += len(content)
+        if self.size > self.limit:
+            raise WireError(f"a value of more than {self.limit // 2**20} MiB")
+        self.buffers.append(content)
+        return len(self.buffers) - 1
+
+    def encode(self, value: Any, depth: int = 0) -> Any:
+        if depth > MAX_DEPTH:
+            raise WireError(f"a value nested more than {MAX_DEPTH} deep")
+        kind = type(value)
+        if value is None or kind is bool:
+            return value
+        if kind is str:
+            return value if _is_clean(value) else ["u", self.buffer(value.encode("utf-8", "surrogatepass"))]
+        if kind is int:
+            return value if -SAFE_INT < value < SAFE_INT else ["i", hex(value)]
+        if kind is float:
+            return value if math.isfinite(value) else ["f", repr(value)]
+        plain = _PLAIN.get(kind)
+        if plain is not None:
+            return plain(self, value, depth + 1)
+        return self._other(value, depth + 1)
+
+    def _other(self, value: Any, depth: int) -> Any:
+        """Numpy, torch, subclasses of plain types; else a reference."""
+        if isinstance(value, np.ndarray):
+            return self._array(np.asarray(value), depth)
+        if isinstance(value, np.generic):
+            return ["n", value.dtype.str, self.buffer(value.tobytes())] if _sendable(value.dtype) else self.refer(value)
+        if isinstance(value, np.dtype) and _sendable(value):
+            return ["dt", value.str]
+        if isinstance(value, type) and issubclass(value, np.generic) and _sendable(np.dtype(value)):
+            return ["nt", np.dtype(value).str]
+        torch = sys.modules.get("torch")
+        if torch is not None:
+            if isinstance(value, torch.Tensor):
+                return self._tensor(value, torch)
+            if isinstance(value, torch.dtype):
+                return ["td", str(value).removeprefix("torch.")]
+            if isinstance(value, torch.device):
+                return ["tv", str(value)]
+            if isinstance(value, torch.Size):
+                return ["ts", [int(n) for n in value]]
+        for base, encode in _SUBCLASSES:
+            if isinstance(value, base):
+                return encode(self, value, depth)
+        return self.refer(value)
+
+    def items(self, values: Any, depth: int) -> list[Any]:
+        return [self.encode(value, depth) for value in values]
+
+    def _array(self, array: np.ndarray[Any, Any], depth: int) -> Any:
+        if array.dtype == object:
+            return ["ao", list(array.shape), self.items(array.ravel().tolist(), depth)]
+        if not _sendable(array.dtype):
+            return self.refer(array)
+        return ["a", array.dtype.str, list(array.shape), self.buffer(np.ascontiguousarray(array).tobytes())]
+
+    def _tensor(self, tensor: Any, torch: Any) -> Any:
+        data = tensor.detach().cpu()
+        if data.is_sparse or data.is_quantized:
+            return self.refer(tensor)
+        data = data.contiguous().resolve_conj().resolve_neg()
+        raw = data.flatten().view(torch.uint8).numpy().tobytes() if data.numel() else b""
+        grad = tensor.grad if tensor.is_leaf and tensor.grad is not None else None
+        return [
+            "T",
+            str(data.dtype).removeprefix("torch."),
+            list(data.shape),
+            self.buffer(raw),
+            bool(tensor.requires_grad),
+            self._tensor(grad, torch) if grad is not None else None,
+            isinstance(tensor, torch.nn.Parameter),
+        ]
+
+
+def _is_clean(text: str) -> bool:
+    return text.isascii() or not any("\ud800" <= c <= "\udfff" for c in text)
+
+
+def _sendable(dtype: np.dtype[Any]) -> bool:
+    return dtype.kind in "biufcSUmM" and dtype.subdtype is None and DTYPES.fullmatch(dtype.str) is not None
+
+
+def _pairs(encoder: Encoder, value: Any, depth: int) -> list[Any]:
+    return [[encoder.encode(k, depth), encoder.encode(v, depth)] for k, v in value.items()]
+
+
+_Plain = Callable[[Encoder, Any, int], Any]
+_PLAIN: dict[type, _Plain] = {
+    list: lambda e, v, d: ["l", e.items(v, d)],
+    tuple: lambda e, v, d: ["t", e.items(v, d)],
+    dict: lambda e, v, d: ["d", _pairs(e, v, d)],
+    set: lambda e, v, d: ["s", e.items(v, d)],
+    frozenset: lambda e, v, d: ["fs", e.items(v, d)],
+    bytes: lambda e, v, d: ["b", e.buffer(v)],
+    bytearray: lambda e, v, d: ["ba", e.buffer(bytes(v))],
+    memoryview: lambda e, v, d: ["b", e.buffer(v.tobytes())],
+    complex: lambda e, v, d: ["c", repr(v.real), repr(v.imag)],
+    slice: lambda e, v, d: ["sl", *e.items((v.start, v.stop, v.step), d)],
+    range: lambda e, v, d: ["r", v.start, v.stop, v.step],
+    type(...): lambda e, v, d: ["el"],
+    collections.Counter: lambda e, v, d: ["cn", _pairs(e, v, d)],
+    collections.OrderedDict: lambda e, v, d: ["od", _pairs(e, v, d)],
+    collections.deque: lambda e, v, d: ["l", e.items(v, d)],
+    type({}.keys()): lambda e, v, d: ["l", e.items(v, d)],
+    type({}.values()): lambda e, v, d: ["l", e.items(v, d)],
+    type({}.items()): lambda e, v, d: ["l", e.items(v, d)],
+}
+# Subclasses of plain types (a named tuple, a defaultdict, an IntEnum) cross as what they are a kind of.
+_SUBCLASSES: tuple[tuple[type, _Plain], ...] = (
+    (bool, lambda e, v, d: bool(v)),
+    (int, lambda e, v, d: e.encode(int.__int__(v), d)),
+    (float, lambda e, v, d: e.encode(float.__float__(v), d)),
+    (str, lambda e, v, d: e.encode(str.__str__(v), d)),
+    (tuple, lambda e, v, d: ["t", e.items(tuple.__iter__(v), d)]),
+    (list, lambda e, v, d: ["l", e.items(list.__iter__(v), d)]),
+    (dict, lambda e, v, d: ["d", [[e.encode(k, d), e.encode(x, d)] for k, x in dict.items(v)]]),
+    (bytes, lambda e, v, d: ["b", e.buffer(bytes.__getitem__(v, slice(None)))]),
+    (set, lambda e, v, d: ["s", e.items(set.__iter__(v), d)]),
+    (frozenset, lambda e, v, d: ["fs", e.items(frozenset.__iter__(v), d)]),
+)
+
+
+class Decoder:
+    """Builds a value from JSON and buffers; `resolve` says what a reference stands for."""
+
+    def __init__(self, buffers: list[bytes], resolve: Callable[[list[Any], Decoder, int], Any]) -> None:
+        self.buffers = buffers
+        self.resolve = resolve
+
+    def decode(self, item: Any, depth: int = 0) -> Any:
+        if depth > MAX_DEPTH:
+            raise WireError(f"a value nested more than {MAX_DEPTH} deep")
+        if item is None or type(item) in (bool, int, float, str):
+            return item
+        if type(item) is not list or not item or type(item[0]) is not str:
+            raise WireError("a value of no known form")
+        build = _BUILD.get(item[0])
+        if build is None:
+            return self.resolve(item, self, depth + 1)
+        try:
+            return build(self, item, depth + 1)
+        except WireError:
+            raise
+        except (ValueError, TypeError, IndexError, KeyError, OverflowError, MemoryError, AttributeError) as error:
+            raise WireError(f"a value that does not fit its own description ({type(error).__name__})") from None
+
+    def items(self, values: list[Any], depth: int) -> list[Any]:
+        return [self.decode(value, depth) for value in values]
+
+    def pairs(self, values: list[Any], depth: int) -> dict[Any, Any]:
+        return {self.decode(k, depth): self.decode(v, depth) for k, v in values}
+
+
+def _dtype(name: Any) -> np.dtype[Any]:
+    if type(name) is not str or DTYPES.fullmatch(name) is None:
+        raise WireError("an array of a kind that does not cross")
+    return np.dtype(name)
+
+
+def _shape(numbers: Any) -> tuple[int, ...]:
+    if len(numbers) > 32 or not all(type(n) is int and 0 <= n < 2**40 for n in numbers):
+        raise WireError("an array of an impossible shape")
+    return tuple(numbers)
+
+
+def _array(d: Decoder, item: list[Any], depth: int) -> Any:
+    dtype, shape = _dtype(item[1]), _shape(item[2])
+    return np.frombuffer(d.buffers[item[3]], dtype=dtype).reshape(shape).copy()
+
+
+def _object_array(d: Decoder, item: list[Any], depth: int) -> Any:
+    shape = _shape(item[1])
+    values = d.items(item[2], depth)
+    flat = np.empty(len(values), dtype=object)
+    for place, value in enumerate(values):
+        flat[place] = value
+    return flat.reshape(shape)
+
+
+def _scalar(d: Decoder, item: list[Any], depth: int) -> Any:
+    return np.frombuffer(d.buffers[item[2]], dtype=_dtype(item[1]), count=1)[0]
+
+
+_TORCH_DTYPES = frozenset({
+    "float16", "bfloat16", "float32", "float64", "complex64", "complex128",
+    "uint8", "int8", "int16", "int32", "int64", "bool",
+})  # fmt: skip
+
+
+def _torch_dtype(name: Any) -> Any:
+    import torch
+
+    if name not in _TORCH_DTYPES:
+        raise WireError("a tensor of a kind that does not cross")
+    return getattr(torch, name)
+
+
+def _tensor(d: Decoder, item: list[Any], depth: int) -> Any:
+    import torch
+
+    dtype, shape = _torch_dtype(item[1]), _shape(item[2])
+    raw = d.buffers[item[3]]
+    if raw:
+        tensor = torch.frombuffer(bytearray(raw), dtype=torch.uint8).view(dtype).reshape(shape).clone()
+    else:
+        tensor = torch.empty(shape, dtype=dtype)
+    if item[6] and (dtype.is_floating_point or dtype.is_complex):
+        tensor = torch.nn.Parameter(tensor, requires_grad=bool(item[4]))
+    elif item[4]:
+        tensor.requires_grad_(True)
+    if item[5] is not None:
+        tensor.grad = _tensor(d, item[5], depth + 1)
+    return tensor
+
+
+_Build = Callable[[Decoder, list[Any], int], Any]
+_BUILD: dict[str, _Build] = {
+    "l": lambda d, i, n: d.items(i[1], n),
+    "t": lambda d, i, n: tuple(d.items(i[1], n)),
+    "d": lambda d, i, n: d.pairs(i[1], n),
+    "s": lambda d, i, n: set(d.items(i[1], n)),
+    "fs": lambda d, i, n: frozenset(d.items(i[1], n)),
+    "b": lambda d, i, n: d.buffers[i[1]],
+    "ba": lambda d, i, n: bytearray(d.buffers[i[1]]),
+    "u": lambda d, i, n: d.buffers[i[1]].decode("utf-8", "surrogatepass"),
+    "i": lambda d, i, n: int(i[1], 16),
+    "f": lambda d, i, n: float(i[1]),
+    "c": lambda d, i, n: complex(float(i[1]), float(i[2])),
+    "sl": lambda d, i, n: slice(*d.items(i[1:4], n)),
+    "r": lambda d, i, n: range(int(i[1]), int(i[2]), int(i[3])),
+    "el": lambda d, i, n: ...,
+    "cn": lambda d, i, n: collections.Counter(d.pairs(i[1], n)),
+    "od": lambda d, i, n: collections.OrderedDict(d.pairs(i[1], n)),
+    "a": _array,
+    "ao": _object_array,
+    "n": _scalar,
+    "dt": lambda d, i, n: _dtype(i[1]),
+    "nt": lambda d, i, n: _dtype(i[1]).type,
+    "T": _tensor,
+    "td": lambda d, i, n: _torch_dtype(i[1]),
+    "tv": lambda d, i, n: __import__("torch").device(str(i[1])),
+    "ts": lambda d, i, n: __import__("torch").Size(_shape(i[1])),
+}
+
+
+# ---- frames on a socket
+
+
+def send(connection: socket.socket, message: Any, buffers: list[bytes]) -> None:
+    """Write one frame."""
+    text = json.dumps(message, ensure_ascii=True, separators=(",", ":"), check_circular=False).encode("ascii")
+    if len(text) > MAX_JSON:
+        raise WireError(f"a message of more than {MAX_JSON // 2**20} MiB without its arrays")
+    parts = [FRAME.pack(len(text), len(buffers)), text]
+    for content in buffers:
+        parts += [LENGTH.pack(len(content)), content]
+    connection.sendall(b"".join(parts))
+
+
+def receive(connection: socket.socket, limit: int) -> tuple[Any, list[bytes]]:
+    """Read one frame; EOFError where the other side is gone, TimeoutError where it is silent."""
+    size, count = FRAME.unpack(_exactly(connection, FRAME.size))
+    if size > MAX_JSON or count > 100_000:
+        raise WireError("a message that is too large")
+    text = _exactly(connection, size)
+    buffers, total = [], 0
+    for _ in range(count):
+        (length,) = LENGTH.unpack(_exactly(connection, LENGTH.size))
+        total += length
+        if total > limit:
+            raise WireError(f"a value of more than {limit // 2**20} MiB")
+        buffers.append(_exactly(connection, length))
+    try:
+        return json.loads(text), buffers
+    except (ValueError, RecursionError):
+        raise WireError("bytes that are no message") from None
+
+
+def _exactly(connection: socket.socket, size: int) -> bytes:
+    if size == 0:
+        return b""
+    content = bytearray(size)
+    view = memoryview(content)
+    done = 0
+    while done < size:
+        count = connection.recv_into(view[done:])
+        if count == 0:
+            raise EOFError("the other side is gone")
+        done += count
+    return bytes(content)
