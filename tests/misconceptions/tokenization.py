@@ -646,6 +646,1880 @@ def fertile_by_bytes(tokenizer, text):
     return tuple(len(tokens) / len(unit) for unit in (text, bytes(text, "utf-8")))
 
 
+# The notebook `bpe`
+
+
+@wrong("pretokenize", says="what the pattern skips is lost")
+def parts_by_findall(text, pattern=PATTERN):
+    """The matches only: what the pattern skips is lost, and a group comes in place of its match."""
+    return regex.findall(pattern, text)
+
+
+@wrong("pretokenize", says="what the pattern skips is lost")
+def parts_matches_only(text, pattern=PATTERN):
+    """finditer, which is right about groups, but what lies between the matches is lost."""
+    return [match.group() for match in regex.finditer(pattern, text)]
+
+
+@wrong("pretokenize", says="spaces or newlines are lost")
+def parts_stripped(text, pattern=PATTERN):
+    """The spaces are stripped off the parts."""
+    return [part.strip() for part in regex.split(f"({pattern})", text) if part and part.strip()]
+
+
+@wrong("pretokenize", says="the pattern that was given is not used")
+def parts_by_one_pattern(text, pattern=PATTERN):
+    """Always GPT-2's pattern."""
+    return regex.findall(PATTERN, text)
+
+
+@wrong("pretokenize", says="the end is missing")
+def parts_without_the_end(text, pattern=PATTERN):
+    """What follows the last match is forgotten."""
+    parts, end = [], 0
+    for match in regex.finditer(pattern, text):
+        parts += [text[end : match.start()], match.group()]
+        end = match.end()
+    return [part for part in parts if part]
+
+
+@wrong("pretokenize", says="no part may be empty")
+def parts_with_empty_ones(text, pattern=PATTERN):
+    """An empty string between two matches that touch."""
+    parts, end = [], 0
+    for match in regex.finditer(pattern, text):
+        parts += [text[end : match.start()], match.group()]
+        end = match.end()
+    return [*parts, text[end:]]
+
+
+@wrong("pretokenize", says="the cuts are elsewhere")
+def parts_glued_to_the_next(text, pattern=PATTERN):
+    """What is skipped is glued to the match after it."""
+    parts, end = [], 0
+    for match in regex.finditer(pattern, text):
+        parts.append(text[end : match.end()])
+        end = match.end()
+    return [part for part in [*parts, text[end:]] if part]
+
+
+@wrong("pretokenize", says="spaces or newlines are lost")
+def parts_at_spaces(text, pattern=PATTERN):
+    """Cuts at white space, as for English words."""
+    return text.split()
+
+
+@wrong("pretokenize", says="use finditer and match.group()")
+def parts_split_at_groups(text, pattern=PATTERN):
+    """split with the pattern in a group: right until the pattern has groups itself."""
+    return [part for part in regex.split(f"({pattern})", text) if part != ""]
+
+
+@right("pretokenize")
+def parts_by_borders(text, pattern=PATTERN):
+    """All places where a match begins or ends are cuts."""
+    borders = {0, len(text)}
+    for match in regex.finditer(pattern, text):
+        borders |= {*match.span()}
+    borders = sorted(borders)
+    return [text[a:b] for a, b in zip(borders, borders[1:])]
+
+
+@right("pretokenize")
+def parts_one_by_one(text, pattern=PATTERN):
+    """Searches on from where the last match ended, in the whole text, so that lookahead sees what follows."""
+    compiled, parts, at = regex.compile(pattern), [], 0
+    while at < len(text):
+        match = compiled.search(text, at)
+        if match is None:
+            parts.append(text[at:])
+            break
+        if match.start() > at:
+            parts.append(text[at : match.start()])
+        parts.append(match[0])
+        at = match.end()
+    return parts
+
+
+# --- utf8_decode ---
+
+
+@wrong("utf8_decode", says="Latin-1")
+def bytes_as_characters(ids):
+    """chr of each byte."""
+    return "".join(map(chr, ids))
+
+
+@wrong("utf8_decode", says="each byte was decoded alone")
+def bytes_one_by_one(ids):
+    """Each byte is decoded alone: nothing but ASCII survives."""
+    return "".join(bytes([i]).decode("utf-8", errors="replace") for i in ids)
+
+
+@wrong("utf8_decode", says="must not raise")
+def bytes_strictly(ids):
+    """Raises on a cut character."""
+    return bytes(ids).decode("utf-8")
+
+
+@wrong("utf8_decode", says="was dropped")
+def bytes_ignoring_errors(ids):
+    """errors="ignore"."""
+    return bytes(ids).decode("utf-8", errors="ignore")
+
+
+@wrong("utf8_decode", says="was escaped")
+def bytes_with_backslashes(ids):
+    """errors="backslashreplace"."""
+    return bytes(ids).decode("utf-8", errors="backslashreplace")
+
+
+@wrong("utf8_decode", says="spoiled the whole text")
+def bytes_all_or_nothing(ids):
+    """One replacement character for the whole text if anything is wrong."""
+    try:
+        return bytes(ids).decode("utf-8")
+    except UnicodeDecodeError:
+        return "\ufffd"
+
+
+@wrong("utf8_decode", says="expected 'Hi�'")
+def bytes_each_bad_one_a_sign(ids):
+    """Two signs for a character of which two bytes are there."""
+    data, text = bytes(ids), ""
+    while data:
+        for n in (1, 2, 3, 4):
+            try:
+                text += data[:n].decode("utf-8")
+            except UnicodeDecodeError:
+                continue
+            data = data[n:]
+            break
+        else:
+            text, data = text + "\ufffd", data[1:]
+    return text
+
+
+@right("utf8_decode")
+def bytes_by_str(ids):
+    """str of a bytearray."""
+    return str(bytearray(ids), "utf8", "replace")
+
+
+@right("utf8_decode")
+def bytes_by_a_stream(ids):
+    """An incremental decoder, byte by byte, and then its end."""
+    decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+    return "".join(decoder.decode(bytes([i])) for i in ids) + decoder.decode(b"", final=True)
+
+
+# --- byte_to_unicode ---
+
+
+@wrong("byte_to_unicode", says="kept as chr(10)")
+def alphabet_is_latin_1(*_):
+    """chr of every byte."""
+    return {byte: chr(byte) for byte in range(256)} | {32: "Ġ"}
+
+
+@wrong("byte_to_unicode", says="without a gap")
+def alphabet_shifted(*_):
+    """256 + byte for the others: the same up to the space, and wrong from 127 on."""
+    kept = {*range(33, 127), *range(161, 173), *range(174, 256)}
+    return {byte: chr(byte if byte in kept else 256 + byte) for byte in range(256)}
+
+
+@wrong("byte_to_unicode", says="does the range end one too early?")
+def alphabet_with_short_ranges(*_):
+    """range leaves out its end, so ~, ¬ and ÿ are taken for unprintable."""
+    kept = [*range(ord("!"), ord("~")), *range(ord("¡"), ord("¬")), *range(ord("®"), ord("ÿ"))]
+    others = [byte for byte in range(256) if byte not in kept]
+    return {byte: chr(byte) for byte in kept} | {byte: chr(256 + i) for i, byte in enumerate(others)}
+
+
+@wrong("byte_to_unicode", says="soft hyphen")
+def alphabet_with_the_soft_hyphen(*_):
+    """161 to 255 in one range: 173 cannot be seen."""
+    kept = [*range(33, 127), *range(161, 256)]
+    others = [byte for byte in range(256) if byte not in kept]
+    return {byte: chr(byte) for byte in kept} | {byte: chr(256 + i) for i, byte in enumerate(others)}
+
+
+@wrong("byte_to_unicode", says="got a space")
+def alphabet_of_isprintable(*_):
+    """str.isprintable, which says yes to the space."""
+    kept = [byte for byte in range(256) if chr(byte).isprintable()]
+    others = [byte for byte in range(256) if byte not in kept]
+    return {byte: chr(byte) for byte in kept} | {byte: chr(256 + i) for i, byte in enumerate(others)}
+
+
+@wrong("byte_to_unicode", says="the other way round")
+def alphabet_reversed(*_):
+    """From character to byte."""
+    kept = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    others = [byte for byte in range(256) if byte not in kept]
+    return {chr(byte): byte for byte in kept} | {chr(256 + i): byte for i, byte in enumerate(others)}
+
+
+@wrong("byte_to_unicode", says="expected all 256 bytes")
+def alphabet_of_the_printable(*_):
+    """The others are forgotten."""
+    return {byte: chr(byte) for byte in [*range(33, 127), *range(161, 173), *range(174, 256)]}
+
+
+@wrong("byte_to_unicode", says="gets chr(256)")
+def alphabet_from_257(*_):
+    """The counter goes up before it is used."""
+    table, n = {}, 0
+    for byte in range(256):
+        if 33 <= byte <= 126 or 161 <= byte <= 172 or 174 <= byte:
+            table[byte] = chr(byte)
+        else:
+            n += 1
+            table[byte] = chr(256 + n)
+    return table
+
+
+@right("byte_to_unicode")
+def alphabet_in_one_pass(*_):
+    """In the order of the bytes, by isprintable without the space."""
+    new = iter(range(256, 512))
+    return {b: chr(b) if chr(b).isprintable() and b != 32 else chr(next(new)) for b in range(256)}
+
+
+@right("byte_to_unicode")
+def alphabet_by_lists(*_):
+    """Two lists side by side, as in GPT-2's own code."""
+    keys = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
+    values = keys[:]
+    for byte in range(2**8):
+        if byte not in keys:
+            keys.append(byte)
+            values.append(2**8 + len(values) - 188)
+    return dict(zip(keys, map(chr, values)))
+
+
+# --- pair_counts ---
+
+
+@wrong("pair_counts", says="how often a word occurs was ignored")
+def counts_without_times(words):
+    """Every word counts once."""
+    counts = {}
+    for word in words:
+        for pair in zip(word, word[1:]):
+            counts[pair] = counts.get(pair, 0) + 1
+    return counts
+
+
+@wrong("pair_counts", says="counts twice")
+def counts_once_a_word(words):
+    """A pair counts once for a word, though it occurs there twice."""
+    counts = Counter()
+    for word, times in words.items():
+        for pair in set(zip(word, word[1:])):
+            counts[pair] += times
+    return counts
+
+
+@wrong("pair_counts", says="every position counts")
+def counts_without_overlap(words):
+    """Only occurrences that could be merged together."""
+    counts = {}
+    for word, times in words.items():
+        last = None
+        for i, pair in enumerate(zip(word, word[1:])):
+            if pair == (last and last[1]) and last[0] == i - 1:
+                last = None
+                continue
+            counts[pair] = counts.get(pair, 0) + times
+            last = (i, pair)
+    return counts
+
+
+@wrong("pair_counts", says="a pair has an order")
+def counts_without_order(words):
+    """The smaller id first."""
+    counts = Counter()
+    for word, times in words.items():
+        for a, b in zip(word, word[1:]):
+            counts[min(a, b), max(a, b)] += times
+    return counts
+
+
+@wrong("pair_counts", says="the pairs overlap")
+def counts_by_twos(words):
+    """Ids 0 and 1, ids 2 and 3, and so on."""
+    counts = Counter()
+    for word, times in words.items():
+        for pair in zip(word[::2], word[1::2]):
+            counts[pair] += times
+    return counts
+
+
+@wrong("pair_counts", says="do not cross")
+def counts_across_words(words):
+    """One stream of ids: the end of a word meets the beginning of the next."""
+    stream = [i for word, times in words.items() for i in word * times]
+    return Counter(zip(stream, stream[1:]))
+
+
+@wrong("pair_counts", says="the last pair of each word is missing")
+def counts_one_short(words):
+    """range(len(word) - 2)."""
+    counts = Counter()
+    for word, times in words.items():
+        for i in range(len(word) - 2):
+            counts[word[i], word[i + 1]] += times
+    return counts
+
+
+@wrong("pair_counts", says="n - 1 pairs")
+def counts_one_too_far(words):
+    """range(len(word)): the last id has no right neighbour."""
+    counts = Counter()
+    for word, times in words.items():
+        for i in range(len(word)):
+            counts[word[i], word[i + 1]] += times
+    return counts
+
+
+@right("pair_counts")
+def counts_with_a_counter(words):
+    """A Counter, fed with the pairs of every word as often as it occurs."""
+    counts = Counter()
+    for word, times in words.items():
+        for i in range(1, len(word)):
+            counts.update({(word[i - 1], word[i]): times})
+    return dict(counts)
+
+
+@right("pair_counts")
+def counts_by_sorting(words):
+    """All pairs in one list with their times, summed for each pair."""
+    pairs = [((a, b), times) for word, times in words.items() for a, b in zip(word, word[1:])]
+    return {pair: sum(times for other, times in pairs if other == pair) for pair, _ in pairs}
+
+
+# --- merge ---
+
+
+@wrong("merge", says="an id was used twice")
+def merge_with_overlap(ids, pair, new_id):
+    """Every position at which the pair begins: in 7 7 7 the middle one is used twice."""
+    starts = {i for i in range(len(ids) - 1) if (ids[i], ids[i + 1]) == pair}
+    return [new_id if i in starts else x for i, x in enumerate(ids) if i in starts or i - 1 not in starts]
+
+
+@wrong("merge", says="the right id of the pair is still there")
+def merge_moving_by_one(ids, pair, new_id):
+    """Goes on by one after a match."""
+    return [new_id if tuple(ids[i : i + 2]) == pair else x for i, x in enumerate(ids)]
+
+
+@wrong("merge", says="right to left")
+def merge_from_the_right(ids, pair, new_id):
+    """From the end to the beginning: 7 7 7 becomes 7 9."""
+    merged = list(ids)
+    for i in range(len(ids) - 2, -1, -1):
+        if tuple(merged[i : i + 2]) == pair:
+            merged[i : i + 2] = [new_id]
+    return merged
+
+
+@wrong("merge", says="only the first occurrence")
+def merge_the_first_one(ids, pair, new_id):
+    """Returns after the first match."""
+    for i in range(len(ids) - 1):
+        if (ids[i], ids[i + 1]) == pair:
+            return [*ids[:i], new_id, *ids[i + 2 :]]
+    return list(ids)
+
+
+@wrong("merge", says="the last id is lost")
+def merge_losing_the_last(ids, pair, new_id):
+    """The loop ends before the last id."""
+    merged, i = [], 0
+    while i < len(ids) - 1:
+        if (ids[i], ids[i + 1]) == pair:
+            merged.append(new_id)
+            i += 2
+        else:
+            merged.append(ids[i])
+            i += 1
+    return merged
+
+
+@wrong("merge", says="no right neighbour")
+def merge_looking_too_far(ids, pair, new_id):
+    """Looks at the neighbour of the last id."""
+    merged, i = [], 0
+    while i < len(ids):
+        if ids[i] == pair[0] and ids[i + 1] == pair[1]:
+            merged.append(new_id)
+            i += 2
+        else:
+            merged.append(ids[i])
+            i += 1
+    return merged
+
+
+@wrong("merge", says="the reversed pair was replaced too")
+def merge_in_any_order(ids, pair, new_id):
+    """The pair as a set."""
+    merged, i = [], 0
+    while i < len(ids):
+        if i + 1 < len(ids) and sorted(ids[i : i + 2]) == sorted(pair):
+            merged.append(new_id)
+            i += 2
+        else:
+            merged.append(ids[i])
+            i += 1
+    return merged
+
+
+@wrong("merge", says="expected", hidden=True)
+def merge_in_a_printed_list(ids, pair, new_id):
+    """Replaces in the printed list, where "1, 2" also ends "21, 2" and begins "1, 21"."""
+    import ast
+
+    return ast.literal_eval(str(list(ids)).replace(f"{pair[0]}, {pair[1]}", str(new_id)))
+
+
+@right("merge")
+def merge_in_characters(ids, pair, new_id):
+    """Each id as one character, and str.replace."""
+    text = "".join(map(chr, ids)).replace("".join(map(chr, pair)), chr(new_id))
+    return list(map(ord, text))
+
+
+@right("merge")
+def merge_with_a_stack(ids, pair, new_id):
+    """Each id is put on a list; where it ends a pair, the two are replaced."""
+    merged = []
+    for i in ids:
+        if merged and (merged[-1], i) == tuple(pair):
+            merged[-1] = new_id
+        else:
+            merged.append(i)
+    return merged
+
+
+# --- train_bpe ---
+
+
+@wrong("train_bpe", says="the pair seen first won")
+def train_first_seen(text, vocab_size, pattern=PATTERN):
+    """max keeps the first of equals, which is the pair seen first in the text."""
+    words = [(list(part.encode()), times) for part, times in Counter(given_parts(text, pattern)).items()]
+    merges = []
+    while 256 + len(merges) < vocab_size:
+        counts = Counter()
+        for ids, times in words:
+            for pair in zip(ids, ids[1:]):
+                counts[pair] += times
+        if not counts:
+            break
+        best = max(counts, key=counts.get)
+        words = [(given_merge(ids, best, 256 + len(merges)), times) for ids, times in words]
+        merges.append(best)
+    return merges
+
+
+@wrong("train_bpe", says="the largest pair won")
+def train_largest_pair(text, vocab_size, pattern=PATTERN):
+    """max over (count, pair): among equals the largest pair."""
+    words = [(list(part.encode()), times) for part, times in Counter(given_parts(text, pattern)).items()]
+    merges = []
+    while 256 + len(merges) < vocab_size:
+        counts = Counter()
+        for ids, times in words:
+            for pair in zip(ids, ids[1:]):
+                counts[pair] += times
+        if not counts:
+            break
+        best = max(counts, key=lambda pair: (counts[pair], pair))
+        words = [(given_merge(ids, best, 256 + len(merges)), times) for ids, times in words]
+        merges.append(best)
+    return merges
+
+
+@wrong("train_bpe", says="the bytes of the tokens decided")
+def train_ties_by_bytes(text, vocab_size, pattern=PATTERN):
+    """Among equals the pair whose tokens come first in the alphabet."""
+    words = [(list(part.encode()), times) for part, times in Counter(given_parts(text, pattern)).items()]
+    merges, names = [], [bytes([b]) for b in range(256)]
+    while 256 + len(merges) < vocab_size:
+        counts = Counter()
+        for ids, times in words:
+            for pair in zip(ids, ids[1:]):
+                counts[pair] += times
+        if not counts:
+            break
+        best = min(counts, key=lambda pair: (-counts[pair], names[pair[0]], names[pair[1]]))
+        words = [(given_merge(ids, best, 256 + len(merges)), times) for ids, times in words]
+        merges.append(best)
+        names.append(names[best[0]] + names[best[1]])
+    return merges
+
+
+@wrong("train_bpe", says="not cut into parts")
+def train_without_a_split(text, vocab_size, pattern=PATTERN):
+    """One list of bytes for the whole text."""
+    ids, merges = list(text.encode()), []
+    while 256 + len(merges) < vocab_size:
+        counts = Counter(zip(ids, ids[1:]))
+        if not counts:
+            break
+        best = min(counts, key=lambda pair: (-counts[pair], pair))
+        ids = given_merge(ids, best, 256 + len(merges))
+        merges.append(best)
+    return merges
+
+
+@wrong("train_bpe", says="the last merge is missing")
+def train_one_short(text, vocab_size, pattern=PATTERN):
+    """Stops one merge early."""
+    words = [(list(part.encode()), times) for part, times in Counter(given_parts(text, pattern)).items()]
+    merges = []
+    for new_id in range(256, vocab_size - 1):
+        counts = Counter()
+        for ids, times in words:
+            for pair in zip(ids, ids[1:]):
+                counts[pair] += times
+        if not counts:
+            break
+        best = min(counts, key=lambda pair: (-counts[pair], pair))
+        words = [(given_merge(ids, best, new_id), times) for ids, times in words]
+        merges.append(best)
+    return merges
+
+
+@wrong("train_bpe", says="the 256 bytes included")
+def train_that_many_merges(text, vocab_size, pattern=PATTERN):
+    """vocab_size is taken for the number of merges."""
+    words = [(list(part.encode()), times) for part, times in Counter(given_parts(text, pattern)).items()]
+    merges = []
+    while len(merges) < vocab_size:
+        counts = Counter()
+        for ids, times in words:
+            for pair in zip(ids, ids[1:]):
+                counts[pair] += times
+        if not counts:
+            break
+        best = min(counts, key=lambda pair: (-counts[pair], pair))
+        words = [(given_merge(ids, best, 256 + len(merges)), times) for ids, times in words]
+        merges.append(best)
+    return merges
+
+
+@wrong("train_bpe", says="how often a part occurs was ignored")
+def train_on_distinct_words(text, vocab_size, pattern=PATTERN):
+    """Each distinct word once."""
+    words = [list(part.encode()) for part in dict.fromkeys(given_parts(text, pattern))]
+    merges = []
+    while 256 + len(merges) < vocab_size:
+        counts = Counter(pair for ids in words for pair in zip(ids, ids[1:]))
+        if not counts:
+            break
+        best = min(counts, key=lambda pair: (-counts[pair], pair))
+        words = [given_merge(ids, best, 256 + len(merges)) for ids in words]
+        merges.append(best)
+    return merges
+
+
+@wrong("train_bpe", says="it stopped at pairs that occur once")
+def train_until_once(text, vocab_size, pattern=PATTERN):
+    """Stops where no pair occurs twice."""
+    words = [list(part.encode()) for part in given_parts(text, pattern)]
+    merges = []
+    while 256 + len(merges) < vocab_size:
+        counts = Counter(pair for ids in words for pair in zip(ids, ids[1:]))
+        best = min(counts, key=lambda pair: (-counts[pair], pair), default=None)
+        if counts[best] < 2:
+            break
+        words = [given_merge(ids, best, 256 + len(merges)) for ids in words]
+        merges.append(best)
+    return merges
+
+
+@wrong("train_bpe", says="without an error")
+def train_until_it_breaks(text, vocab_size, pattern=PATTERN):
+    """Takes the best of no pairs."""
+    words = [list(part.encode()) for part in given_parts(text, pattern)]
+    merges = []
+    while 256 + len(merges) < vocab_size:
+        counts = Counter(pair for ids in words for pair in zip(ids, ids[1:]))
+        best = min(counts, key=lambda pair: (-counts[pair], pair))
+        words = [given_merge(ids, best, 256 + len(merges)) for ids in words]
+        merges.append(best)
+    return merges
+
+
+@wrong("train_bpe", says="start from UTF-8 bytes")
+def train_on_characters(text, vocab_size, pattern=PATTERN):
+    """The code points of the characters in place of bytes."""
+    words = [list(map(ord, part)) for part in given_parts(text, pattern)]
+    merges = []
+    while 256 + len(merges) < vocab_size:
+        counts = Counter(pair for ids in words for pair in zip(ids, ids[1:]))
+        if not counts:
+            break
+        best = min(counts, key=lambda pair: (-counts[pair], pair))
+        words = [given_merge(ids, best, 256 + len(merges)) for ids in words]
+        merges.append(best)
+    return merges
+
+
+@wrong("train_bpe", says="must be taken anew")
+def train_on_the_first_counts(text, vocab_size, pattern=PATTERN):
+    """The most frequent pairs of bytes, counted once."""
+    counts = Counter(pair for part in given_parts(text, pattern) for pair in zip(part.encode(), part.encode()[1:]))
+    return sorted(counts, key=lambda pair: (-counts[pair], pair))[: max(0, vocab_size - 256)]
+
+
+@wrong("train_bpe", says="the pattern that was given is not used")
+def train_with_one_pattern(text, vocab_size, pattern=PATTERN):
+    """Always GPT-2's pattern."""
+    words = [list(part.encode()) for part in given_parts(text, PATTERN)]
+    merges = []
+    while 256 + len(merges) < vocab_size:
+        counts = Counter(pair for ids in words for pair in zip(ids, ids[1:]))
+        if not counts:
+            break
+        best = min(counts, key=lambda pair: (-counts[pair], pair))
+        words = [given_merge(ids, best, 256 + len(merges)) for ids in words]
+        merges.append(best)
+    return merges
+
+
+@wrong("train_bpe", says="counts twice")
+def train_once_a_word(text, vocab_size, pattern=PATTERN):
+    """A pair counts once for a word, however often it occurs there."""
+    words = [list(part.encode()) for part in given_parts(text, pattern)]
+    merges = []
+    while 256 + len(merges) < vocab_size:
+        counts = Counter(pair for ids in words for pair in set(zip(ids, ids[1:])))
+        if not counts:
+            break
+        best = min(counts, key=lambda pair: (-counts[pair], pair))
+        words = [given_merge(ids, best, 256 + len(merges)) for ids in words]
+        merges.append(best)
+    return merges
+
+
+@right("train_bpe")
+def train_on_every_part(text, vocab_size, pattern=PATTERN):
+    """Every part by itself, and the pairs sorted."""
+    words, merges = [list(part.encode("utf-8")) for part in regex.findall(pattern, text)], []
+    for new_id in range(256, vocab_size):
+        counts = {}
+        for ids in words:
+            for i in range(len(ids) - 1):
+                counts[ids[i], ids[i + 1]] = counts.get((ids[i], ids[i + 1]), 0) + 1
+        ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+        if not ranked:
+            return merges
+        merges.append(ranked[0][0])
+        words = [given_merge(ids, ranked[0][0], new_id) for ids in words]
+    return merges
+
+
+@right("train_bpe")
+def train_on_tokens(text, vocab_size, pattern=PATTERN):
+    """Words of bytes in a dict that is built anew for each merge; the largest count first, then the smallest pair."""
+    words = {}
+    for part in given_parts(text, pattern):
+        key = tuple(part.encode())
+        words[key] = words.get(key, 0) + 1
+    merges = []
+    while len(merges) + 256 < vocab_size:
+        counts = Counter()
+        for word, times in words.items():
+            for pair in zip(word, word[1:]):
+                counts[pair] += times
+        most = max(counts.values(), default=0)
+        if most == 0:
+            break
+        best = min(pair for pair, n in counts.items() if n == most)
+        anew = {}
+        for word, times in words.items():
+            out = []
+            for i in word:
+                if out and (out[-1], i) == best:
+                    out[-1] = 256 + len(merges)
+                else:
+                    out.append(i)
+            anew[tuple(out)] = anew.get(tuple(out), 0) + times
+        words = anew
+        merges.append(best)
+    return merges
+
+
+# --- encode ---
+
+
+@wrong("encode", says="the longest token was taken")
+def encode_longest_match(text, merges, pattern=PATTERN):
+    """Greedy: the longest token that fits, as WordPiece does."""
+    names = [bytes([b]) for b in range(256)]
+    for a, b in merges:
+        names.append(names[a] + names[b])
+    number = {name: i for i, name in enumerate(names)}
+    ids = []
+    for part in given_parts(text, pattern):
+        data = part.encode()
+        while data:
+            n = next(n for n in range(len(data), 0, -1) if data[:n] in number)
+            ids.append(number[data[:n]])
+            data = data[n:]
+    return ids
+
+
+@wrong("encode", says="the leftmost pair was merged first")
+def encode_leftmost(text, merges, pattern=PATTERN):
+    """The first pair from the left that is a merge, again and again."""
+    rank = {pair: i for i, pair in enumerate(merges)}
+    encoded = []
+    for part in given_parts(text, pattern):
+        ids = list(part.encode())
+        i = 0
+        while i < len(ids) - 1:
+            if (ids[i], ids[i + 1]) in rank:
+                ids[i : i + 2] = [256 + rank[ids[i], ids[i + 1]]]
+                i = 0
+            else:
+                i += 1
+        encoded += ids
+    return encoded
+
+
+@wrong("encode", says="one pass from left to right")
+def encode_in_one_pass(text, merges, pattern=PATTERN):
+    """Each byte is merged with what stands before it, if it can be."""
+    rank = {pair: i for i, pair in enumerate(merges)}
+    encoded = []
+    for part in given_parts(text, pattern):
+        ids = []
+        for byte in part.encode():
+            if ids and (ids[-1], byte) in rank:
+                ids[-1] = 256 + rank[ids[-1], byte]
+            else:
+                ids.append(byte)
+        encoded += ids
+    return encoded
+
+
+@wrong("encode", says="the highest rank")
+def encode_highest_rank(text, merges, pattern=PATTERN):
+    """max in place of min: the merge learnt last."""
+    rank = {pair: i for i, pair in enumerate(merges)}
+    encoded = []
+    for part in given_parts(text, pattern):
+        ids = list(part.encode())
+        while found := [i for i in range(len(ids) - 1) if (ids[i], ids[i + 1]) in rank]:
+            i = max(found, key=lambda i: rank[ids[i], ids[i + 1]])
+            ids[i : i + 2] = [256 + rank[ids[i], ids[i + 1]]]
+        encoded += ids
+    return encoded
+
+
+@wrong("encode", says="from the last to the first")
+def encode_backwards(text, merges, pattern=PATTERN):
+    """The merges are replayed in the wrong order."""
+    encoded = []
+    for part in given_parts(text, pattern):
+        ids = list(part.encode())
+        for i, pair in reversed(list(enumerate(merges))):
+            ids = given_merge(ids, pair, 256 + i)
+        encoded += ids
+    return encoded
+
+
+@wrong("encode", says="only one merge was applied")
+def encode_once(text, merges, pattern=PATTERN):
+    """if in place of while."""
+    rank = {pair: i for i, pair in enumerate(merges)}
+    encoded = []
+    for part in given_parts(text, pattern):
+        ids = list(part.encode())
+        first = min(zip(ids, ids[1:]), key=lambda pair: rank.get(pair, len(rank)), default=None)
+        if first in rank:
+            ids = given_merge(ids, first, 256 + rank[first])
+        encoded += ids
+    return encoded
+
+
+@wrong("encode", says="not cut into parts")
+def encode_without_a_split(text, merges, pattern=PATTERN):
+    """The whole text is one part."""
+    ids = list(text.encode())
+    for i, pair in enumerate(merges):
+        ids = given_merge(ids, pair, 256 + i)
+    return ids
+
+
+@wrong("encode", says="makes the id 256 + i")
+def encode_with_ranks(text, merges, pattern=PATTERN):
+    """The rank in place of the id at the end."""
+    encoded = []
+    for part in given_parts(text, pattern):
+        ids = list(part.encode())
+        for i, pair in enumerate(merges):
+            ids = given_merge(ids, pair, 256 + i)
+        encoded += [i - 256 if i > 255 else i for i in ids]
+    return encoded
+
+
+@wrong("encode", says="a part may have one byte only")
+def encode_min_of_nothing(text, merges, pattern=PATTERN):
+    """The best of no pairs: fails on a part of one byte."""
+    rank = {pair: i for i, pair in enumerate(merges)}
+    encoded = []
+    for part in given_parts(text, pattern):
+        ids = list(part.encode())
+        while True:
+            first = min(zip(ids, ids[1:]), key=lambda pair: rank.get(pair, len(rank)))
+            if first not in rank:
+                break
+            ids = given_merge(ids, first, 256 + rank[first])
+        encoded += ids
+    return encoded
+
+
+@wrong("encode", says="one flat list")
+def encode_in_lists(text, merges, pattern=PATTERN):
+    """A list for each part."""
+    encoded = []
+    for part in given_parts(text, pattern):
+        ids = list(part.encode())
+        for i, pair in enumerate(merges):
+            ids = given_merge(ids, pair, 256 + i)
+        encoded.append(ids)
+    return encoded
+
+
+@wrong("encode", says="the pattern that was given is not used")
+def encode_with_one_pattern(text, merges, pattern=PATTERN):
+    """Always GPT-2's pattern."""
+    encoded = []
+    for part in given_parts(text, PATTERN):
+        ids = list(part.encode())
+        for i, pair in enumerate(merges):
+            ids = given_merge(ids, pair, 256 + i)
+        encoded += ids
+    return encoded
+
+
+@right("encode")
+def encode_by_replaying(text, merges, pattern=PATTERN):
+    """Every merge in order, over all parts: a later merge never makes an earlier one possible again."""
+    parts = ["".join(map(chr, part.encode())) for part in regex.findall(pattern, text)]
+    for i, (a, b) in enumerate(merges):
+        parts = [part.replace(chr(a) + chr(b), chr(256 + i)) for part in parts]
+    return [ord(c) for part in parts for c in part]
+
+
+@right("encode")
+def encode_one_place_at_a_time(text, merges, pattern=PATTERN):
+    """Only the leftmost occurrence of the lowest rank at a time, with a memory for parts."""
+    number, known, encoded = {pair: 256 + i for i, pair in enumerate(merges)}, {}, []
+    for part in given_parts(text, pattern):
+        if part not in known:
+            ids = list(part.encode())
+            while len(ids) > 1:
+                best, i = min((number.get((ids[i], ids[i + 1]), 2**40), i) for i in range(len(ids) - 1))
+                if best == 2**40:
+                    break
+                ids[i : i + 2] = [best]
+            known[part] = ids
+        encoded.extend(known[part])
+    return encoded
+
+
+# --- decode ---
+
+
+@wrong("decode", says="each token was decoded alone")
+def decode_token_by_token(ids, merges):
+    """A character cut by a token border becomes replacement characters."""
+    names = [bytes([b]) for b in range(256)]
+    for a, b in merges:
+        names.append(names[a] + names[b])
+    return "".join(names[i].decode("utf-8", errors="replace") for i in ids)
+
+
+@wrong("decode", says="errors become U+FFFD")
+def decode_strictly(ids, merges):
+    """Raises where the ids end in the middle of a character."""
+    names = [bytes([b]) for b in range(256)]
+    for a, b in merges:
+        names.append(names[a] + names[b])
+    return b"".join(names[i] for i in ids).decode("utf-8")
+
+
+@wrong("decode", says="was dropped")
+def decode_ignoring_errors(ids, merges):
+    """errors="ignore"."""
+    names = [bytes([b]) for b in range(256)]
+    for a, b in merges:
+        names.append(names[a] + names[b])
+    return b"".join(names[i] for i in ids).decode("utf-8", errors="ignore")
+
+
+@wrong("decode", says="left and right of a merge are swapped")
+def decode_swapped(ids, merges):
+    """The right part first."""
+    names = [bytes([b]) for b in range(256)]
+    for a, b in merges:
+        names.append(names[b] + names[a])
+    return b"".join(names[i] for i in ids).decode("utf-8", errors="replace")
+
+
+@wrong("decode", says="are themselves merges")
+def decode_one_level(ids, merges):
+    """bytes of the pair: fails where a merge is built from merges."""
+    names = [bytes([b]) for b in range(256)] + [bytes(pair) for pair in merges]
+    return b"".join(names[i] for i in ids).decode("utf-8", errors="replace")
+
+
+@wrong("decode", says="Latin-1")
+def decode_as_characters(ids, merges):
+    """chr of each byte."""
+    names = [chr(b) for b in range(256)]
+    for a, b in merges:
+        names.append(names[a] + names[b])
+    return "".join(names[i] for i in ids)
+
+
+@right("decode")
+def decode_by_splitting(ids, merges):
+    """Splits each id until only bytes are left, with a stack."""
+    stack, data = list(ids)[::-1], bytearray()
+    while stack:
+        i = stack.pop()
+        if i < 256:
+            data.append(i)
+        else:
+            left, right_one = merges[i - 256]
+            stack += [right_one, left]
+    return data.decode("utf-8", "replace")
+
+
+@right("decode")
+def decode_by_unmerging(ids, merges):
+    """Undoes the merges from the last to the first."""
+    ids = list(ids)
+    for i in range(len(merges) - 1, -1, -1):
+        ids = [x for j in ids for x in (merges[i] if j == 256 + i else (j,))]
+    return bytes(ids).decode(errors="replace")
+
+
+# --- encode_special ---
+
+
+@wrong("encode_special", says="injection")
+def special_always(text, merges, special, allowed):
+    """Every special token acts, whatever is allowed."""
+    names = sorted(special, key=len, reverse=True)
+    ids = []
+    for piece in regex.split("(" + "|".join(map(regex.escape, names)) + ")", text):
+        ids += [special[piece]] if piece in special else given_encode(piece, merges)
+    return ids
+
+
+@wrong("encode_special", says="the longest counts")
+def special_in_any_order(text, merges, special, allowed):
+    """The tokens in the order of the dict: the shorter one may come first."""
+    names = [name for name in special if name in allowed]
+    if not names:
+        return given_encode(text, merges)
+    ids = []
+    for piece in regex.split("(" + "|".join(map(regex.escape, names)) + ")", text):
+        ids += [special[piece]] if piece in allowed else given_encode(piece, merges)
+    return ids
+
+
+@wrong("encode_special", says="use regex.escape")
+def special_unescaped(text, merges, special, allowed):
+    """The | inside <|end|> is read as "or"."""
+    if not allowed:
+        return given_encode(text, merges)
+    ids = []
+    for i, piece in enumerate(regex.split("(" + "|".join(sorted(allowed, key=len, reverse=True)) + ")", text)):
+        ids += [special[piece]] if i % 2 else given_encode(piece, merges)
+    return ids
+
+
+@wrong("encode_special", says="does an empty pattern match everywhere?")
+def special_split_at_nothing(text, merges, special, allowed):
+    """With nothing allowed the pattern is empty, and cuts the text into characters."""
+    names = sorted(allowed, key=len, reverse=True)
+    pattern = regex.compile("(" + "|".join(map(regex.escape, names)) + ")")
+    ids, end = [], 0
+    for match in pattern.finditer(text):
+        ids += given_encode(text[end : match.start()], merges)
+        ids += [special[match[0]]] if match[0] else []
+        end = match.end()
+    return ids + given_encode(text[end:], merges)
+
+
+@wrong("encode_special", says="must not be lost")
+def special_dropping_the_others(text, merges, special, allowed):
+    """What is not allowed is taken out of the text."""
+    ids = []
+    for piece in regex.split("(" + "|".join(map(regex.escape, sorted(special, key=len, reverse=True))) + ")", text):
+        if piece in allowed:
+            ids.append(special[piece])
+        elif piece not in special:
+            ids += given_encode(piece, merges)
+    return ids
+
+
+@wrong("encode_special", says="what is not allowed is ordinary text, no error")
+def special_refusing(text, merges, special, allowed):
+    """Raises where the text holds a token that is not allowed, as some libraries do by default."""
+    for name in special:
+        if name not in allowed and name in text:
+            raise ValueError(f"disallowed special token {name!r}")
+    if not allowed:
+        return given_encode(text, merges)
+    ids = []
+    for piece in regex.split("(" + "|".join(map(regex.escape, sorted(allowed, key=len, reverse=True))) + ")", text):
+        ids += [special[piece]] if piece in allowed else given_encode(piece, merges)
+    return ids
+
+
+@wrong("encode_special", says="hides an allowed one")
+def special_split_at_all(text, merges, special, allowed):
+    """Splits at all special tokens, and then looks which are allowed."""
+    ids = []
+    for piece in regex.split("(" + "|".join(map(regex.escape, sorted(special, key=len, reverse=True))) + ")", text):
+        ids += [special[piece]] if piece in allowed else given_encode(piece, merges)
+    return ids
+
+
+@wrong("encode_special", says="must not cut the text")
+def special_that_cuts(text, merges, special, allowed):
+    """A token that is not allowed becomes ordinary ids, but cuts the text where it stands."""
+
+    def pieces(text, names):
+        return regex.split("(" + "|".join(map(regex.escape, sorted(names, key=len, reverse=True))) + ")", text)
+
+    ids = []
+    for piece in pieces(text, allowed) if allowed else [text]:
+        if piece in allowed:
+            ids.append(special[piece])
+        else:
+            for ordinary in pieces(piece, special):
+                ids += given_encode(ordinary, merges)
+    return ids
+
+
+@wrong("encode_special", says="every occurrence")
+def special_once(text, merges, special, allowed):
+    """Only the first occurrence of a token."""
+    for name in sorted(allowed, key=len, reverse=True):
+        before, found, after = text.partition(name)
+        if found:
+            return [*given_encode(before, merges), special[name], *given_encode(after, merges)]
+    return given_encode(text, merges)
+
+
+@wrong("encode_special", says="ordinary text")
+def special_stripped(text, merges, special, allowed):
+    """The spaces beside a special token are stripped."""
+    if not allowed:
+        return given_encode(text, merges)
+    ids = []
+    for piece in regex.split("(" + "|".join(map(regex.escape, sorted(allowed, key=len, reverse=True))) + ")", text):
+        ids += [special[piece]] if piece in allowed else given_encode(piece.strip(" "), merges)
+    return ids
+
+
+@wrong("encode_special", says="allowed tokens must become their ids")
+def special_never(text, merges, special, allowed):
+    """Everything is ordinary text."""
+    return given_encode(text, merges)
+
+
+@right("encode_special")
+def special_by_scanning(text, merges, special, allowed):
+    """Goes through the text place by place, the longest allowed token first."""
+    ids, start, i = [], 0, 0
+    while i < len(text):
+        found = max((name for name in allowed if text.startswith(name, i)), key=len, default=None)
+        if found is None:
+            i += 1
+            continue
+        ids += [*given_encode(text[start:i], merges), special[found]]
+        i = start = i + len(found)
+    return ids + given_encode(text[start:], merges)
+
+
+@right("encode_special")
+def special_by_first_place(text, merges, special, allowed):
+    """Looks for the first place of any allowed token, and goes on behind it."""
+    ids = []
+    while True:
+        places = [(text.find(name), -len(name), name) for name in allowed if name in text]
+        if not places:
+            return ids + given_encode(text, merges)
+        at, _, name = min(places)
+        ids += given_encode(text[:at], merges) + [special[name]]
+        text = text[at + len(name) :]
+
+
+# --- decode_special ---
+
+
+@wrong("decode_special", says="were forgotten")
+def undo_without_specials(ids, merges, special):
+    """Special ids are left out, as with skip_special_tokens."""
+    names = given_vocabulary(merges)
+    return b"".join(names[i] for i in ids if i not in special.values()).decode("utf-8", errors="replace")
+
+
+@wrong("decode_special", says="none of the vocabulary")
+def undo_by_vocabulary(ids, merges, special):
+    """Looks special ids up among the merges."""
+    names = given_vocabulary(merges)
+    return b"".join(names[i] for i in ids).decode("utf-8", errors="replace")
+
+
+@wrong("decode_special", says="order of the dict")
+def undo_by_place(ids, merges, special):
+    """The special tokens are appended to the vocabulary in the order of the dict."""
+    names = given_vocabulary(merges)
+    tokens = [token.encode() for token in special]
+    table = {i: tokens[n % len(tokens)] for n, i in enumerate(sorted(special.values()))}
+    return b"".join(table[i] if i in table else names[i] for i in ids).decode("utf-8", errors="replace")
+
+
+@wrong("decode_special", says="each id was decoded alone")
+def undo_one_by_one(ids, merges, special):
+    """Each id is decoded alone."""
+    names, written = given_vocabulary(merges), {i: token for token, i in special.items()}
+    return "".join(written[i] if i in written else names[i].decode("utf-8", errors="replace") for i in ids)
+
+
+@wrong("decode_special", says="was dropped")
+def undo_ignoring_errors(ids, merges, special):
+    """errors="ignore"."""
+    names, written = given_vocabulary(merges), {i: token.encode() for token, i in special.items()}
+    return b"".join(written[i] if i in written else names[i] for i in ids).decode("utf-8", errors="ignore")
+
+
+@right("decode_special")
+def undo_by_stretches(ids, merges, special):
+    """Ordinary ids are gathered and decoded whenever a special one comes."""
+    names, token_of = given_vocabulary(merges), {i: token for token, i in special.items()}
+    text, waiting = "", b""
+    for i in ids:
+        if i in token_of:
+            text += waiting.decode("utf-8", "replace") + token_of[i]
+            waiting = b""
+        else:
+            waiting += names[i]
+    return text + waiting.decode("utf-8", "replace")
+
+
+@right("decode_special")
+def undo_in_one_table(ids, merges, special):
+    """One table for all ids."""
+    table = dict(enumerate(given_vocabulary(merges)))
+    table.update((i, bytes(token, "utf-8")) for token, i in special.items())
+    return bytes().join(map(table.__getitem__, ids)).decode(errors="replace")
+
+
+# --- StreamDecoder ---
+
+
+@wrong("StreamDecoder", says="each token was decoded alone")
+class StreamOfTokens:
+    """Each token is decoded alone: half a character is shown."""
+
+    def __init__(self, merges):
+        self.names = given_vocabulary(merges)
+
+    def feed(self, id):
+        return self.names[id].decode("utf-8", errors="replace")
+
+    def finish(self):
+        return ""
+
+
+@wrong("StreamDecoder", says="was dropped")
+class StreamIgnoringErrors:
+    """errors="ignore": cut characters disappear."""
+
+    def __init__(self, merges):
+        self.names = given_vocabulary(merges)
+        self.decoder = codecs.getincrementaldecoder("utf-8")(errors="ignore")
+
+    def feed(self, id):
+        return self.decoder.decode(self.names[id])
+
+    def finish(self):
+        return self.decoder.decode(b"", final=True)
+
+
+@wrong("StreamDecoder", says="was held back though it was certain")
+class StreamUntilItDecodes:
+    """Waits until all that is held back decodes: after one bad byte, for ever."""
+
+    def __init__(self, merges):
+        self.names, self.held = given_vocabulary(merges), b""
+
+    def feed(self, id):
+        self.held += self.names[id]
+        try:
+            text = self.held.decode("utf-8")
+        except UnicodeDecodeError:
+            return ""
+        self.held = b""
+        return text
+
+    def finish(self):
+        text, self.held = self.held.decode("utf-8", errors="replace"), b""
+        return text
+
+
+@wrong("StreamDecoder", says="was held back though it was certain")
+class StreamUnlessReplaced:
+    """Shows nothing while the text ends in U+FFFD, which may be what was written."""
+
+    def __init__(self, merges):
+        self.names, self.held = given_vocabulary(merges), b""
+
+    def feed(self, id):
+        self.held += self.names[id]
+        text = self.held.decode("utf-8", errors="replace")
+        if text.endswith("\ufffd"):
+            return ""
+        self.held = b""
+        return text
+
+    def finish(self):
+        text, self.held = self.held.decode("utf-8", errors="replace"), b""
+        return text
+
+
+@wrong("StreamDecoder", says="the end is missing")
+class StreamWithoutAnEnd:
+    """finish forgets what is held back."""
+
+    def __init__(self, merges):
+        self.names = given_vocabulary(merges)
+        self.decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+
+    def feed(self, id):
+        return self.decoder.decode(self.names[id])
+
+    def finish(self):
+        return ""
+
+
+@wrong("StreamDecoder", says="cannot be taken back")
+class StreamOfDifferences:
+    """Decodes everything so far and shows what is longer than before: a sign shown too early stays."""
+
+    def __init__(self, merges):
+        self.names, self.data, self.shown = given_vocabulary(merges), b"", 0
+
+    def feed(self, id):
+        self.data += self.names[id]
+        text = self.data.decode("utf-8", errors="replace")
+        new, self.shown = text[self.shown :], len(text)
+        return new
+
+    def finish(self):
+        return ""
+
+
+@wrong("StreamDecoder", says="shared by all of them")
+class StreamWithOneBuffer:
+    """The buffer belongs to the class, and so to all decoders."""
+
+    waiting = []
+
+    def __init__(self, merges):
+        self.names = given_vocabulary(merges)
+        self.waiting.clear()
+
+    def feed(self, id):
+        decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        text = decoder.decode(bytes(self.waiting) + self.names[id])
+        self.waiting[:] = decoder.getstate()[0]
+        return text
+
+    def finish(self):
+        text = bytes(self.waiting).decode("utf-8", errors="replace")
+        self.waiting.clear()
+        return text
+
+
+@wrong("StreamDecoder", says="is no error")
+class StreamOfStrictBytes:
+    """An incremental decoder that raises."""
+
+    def __init__(self, merges):
+        self.names = given_vocabulary(merges)
+        self.decoder = codecs.getincrementaldecoder("utf-8")()
+
+    def feed(self, id):
+        return self.decoder.decode(self.names[id])
+
+    def finish(self):
+        return self.decoder.decode(b"", final=True)
+
+
+@wrong("StreamDecoder", says="was held back though it was certain")
+class StreamOneCharacterLate:
+    """Keeps the last character until the next one comes."""
+
+    def __init__(self, merges):
+        self.names, self.last = given_vocabulary(merges), ""
+        self.decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+
+    def feed(self, id):
+        text = self.last + self.decoder.decode(self.names[id])
+        self.last = text[-1:]
+        return text[:-1]
+
+    def finish(self):
+        return self.last + self.decoder.decode(b"", final=True)
+
+
+@wrong("StreamDecoder", says="was held back though it was certain")
+class StreamByLeadByte:
+    """Waits for as many bytes as the lead byte announces, even if other ones come."""
+
+    def __init__(self, merges):
+        self.names, self.held = given_vocabulary(merges), b""
+
+    def feed(self, id):
+        self.held += self.names[id]
+        done = 0
+        while done < len(self.held):
+            lead = self.held[done]
+            wants = 4 if 0xF0 <= lead < 0xF8 else 3 if 0xE0 <= lead < 0xF0 else 2 if 0xC0 <= lead < 0xE0 else 1
+            if done + wants > len(self.held):
+                break
+            done += wants
+        text, self.held = self.held[:done].decode("utf-8", errors="replace"), self.held[done:]
+        return text
+
+    def finish(self):
+        text, self.held = self.held.decode("utf-8", errors="replace"), b""
+        return text
+
+
+@right("StreamDecoder")
+class StreamByHand:
+    """Looks for a lead byte among the last three bytes that wants more than follow it."""
+
+    def __init__(self, merges):
+        self.merges, self.held = list(merges), b""
+
+    def bytes_of(self, id):
+        if id < 256:
+            return bytes([id])
+        left, right_one = self.merges[id - 256]
+        return self.bytes_of(left) + self.bytes_of(right_one)
+
+    def feed(self, id):
+        data = self.held + self.bytes_of(id)
+        keep = 0
+        for back in (1, 2, 3):
+            byte = data[-back] if back <= len(data) else 0
+            if 0xC2 <= byte <= 0xF4:
+                wants = 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
+                keep = back if back < wants else 0
+                break
+            if not 0x80 <= byte <= 0xBF:
+                break
+        cut = len(data) - keep
+        self.held = data[cut:]
+        return data[:cut].decode("utf-8", errors="replace")
+
+    def finish(self):
+        rest, self.held = self.held, b""
+        return rest.decode("utf-8", errors="replace")
+
+
+@right("StreamDecoder")
+class StreamByErrors:
+    """Lets a strict decoder say where it failed, and whether it only ran out of bytes."""
+
+    def __init__(self, merges):
+        self.names, self.rest = given_vocabulary(merges), b""
+
+    def feed(self, id):
+        data, text = self.rest + self.names[id], ""
+        while data:
+            try:
+                return self.keep(b"", text + data.decode("utf-8"))
+            except UnicodeDecodeError as error:
+                text += data[: error.start].decode("utf-8")
+                if error.reason == "unexpected end of data":
+                    return self.keep(data[error.start :], text)
+                text += "\ufffd"
+                data = data[error.end :]
+        return self.keep(b"", text)
+
+    def keep(self, rest, text):
+        self.rest = rest
+        return text
+
+    def finish(self):
+        return self.rest.decode("utf-8", errors="replace")
+
+
+# --- count_changes ---
+
+
+@wrong("count_changes", says="the neighbour is merged too")
+def changes_by_neighbours(ids, pair, new_id):
+    """Goes by the old neighbours of each occurrence, which may be merged themselves."""
+    changes, i = Counter(), 0
+    while i < len(ids) - 1:
+        if (ids[i], ids[i + 1]) != pair:
+            i += 1
+            continue
+        changes[pair] -= 1
+        if i > 0:
+            changes[ids[i - 1], pair[0]] -= 1
+            changes[ids[i - 1], new_id] += 1
+        if i + 2 < len(ids):
+            changes[pair[1], ids[i + 2]] -= 1
+            changes[new_id, ids[i + 2]] += 1
+        i += 2
+    return {p: n for p, n in changes.items() if n}
+
+
+@wrong("count_changes", says="what is lost is missing")
+def changes_gained_only(ids, pair, new_id):
+    """Counter minus Counter drops what is negative."""
+    after = given_merge(ids, pair, new_id)
+    return dict(Counter(zip(after, after[1:])) - Counter(zip(ids, ids[1:])))
+
+
+@wrong("count_changes", says="what is gained is missing")
+def changes_lost_only(ids, pair, new_id):
+    """Only what the old neighbours lose."""
+    after = given_merge(ids, pair, new_id)
+    lost = Counter(zip(ids, ids[1:])) - Counter(zip(after, after[1:]))
+    return {p: -n for p, n in lost.items()}
+
+
+@wrong("count_changes", says="the sign is wrong")
+def changes_before_minus_after(ids, pair, new_id):
+    """Before minus after."""
+    changes = Counter(zip(ids, ids[1:]))
+    after = given_merge(ids, pair, new_id)
+    changes.subtract(zip(after, after[1:]))
+    return {p: n for p, n in changes.items() if n}
+
+
+@wrong("count_changes", says="leave out the pairs")
+def changes_with_zeros(ids, pair, new_id):
+    """The zeros are kept."""
+    after = given_merge(ids, pair, new_id)
+    changes = Counter(zip(after, after[1:]))
+    changes.subtract(zip(ids, ids[1:]))
+    return dict(changes)
+
+
+@wrong("count_changes", says="only the pair itself")
+def changes_of_the_pair(ids, pair, new_id):
+    """As if only the merged pair itself changed."""
+    n = given_merge(ids, pair, new_id).count(new_id)
+    return {pair: -n} if n else {}
+
+
+@wrong("count_changes", says="not the change")
+def changes_are_counts(ids, pair, new_id):
+    """The counts after the merge."""
+    after = given_merge(ids, pair, new_id)
+    return dict(Counter(zip(after, after[1:])))
+
+
+@wrong("count_changes", says="not by whether it occurs")
+def changes_of_sets(ids, pair, new_id):
+    """Sets of pairs, which forget how often one occurs."""
+    after = given_merge(ids, pair, new_id)
+    old, new = set(zip(ids, ids[1:])), set(zip(after, after[1:]))
+    return {p: -1 for p in old - new} | {p: 1 for p in new - old}
+
+
+@right("count_changes")
+def changes_by_keys(ids, pair, new_id):
+    """Counts twice, and subtracts for every pair that occurs at all."""
+    after = given_merge(ids, pair, new_id)
+    old, new = Counter(zip(ids, ids[1:])), Counter(zip(after, after[1:]))
+    return {p: new[p] - old[p] for p in old.keys() | new.keys() if new[p] != old[p]}
+
+
+@right("count_changes")
+def changes_while_merging(ids, pair, new_id):
+    """One pass: old pairs are taken off, and new ones put on as the merged list grows."""
+    changes, merged, i = {}, [], 0
+    for a, b in zip(ids, ids[1:]):
+        changes[a, b] = changes.get((a, b), 0) - 1
+    while i < len(ids):
+        hit = i + 1 < len(ids) and (ids[i], ids[i + 1]) == tuple(pair)
+        merged.append(new_id if hit else ids[i])
+        i += 2 if hit else 1
+        if len(merged) > 1:
+            key = (merged[-2], merged[-1])
+            changes[key] = changes.get(key, 0) + 1
+    return {key: n for key, n in changes.items() if n != 0}
+
+
+# --- train_bpe_fast ---
+
+
+@wrong("train_bpe_fast", says="that is a stale count")
+def fast_never_taking_off(text, vocab_size, pattern=PATTERN):
+    """The old neighbours keep their counts."""
+    distinct = Counter(given_parts(text, pattern))
+    words, times = [list(part.encode()) for part in distinct], list(distinct.values())
+    counts, where = Counter(), defaultdict(set)
+    for w, ids in enumerate(words):
+        for pair in zip(ids, ids[1:]):
+            counts[pair] += times[w]
+            where[pair].add(w)
+    merges = []
+    while counts and 256 + len(merges) < vocab_size:
+        best = min(counts, key=lambda pair: (-counts[pair], pair))
+        del counts[best]
+        for w in where.pop(best):
+            old = words[w]
+            new = words[w] = given_merge(old, best, 256 + len(merges))
+            kept = Counter(zip(old, old[1:]))
+            for pair in zip(new, new[1:]):
+                if kept[pair] > 0:
+                    kept[pair] -= 1
+                else:
+                    counts[pair] += times[w]
+                where[pair].add(w)
+        merges.append(best)
+    return merges
+
+
+@wrong("train_bpe_fast", says="as often as")
+def fast_updating_by_one(text, vocab_size, pattern=PATTERN):
+    """The first counts are right, the updates go by 1, not by how often the word occurs."""
+    distinct = Counter(given_parts(text, pattern))
+    words, times = [list(part.encode()) for part in distinct], list(distinct.values())
+    counts, where = Counter(), defaultdict(set)
+    for w, ids in enumerate(words):
+        for pair in zip(ids, ids[1:]):
+            counts[pair] += times[w]
+            where[pair].add(w)
+    merges = []
+    while counts and 256 + len(merges) < vocab_size:
+        best = min(counts, key=lambda pair: (-counts[pair], pair))
+        del counts[best]
+        for w in where.pop(best):
+            old = words[w]
+            new = words[w] = given_merge(old, best, 256 + len(merges))
+            for pair in zip(new, new[1:]):
+                counts[pair] += 1
+                where[pair].add(w)
+            for pair in zip(old, old[1:]):
+                if pair != best:
+                    counts[pair] -= 1
+                    if counts[pair] <= 0:
+                        counts.pop(pair)
+        merges.append(best)
+    return merges
+
+
+@wrong("train_bpe_fast", says="as often as its word occurs, from the start")
+def fast_on_distinct_words(text, vocab_size, pattern=PATTERN):
+    """Each distinct word counts once from the start."""
+    words = [list(part.encode()) for part in dict.fromkeys(given_parts(text, pattern))]
+    counts, where = Counter(), defaultdict(set)
+    for w, ids in enumerate(words):
+        for pair in zip(ids, ids[1:]):
+            counts[pair] += 1
+            where[pair].add(w)
+    merges = []
+    while counts and 256 + len(merges) < vocab_size:
+        best = min(counts, key=lambda pair: (-counts[pair], pair))
+        for w in where.pop(best):
+            old = words[w]
+            new = words[w] = given_merge(old, best, 256 + len(merges))
+            for pair in zip(new, new[1:]):
+                counts[pair] += 1
+                where[pair].add(w)
+            for pair in zip(old, old[1:]):
+                counts[pair] -= 1
+                if counts[pair] == 0:
+                    del counts[pair]
+        merges.append(best)
+    return merges
+
+
+@wrong("train_bpe_fast", says="the pairs that a merge creates count too")
+def fast_without_new_pairs(text, vocab_size, pattern=PATTERN):
+    """What a merge creates is not counted."""
+    distinct = Counter(given_parts(text, pattern))
+    words, times = [list(part.encode()) for part in distinct], list(distinct.values())
+    counts, where = Counter(), defaultdict(set)
+    for w, ids in enumerate(words):
+        for pair in zip(ids, ids[1:]):
+            counts[pair] += times[w]
+            where[pair].add(w)
+    merges = []
+    while counts and 256 + len(merges) < vocab_size:
+        best = min(counts, key=lambda pair: (-counts[pair], pair))
+        for w in where.pop(best, ()):
+            old = words[w]
+            new = words[w] = given_merge(old, best, 256 + len(merges))
+            still = Counter(zip(new, new[1:]))
+            for pair in zip(old, old[1:]):
+                if still[pair]:
+                    still[pair] -= 1
+                else:
+                    counts[pair] -= times[w]
+                    if counts[pair] == 0:
+                        del counts[pair]
+        counts.pop(best, None)
+        merges.append(best)
+    return merges
+
+
+@wrong("train_bpe_fast", says="stale count")
+def fast_losing_the_words(text, vocab_size, pattern=PATTERN):
+    """The new pairs are counted, but their words are not entered, so they are never merged."""
+    distinct = Counter(given_parts(text, pattern))
+    words, times = [list(part.encode()) for part in distinct], list(distinct.values())
+    counts, where = Counter(), defaultdict(set)
+    for w, ids in enumerate(words):
+        for pair in zip(ids, ids[1:]):
+            counts[pair] += times[w]
+            where[pair].add(w)
+    merges = []
+    while counts and 256 + len(merges) < vocab_size:
+        best = min(counts, key=lambda pair: (-counts[pair], pair))
+        for w in where.pop(best, ()):
+            old = words[w]
+            new = words[w] = given_merge(old, best, 256 + len(merges))
+            for pair in zip(new, new[1:]):
+                counts[pair] += times[w]
+            for pair in zip(old, old[1:]):
+                counts[pair] -= times[w]
+        counts.pop(best)
+        counts = +counts
+        merges.append(best)
+    return merges
+
+
+@wrong("train_bpe_fast", says="no pair left")
+def fast_keeping_zeros(text, vocab_size, pattern=PATTERN):
+    """Pairs that are gone stay with the count 0 and are merged in the end."""
+    distinct = Counter(given_parts(text, pattern))
+    words, times = [list(part.encode()) for part in distinct], list(distinct.values())
+    counts, where = Counter(), defaultdict(set)
+    for w, ids in enumerate(words):
+        for pair in zip(ids, ids[1:]):
+            counts[pair] += times[w]
+            where[pair].add(w)
+    merges = []
+    while counts and 256 + len(merges) < vocab_size:
+        best = min(counts, key=lambda pair: (-counts[pair], pair))
+        for w in where.pop(best, ()):
+            old = words[w]
+            new = words[w] = given_merge(old, best, 256 + len(merges))
+            for pair in zip(new, new[1:]):
+                counts[pair] += times[w]
+                where[pair].add(w)
+            for pair in zip(old, old[1:]):
+                counts[pair] -= times[w]
+        del counts[best]
+        merges.append(best)
+    return merges
+
+
+@wrong("train_bpe_fast", says="among equals the smallest pair wins")
+def fast_first_seen(text, vocab_size, pattern=PATTERN):
+    """most_common takes the first of equals."""
+    distinct = Counter(given_parts(text, pattern))
+    words, times = [list(part.encode()) for part in distinct], list(distinct.values())
+    counts, where = Counter(), defaultdict(set)
+    for w, ids in enumerate(words):
+        for pair in zip(ids, ids[1:]):
+            counts[pair] += times[w]
+            where[pair].add(w)
+    merges = []
+    while counts and 256 + len(merges) < vocab_size:
+        best = counts.most_common(1)[0][0]
+        for w in sorted(where.pop(best)):
+            old = words[w]
+            new = words[w] = given_merge(old, best, 256 + len(merges))
+            for pair in zip(new, new[1:]):
+                counts[pair] += times[w]
+                where[pair].add(w)
+            for pair in zip(old, old[1:]):
+                counts[pair] -= times[w]
+                if counts[pair] == 0:
+                    del counts[pair]
+        merges.append(best)
+    return merges
+
+
+@wrong("train_bpe_fast", says="stale count")
+def fast_heap_without_a_check(text, vocab_size, pattern=PATTERN):
+    """A heap whose old entries are believed."""
+    import heapq
+
+    distinct = Counter(given_parts(text, pattern))
+    words, times = [list(part.encode()) for part in distinct], list(distinct.values())
+    counts, where = Counter(), defaultdict(set)
+    for w, ids in enumerate(words):
+        for pair in zip(ids, ids[1:]):
+            counts[pair] += times[w]
+            where[pair].add(w)
+    heap, merges = [(-n, pair) for pair, n in counts.items()], []
+    heapq.heapify(heap)
+    while heap and 256 + len(merges) < vocab_size:
+        _, best = heapq.heappop(heap)
+        if not counts[best]:
+            continue
+        for w in where.pop(best, ()):
+            old = words[w]
+            new = words[w] = given_merge(old, best, 256 + len(merges))
+            changed = Counter()
+            for pair in zip(new, new[1:]):
+                changed[pair] += times[w]
+                where[pair].add(w)
+            for pair in zip(old, old[1:]):
+                changed[pair] -= times[w]
+            for pair, n in changed.items():
+                counts[pair] += n
+                if n > 0:
+                    heapq.heappush(heap, (-counts[pair], pair))
+        merges.append(best)
+    return merges
+
+
+@wrong("train_bpe_fast", says="once only")
+def fast_by_old_neighbours(text, vocab_size, pattern=PATTERN):
+    """Goes by the old neighbours, which may be merged themselves: in abab, ba is taken off twice."""
+    distinct = Counter(given_parts(text, pattern))
+    words, times = [list(part.encode()) for part in distinct], list(distinct.values())
+    counts, where = Counter(), defaultdict(set)
+    for w, ids in enumerate(words):
+        for pair in zip(ids, ids[1:]):
+            counts[pair] += times[w]
+            where[pair].add(w)
+    merges = []
+    while counts and 256 + len(merges) < vocab_size:
+        best = min(counts, key=lambda pair: (-counts[pair], pair))
+        new_id = 256 + len(merges)
+        for w in where.pop(best, ()):
+            ids, i = words[w], 0
+            while i < len(ids) - 1:
+                if (ids[i], ids[i + 1]) != best:
+                    i += 1
+                    continue
+                if i > 0:
+                    counts[ids[i - 1], ids[i]] -= times[w]
+                    counts[ids[i - 1], new_id] += times[w]
+                if i + 2 < len(ids):
+                    counts[ids[i + 1], ids[i + 2]] -= times[w]
+                    counts[new_id, ids[i + 2]] += times[w]
+                i += 2
+            words[w] = given_merge(ids, best, new_id)
+            for pair in zip(words[w], words[w][1:]):
+                where[pair].add(w)
+        del counts[best]
+        counts = +counts
+        merges.append(best)
+    return merges
+
+
+@wrong("train_bpe_fast", says="is missing")
+def fast_one_short(text, vocab_size, pattern=PATTERN):
+    """Stops one merge early."""
+    words = [list(part.encode()) for part in given_parts(text, pattern)]
+    merges = []
+    for new_id in range(256, vocab_size - 1):
+        counts = Counter(pair for ids in words for pair in zip(ids, ids[1:]))
+        if not counts:
+            break
+        merges.append(min(counts, key=lambda pair: (-counts[pair], pair)))
+        words = [given_merge(ids, merges[-1], new_id) for ids in words]
+    return merges
+
+
+@right("train_bpe_fast")
+def fast_with_a_heap(text, vocab_size, pattern=PATTERN):
+    """A heap whose entries are checked against the counts when they come up."""
+    import heapq
+
+    distinct = Counter(given_parts(text, pattern))
+    words, times = [list(part.encode()) for part in distinct], list(distinct.values())
+    counts, where = Counter(), defaultdict(set)
+    for w, ids in enumerate(words):
+        for pair in zip(ids, ids[1:]):
+            counts[pair] += times[w]
+            where[pair].add(w)
+    heap, merges = [(-n, pair) for pair, n in counts.items()], []
+    heapq.heapify(heap)
+    while heap and 256 + len(merges) < vocab_size:
+        n, best = heapq.heappop(heap)
+        if counts[best] != -n:
+            if counts[best] > 0:
+                heapq.heappush(heap, (-counts[best], best))
+            continue
+        changed = Counter()
+        for w in where.pop(best):
+            old = words[w]
+            new = words[w] = given_merge(old, best, 256 + len(merges))
+            for pair in zip(new, new[1:]):
+                changed[pair] += times[w]
+                where[pair].add(w)
+            for pair in zip(old, old[1:]):
+                changed[pair] -= times[w]
+        for pair, difference in changed.items():
+            counts[pair] += difference
+            if difference > 0:
+                heapq.heappush(heap, (-counts[pair], pair))
+        merges.append(best)
+    return merges
+
+
+@right("train_bpe_fast")
+def fast_by_changes(text, vocab_size, pattern=PATTERN):
+    """The counts change by the difference of two Counters; the words that hold the winner are looked up in a list."""
+    parts = Counter(regex.findall(pattern, text))
+    words = [[tuple(part.encode()), times] for part, times in parts.items()]
+    counts = Counter()
+    for ids, times in words:
+        for pair, n in Counter(zip(ids, ids[1:])).items():
+            counts[pair] += n * times
+    merges = []
+    for new_id in range(256, vocab_size):
+        most = max(counts.values(), default=0)
+        if most <= 0:
+            break
+        best = min(pair for pair, n in counts.items() if n == most)
+        for word in words:
+            ids, times = word
+            if best in zip(ids, ids[1:]):
+                word[0] = tuple(given_merge(list(ids), best, new_id))
+                for pair in zip(word[0], word[0][1:]):
+                    counts[pair] += times
+                for pair in zip(ids, ids[1:]):
+                    counts[pair] -= times
+        merges.append(best)
+    return merges
+
+
 # The notebook `beyond`
 
 
