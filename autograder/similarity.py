@@ -7,8 +7,8 @@ fingerprinting", SIGMOD 2003) over Python tokens:
    keywords, builtins, attributes and keyword arguments stay, since renaming them would change what the code does.
 2. Every K tokens in a row are hashed, and of every W hashes in a row the smallest is kept: a *fingerprint*.
    Whatever K + W - 1 tokens two texts have in common, they have a fingerprint in common.
-3. What is in the released notebook, or in a known answer, is taken out. What only two students have counts
-   in full, what more have counts less, and what half the class has counts nothing.
+3. What is in the released notebook, or in a known answer, right or wrong, is taken out. What only two students
+   have counts in full, what more have counts less, and what half the class has counts nothing.
 4. On one exercise two students agree if they share at least LEAST such fingerprints, and these are at least
    SHARE of all that the one with fewer has. Short functions have too few: everybody writes them alike.
 
@@ -33,7 +33,7 @@ from autograder.course import Course
 K = 6  # tokens in a hash
 W = 4  # hashes of which one is kept
 LEAST = 20.0  # fingerprints in common, each weighted by how few have it: about 50 tokens
-SHARE = 0.7  # of the smaller answer
+SHARE = 0.75  # of the smaller answer
 MOST_CHARACTERS = 50_000  # of one answer; what is behind is not looked at
 BLOCK = 500  # students compared with everyone in one matrix product
 
@@ -56,7 +56,7 @@ def similar_pairs(
     """The pairs of students to look at, those who share most code first; at most `most` of them.
 
     `sources` holds each student's answers by exercise, `base` what was released, `known` answers that
-    everybody may arrive at (the reference, the right ones of the bank).
+    anybody may arrive at (see `known_answers`).
     """
     prints = _Fingerprints()
     shared: dict[tuple[str, str], float] = defaultdict(float)
@@ -80,7 +80,10 @@ def similar_pairs(
 
 
 def known_answers(course: Course, chapter: str) -> dict[str, list[str]]:
-    """The reference answer of each exercise of a chapter and the right ones of its bank."""
+    """The reference answer of each exercise of a chapter, and every answer in its bank.
+
+    The wrong ones too: a mistake that many make says nothing when two make it.
+    """
     from autograder.notebook_source import read_source
 
     answers: dict[str, list[str]] = defaultdict(list)
@@ -91,8 +94,7 @@ def known_answers(course: Course, chapter: str) -> dict[str, list[str]]:
                 answers[str(metadata["grade_id"])].append(cell.source)
     if (bank := course.bank(chapter)).is_file():
         for entry in load_bank(bank):
-            if entry.is_right:
-                answers[entry.exercise].append(entry.source)
+            answers[entry.exercise].append(entry.source)
     return dict(answers)
 
 
