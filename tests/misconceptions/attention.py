@@ -72,6 +72,34 @@ def soft_not_normalised(x, axis=-1):
     return np.exp(x - x.max(axis=axis, keepdims=True))
 
 
+@wrong("softmax", says="sum is over the whole array")
+def soft_sum_without_axis(x, axis=-1):
+    """The maximum is taken along the axis, the sum over everything."""
+    e = np.exp(x - x.max(axis=axis, keepdims=True))
+    return e / e.sum()
+
+
+@wrong("softmax", says="maximum needs keepdims=True too")
+def soft_max_without_keepdims(x, axis=-1):
+    """The maxima lose their axis: wrong on a square, an error elsewhere."""
+    e = np.exp(x - x.max(axis=axis))
+    return e / e.sum(axis=axis, keepdims=True)
+
+
+@wrong("softmax", says="2 to the power x")
+def soft_base_two(x, axis=-1):
+    """2 to the power x."""
+    e = 2 ** (x - x.max(axis=axis, keepdims=True))
+    return e / e.sum(axis=axis, keepdims=True)
+
+
+@wrong("softmax", says="logarithm of the weights")
+def soft_log(x, axis=-1):
+    """The log-softmax."""
+    m = x.max(axis=axis, keepdims=True)
+    return x - m - np.log(np.exp(x - m).sum(axis=axis, keepdims=True))
+
+
 @right("softmax")
 def soft_by_logarithms(x, axis=-1):
     """exp of x minus its log-sum-exp."""
@@ -85,6 +113,25 @@ def soft_with_moved_axis(x, axis=-1):
     y = np.moveaxis(np.asarray(x, dtype=float), axis, 0)
     e = np.exp(y - y.max(0))
     return np.moveaxis(e / e.sum(0), 0, axis)
+
+
+@right("softmax")
+def soft_in_float32(x, axis=-1):
+    """In single precision, changed in place on a copy of its own."""
+    y = np.array(x, dtype=np.float32)
+    y -= y.max(axis=axis, keepdims=True)
+    np.exp(y, out=y)
+    y /= y.sum(axis=axis, keepdims=True)
+    return y
+
+
+@right("softmax")
+def soft_by_differences(x, axis=-1):
+    """1 over the sum of exp(other - own); nested lists come back."""
+    y = np.moveaxis(np.asarray(x), axis, -1)
+    with np.errstate(over="ignore"):
+        p = 1 / np.exp(y[..., None, :] - y[..., :, None]).sum(-1)
+    return np.moveaxis(p, -1, axis).tolist()
 
 
 # --- scaled_scores ---
@@ -145,6 +192,19 @@ def scores_times_root(q, k):
     return q @ np.swapaxes(k, -1, -2) * np.sqrt(q.shape[-1])
 
 
+@wrong("scaled_scores", says="cosines")
+def scores_cosine(q, k):
+    """Divided by the lengths of the vectors."""
+    q, k = (a / np.linalg.norm(a, axis=-1, keepdims=True) for a in (q, k))
+    return q @ np.swapaxes(k, -1, -2)
+
+
+@wrong("scaled_scores", says=".T reverses all")
+def scores_one_text_only(q, k):
+    """An einsum for two axes only."""
+    return np.einsum("qd,kd->qk", q, k) / np.sqrt(q.shape[-1])
+
+
 @right("scaled_scores")
 def scores_with_einsum(q, k):
     """One einsum."""
@@ -156,6 +216,15 @@ def scores_scaled_beforehand(q, k):
     """The queries are scaled before the product, which is written as a broadcast sum."""
     q = q / np.sqrt(k.shape[-1])
     return (q[..., :, None, :] * k[..., None, :, :]).sum(-1)
+
+
+@right("scaled_scores")
+def scores_in_float32(q, k):
+    """In single precision, text by text."""
+    q, k = q.astype(np.float32), k.astype(np.float32)
+    if q.ndim == 2:
+        return q @ k.T / np.float32(np.sqrt(q.shape[1]))
+    return np.stack([scaled_scores(a, b) for a, b in zip(q, k)])
 
 
 # --- attention ---
@@ -272,6 +341,59 @@ def attn_mixes_by_scores(q, k, v, mask=None):
     return s @ v, w
 
 
+@wrong("attention", says="divided by their sums")
+def attn_renormalised(q, k, v, mask=None):
+    """Masked after the softmax and divided again: right until a hidden key has taken all the weight."""
+    w = scipy_softmax(q @ np.swapaxes(k, -1, -2) / np.sqrt(q.shape[-1]), axis=-1)
+    if mask is not None:
+        w = w * mask
+        total = w.sum(-1, keepdims=True)
+        seen = np.broadcast_to(mask, w.shape).any(-1, keepdims=True)
+        w = np.where(seen, w / np.where(seen, total, 1.0), 0.0)
+    return w @ v, w
+
+
+@wrong("attention", says="too mild")
+def attn_fill_too_mild(q, k, v, mask=None):
+    """-100 is taken for minus infinity."""
+    s = q @ np.swapaxes(k, -1, -2) / np.sqrt(q.shape[-1])
+    w = scipy_softmax(s if mask is None else np.where(mask, s, -100.0), axis=-1)
+    if mask is not None:
+        w = np.where(np.broadcast_to(mask, w.shape).any(-1, keepdims=True), w, 0.0)
+    return w @ v, w
+
+
+@wrong("attention", says="exp of a large score overflows")
+def attn_without_shift(q, k, v, mask=None):
+    """exp without the maximum, masked before it is divided."""
+    e = np.exp(q @ np.swapaxes(k, -1, -2) / np.sqrt(q.shape[-1]))
+    if mask is not None:
+        e = np.where(mask, e, 0.0)
+    total = e.sum(-1, keepdims=True)
+    w = e / np.where(total == 0, 1.0, total)
+    return w @ v, w
+
+
+@wrong("attention", says="weights were transposed for the output")
+def attn_weights_transposed(q, k, v, mask=None):
+    """The output mixes by columns."""
+    s = q @ np.swapaxes(k, -1, -2) / np.sqrt(q.shape[-1])
+    w = scipy_softmax(s if mask is None else np.where(mask, s, -1e30), axis=-1)
+    w = w if mask is None else np.where(mask, w, 0.0)
+    return np.swapaxes(w, -1, -2) @ v, w
+
+
+@wrong("attention", says="made with the unmasked weights")
+def attn_output_unmasked(q, k, v, mask=None):
+    """The mask reaches the weights that are returned, not the output."""
+    s = q @ np.swapaxes(k, -1, -2) / np.sqrt(q.shape[-1])
+    full = scipy_softmax(s, axis=-1)
+    if mask is None:
+        return full @ v, full
+    w = np.where(mask, scipy_softmax(np.where(mask, s, -1e30), axis=-1), 0.0)
+    return full @ v, w
+
+
 @right("attention")
 def attn_with_einsum(q, k, v, mask=None):
     """einsum, and the exponentials masked before they are normalised."""
@@ -295,6 +417,17 @@ def attn_row_by_row(q, k, v, mask=None):
         if allowed[i].any():
             w[i][allowed[i]] = scipy_softmax(s[i][allowed[i]])
     return w @ v, w
+
+
+@right("attention")
+def attn_in_float32(q, k, v, mask=None):
+    """In single precision, with -inf and the NaN of an empty row set to 0; a list comes back."""
+    q, k, v = (a.astype(np.float32) for a in (q, k, v))
+    s = q @ np.swapaxes(k, -1, -2) / np.float32(np.sqrt(q.shape[-1]))
+    if mask is not None:
+        s = np.where(mask, s, np.float32(-np.inf))
+    w = np.nan_to_num(scipy_softmax(s, axis=-1))
+    return [w @ v, w]
 
 
 # The notebook `heads`
@@ -922,22 +1055,103 @@ def softmax_grad_diagonal(p, dp):
     return p * (1 - p) * dp
 
 
-@wrong("softmax_backward", says="off-diagonal part is missing")
+@wrong("softmax_backward", says="average is not taken away")
 def softmax_grad_product(p, dp):
     """The exponential's own derivative only."""
     return p * dp
 
 
-@wrong("softmax_backward", says="wrong sign")
-def softmax_grad_sign(p, dp):
-    """The sum is added."""
+@wrong("softmax_backward", says="average is added")
+def softmax_grad_sum_added(p, dp):
+    """The average is added in place of taken away."""
     return p * (dp + (p * dp).sum(-1, keepdims=True))
+
+
+@wrong("softmax_backward", says="sign is wrong")
+def softmax_grad_negative(p, dp):
+    """The average minus dp: all signs are turned."""
+    return p * ((p * dp).sum(-1, keepdims=True) - dp)
+
+
+@wrong("softmax_backward", says="last factor p is missing")
+def softmax_grad_without_p(p, dp):
+    """The average is taken away and the factor p forgotten."""
+    return dp - (p * dp).sum(-1, keepdims=True)
 
 
 @wrong("softmax_backward", says="whole array")
 def softmax_grad_global_sum(p, dp):
-    """One sum for all rows."""
+    """One average for all rows."""
     return p * (dp - (p * dp).sum())
+
+
+@wrong("softmax_backward", says="wrong axis (-2)")
+def softmax_grad_over_rows(p, dp):
+    """The average runs down the columns."""
+    axis = -2 if p.ndim > 1 else -1
+    return p * (dp - (p * dp).sum(axis=axis, keepdims=True))
+
+
+@wrong("softmax_backward", says="first axis")
+def softmax_grad_over_axis_0(p, dp):
+    """Axis 1 is taken for the last one, which it is in a table only."""
+    axis = min(1, p.ndim - 1) if p.ndim < 3 else 0
+    return p * (dp - (p * dp).sum(axis=axis, keepdims=True))
+
+
+@wrong("softmax_backward", says="keepdims=True")
+def softmax_grad_without_keepdims(p, dp):
+    """The sums lose their axis."""
+    return p * (dp - (p * dp).sum(-1))
+
+
+@wrong("softmax_backward", says="not weighted")
+def softmax_grad_plain_mean(p, dp):
+    """The plain mean of dp in place of the weighted one."""
+    return p * (dp - dp.mean(-1, keepdims=True))
+
+
+@wrong("softmax_backward", says="weight it by p")
+def softmax_grad_plain_sum(p, dp):
+    """The sum of dp, not weighted."""
+    return p * (dp - dp.sum(-1, keepdims=True))
+
+
+@wrong("softmax_backward", says="divided by n")
+def softmax_grad_mean_of_products(p, dp):
+    """mean in place of sum."""
+    return p * (dp - (p * dp).mean(-1, keepdims=True))
+
+
+@wrong("softmax_backward", says="without its factor p")
+def softmax_grad_brackets_lost(p, dp):
+    """The brackets are lost: p multiplies dp only."""
+    return p * dp - (p * dp).sum(-1, keepdims=True)
+
+
+@wrong("softmax_backward", says="holds the weights already")
+def softmax_grad_softmax_twice(p, dp):
+    """p is taken for the scores."""
+    p = scipy_softmax(p, axis=-1)
+    return p * (dp - (p * dp).sum(-1, keepdims=True))
+
+
+@wrong("softmax_backward", says="cross-entropy")
+def softmax_grad_of_cross_entropy(p, dp):
+    """The well-known p - y, with dp taken for the labels."""
+    return p - dp
+
+
+@wrong("softmax_backward", says="Jacobian; multiply it by dp")
+def softmax_grad_jacobian_itself(p, dp):
+    """The Jacobian is returned."""
+    return p[..., None] * (np.eye(p.shape[-1]) - p[..., None, :])
+
+
+@wrong("softmax_backward", says="shapes do not fit")
+def softmax_grad_one_row_only(p, dp):
+    """np.diag and np.outer, which are for one row."""
+    return (np.diag(p) - np.outer(p, p)) @ dp
 
 
 @right("softmax_backward")
@@ -953,6 +1167,25 @@ def softmax_grad_jacobian(p, dp):
     return (j @ dp[..., None])[..., 0]
 
 
+@right("softmax_backward")
+def softmax_grad_row_by_row(p, dp):
+    """A loop over the rows, changed in place on a copy of its own, in single precision."""
+    ds = np.array(dp, dtype=np.float32)
+    for i in np.ndindex(p.shape[:-1]):
+        ds[i] -= p[i] @ dp[i]
+        ds[i] *= p[i]
+    return ds
+
+
+@right("softmax_backward")
+def softmax_grad_as_lists(p, dp):
+    """Number by number, returned as nested lists."""
+    if p.ndim > 1:
+        return [softmax_grad_as_lists_row for softmax_grad_as_lists_row in map(softmax_backward, p, dp)]
+    n = range(len(p))
+    return [sum(p[i] * ((i == j) - p[j]) * dp[j] for j in n) for i in n]
+
+
 # --- attention_backward ---
 
 
@@ -960,6 +1193,45 @@ def softmax_grad_jacobian(p, dp):
 def backward_without_scale(q, k, v, dout):
     """The scale is lost on the way back."""
     p = scipy_softmax(q @ np.swapaxes(k, -1, -2) / np.sqrt(q.shape[-1]), axis=-1)
+    dp = dout @ np.swapaxes(v, -1, -2)
+    ds = p * (dp - (p * dp).sum(-1, keepdims=True))
+    return ds @ k, np.swapaxes(ds, -1, -2) @ q, np.swapaxes(p, -1, -2) @ dout
+
+
+@wrong("attention_backward", says="dk: the scale is lost")
+def backward_scale_in_dq_only(q, k, v, dout):
+    """The scale is remembered for dq and forgotten for dk."""
+    r = np.sqrt(q.shape[-1])
+    p = scipy_softmax(q @ np.swapaxes(k, -1, -2) / r, axis=-1)
+    dp = dout @ np.swapaxes(v, -1, -2)
+    ds = p * (dp - (p * dp).sum(-1, keepdims=True))
+    return ds @ k / r, np.swapaxes(ds, -1, -2) @ q, np.swapaxes(p, -1, -2) @ dout
+
+
+@wrong("attention_backward", says="scale is applied twice")
+def backward_scale_twice(q, k, v, dout):
+    """The scale goes into ds and once more into dq and dk."""
+    r = np.sqrt(q.shape[-1])
+    p = scipy_softmax(q @ np.swapaxes(k, -1, -2) / r, axis=-1)
+    dp = dout @ np.swapaxes(v, -1, -2)
+    ds = p * (dp - (p * dp).sum(-1, keepdims=True)) / r
+    return ds @ k / r, np.swapaxes(ds, -1, -2) @ q / r, np.swapaxes(p, -1, -2) @ dout
+
+
+@wrong("attention_backward", says="scale is upside down")
+def backward_scale_upside_down(q, k, v, dout):
+    """Multiplied by the root of d on the way back."""
+    r = np.sqrt(q.shape[-1])
+    p = scipy_softmax(q @ np.swapaxes(k, -1, -2) / r, axis=-1)
+    dp = dout @ np.swapaxes(v, -1, -2)
+    ds = p * (dp - (p * dp).sum(-1, keepdims=True)) * r
+    return ds @ k, np.swapaxes(ds, -1, -2) @ q, np.swapaxes(p, -1, -2) @ dout
+
+
+@wrong("attention_backward", says="computed without the scale")
+def backward_forward_unscaled(q, k, v, dout):
+    """The scale is missing in the forward pass too."""
+    p = scipy_softmax(q @ np.swapaxes(k, -1, -2), axis=-1)
     dp = dout @ np.swapaxes(v, -1, -2)
     ds = p * (dp - (p * dp).sum(-1, keepdims=True))
     return ds @ k, np.swapaxes(ds, -1, -2) @ q, np.swapaxes(p, -1, -2) @ dout
@@ -974,23 +1246,103 @@ def backward_diagonal(q, k, v, dout):
     return ds @ k, np.swapaxes(ds, -1, -2) @ q, np.swapaxes(p, -1, -2) @ dout
 
 
-@wrong("attention_backward", says="softmax sum is missing")
+@wrong("attention_backward", says="average is not taken away")
 def backward_without_sum(q, k, v, dout):
-    """The softmax sum is forgotten."""
+    """The softmax's average is forgotten."""
     r = np.sqrt(q.shape[-1])
     p = scipy_softmax(q @ np.swapaxes(k, -1, -2) / r, axis=-1)
     ds = p * (dout @ np.swapaxes(v, -1, -2)) / r
     return ds @ k, np.swapaxes(ds, -1, -2) @ q, np.swapaxes(p, -1, -2) @ dout
 
 
-@wrong("attention_backward", says="swapped")
+@wrong("attention_backward", says="runs over the queries (axis -2)")
+def backward_sum_over_queries(q, k, v, dout):
+    """The softmax's average runs down the columns."""
+    r = np.sqrt(q.shape[-1])
+    p = scipy_softmax(q @ np.swapaxes(k, -1, -2) / r, axis=-1)
+    dp = dout @ np.swapaxes(v, -1, -2)
+    ds = p * (dp - (p * dp).sum(-2, keepdims=True)) / r
+    return ds @ k, np.swapaxes(ds, -1, -2) @ q, np.swapaxes(p, -1, -2) @ dout
+
+
+@wrong("attention_backward", says="softmax step is left out")
+def backward_without_softmax_step(q, k, v, dout):
+    """The gradient by the weights is taken for that by the scores."""
+    r = np.sqrt(q.shape[-1])
+    p = scipy_softmax(q @ np.swapaxes(k, -1, -2) / r, axis=-1)
+    ds = dout @ np.swapaxes(v, -1, -2) / r
+    return ds @ k, np.swapaxes(ds, -1, -2) @ q, np.swapaxes(p, -1, -2) @ dout
+
+
+@wrong("attention_backward", says="dq and dk are swapped")
 def backward_swapped(q, k, v, dout):
-    """dq and dk are swapped."""
+    """dq and dk change places in the result."""
     r = np.sqrt(q.shape[-1])
     p = scipy_softmax(q @ np.swapaxes(k, -1, -2) / r, axis=-1)
     dp = dout @ np.swapaxes(v, -1, -2)
     ds = p * (dp - (p * dp).sum(-1, keepdims=True)) / r
     return np.swapaxes(ds, -1, -2) @ q, ds @ k, np.swapaxes(p, -1, -2) @ dout
+
+
+@wrong("attention_backward", says="dq and dv are swapped")
+def backward_in_order_of_work(q, k, v, dout):
+    """Returned in the order in which they are found: dv, dk, dq."""
+    r = np.sqrt(q.shape[-1])
+    p = scipy_softmax(q @ np.swapaxes(k, -1, -2) / r, axis=-1)
+    dp = dout @ np.swapaxes(v, -1, -2)
+    ds = p * (dp - (p * dp).sum(-1, keepdims=True)) / r
+    return np.swapaxes(p, -1, -2) @ dout, np.swapaxes(ds, -1, -2) @ q, ds @ k
+
+
+@wrong("attention_backward", says="weights are not transposed")
+def backward_dv_untransposed(q, k, v, dout):
+    """dv = P dO, which fits only where there are as many queries as keys."""
+    r = np.sqrt(q.shape[-1])
+    p = scipy_softmax(q @ np.swapaxes(k, -1, -2) / r, axis=-1)
+    dp = dout @ np.swapaxes(v, -1, -2)
+    ds = p * (dp - (p * dp).sum(-1, keepdims=True)) / r
+    return ds @ k, np.swapaxes(ds, -1, -2) @ q, p @ dout
+
+
+@wrong("attention_backward", says="the table is not transposed")
+def backward_dk_untransposed(q, k, v, dout):
+    """dk = dS Q, which fits only where there are as many queries as keys."""
+    r = np.sqrt(q.shape[-1])
+    p = scipy_softmax(q @ np.swapaxes(k, -1, -2) / r, axis=-1)
+    dp = dout @ np.swapaxes(v, -1, -2)
+    ds = p * (dp - (p * dp).sum(-1, keepdims=True)) / r
+    return ds @ k, ds @ q, np.swapaxes(p, -1, -2) @ dout
+
+
+@wrong("attention_backward", says=".T reverses all of them")
+def backward_with_dot_t(q, k, v, dout):
+    """.T, which reverses the batch axis too."""
+    r = np.sqrt(q.shape[-1])
+    p = scipy_softmax(q @ k.T / r, axis=-1)
+    dp = dout @ v.T
+    ds = p * (dp - (p * dp).sum(-1, keepdims=True)) / r
+    return ds @ k, ds.T @ q, p.T @ dout
+
+
+@wrong("attention_backward", says="leading axis is summed away")
+def backward_summed_over_the_batch(q, k, v, dout):
+    """einsum leaves the batch out of the result, as for a weight that all texts share."""
+    r = np.sqrt(q.shape[-1])
+    p = scipy_softmax(q @ np.swapaxes(k, -1, -2) / r, axis=-1)
+    dp = dout @ np.swapaxes(v, -1, -2)
+    ds = p * (dp - (p * dp).sum(-1, keepdims=True)) / r
+    lead = tuple(range(q.ndim - 2))
+    return (ds @ k).sum(lead), (np.swapaxes(ds, -1, -2) @ q).sum(lead), (np.swapaxes(p, -1, -2) @ dout).sum(lead)
+
+
+@wrong("attention_backward", says="scale is applied to dv")
+def backward_scale_on_dv(q, k, v, dout):
+    """All three gradients are divided by the root of d."""
+    r = np.sqrt(q.shape[-1])
+    p = scipy_softmax(q @ np.swapaxes(k, -1, -2) / r, axis=-1)
+    dp = dout @ np.swapaxes(v, -1, -2)
+    ds = p * (dp - (p * dp).sum(-1, keepdims=True)) / r
+    return ds @ k, np.swapaxes(ds, -1, -2) @ q, np.swapaxes(p, -1, -2) @ dout / r
 
 
 @right("attention_backward")
@@ -1005,135 +1357,448 @@ def backward_einsum(q, k, v, dout):
 
 @right("attention_backward")
 def backward_through_output(q, k, v, dout):
-    """The row sum taken from the output."""
+    """The row sum taken from the output; a list in place of a tuple."""
     r = np.sqrt(q.shape[-1])
     p = scipy_softmax(q @ np.swapaxes(k, -1, -2) / r, axis=-1)
     ds = p * (dout @ np.swapaxes(v, -1, -2) - (dout * (p @ v)).sum(-1, keepdims=True)) / r
     return [ds @ k, np.swapaxes(ds, -1, -2) @ q, np.swapaxes(p, -1, -2) @ dout]
 
 
+@right("attention_backward")
+def backward_query_by_query(q, k, v, dout):
+    """One query at a time, its Jacobian written out, the gradients collected in place; the scale goes into q."""
+    r = np.sqrt(q.shape[-1])
+    dq, dk, dv = (np.zeros(a.shape) for a in (q, k, v))
+    for i in np.ndindex(q.shape[:-1]):
+        b = i[:-1]
+        p = scipy_softmax(k[b] @ (q[i] / r))
+        ds = (np.diag(p) - np.outer(p, p)) @ (v[b] @ dout[i])
+        dq[i] = ds @ k[b] / r
+        dk[b] += np.outer(ds, q[i] / r)
+        dv[b] += np.outer(p, dout[i])
+    return dq, dk, dv
+
+
+@right("attention_backward")
+def backward_in_float32(q, k, v, dout):
+    """In single precision."""
+    q, k, v, dout = (a.astype(np.float32) for a in (q, k, v, dout))
+    r = np.float32(np.sqrt(q.shape[-1]))
+    p = scipy_softmax(q @ np.swapaxes(k, -1, -2) / r, axis=-1)
+    dp = dout @ np.swapaxes(v, -1, -2)
+    ds = p * (dp - (p * dp).sum(-1, keepdims=True)) / r
+    return ds @ k, np.swapaxes(ds, -1, -2) @ q, np.swapaxes(p, -1, -2) @ dout
+
+
 # --- online_softmax ---
 
 
-@wrong("online_softmax", says="not rescaled")
-def online_without_rescale(tiles):
+@wrong("online_softmax", says="old sum is not rescaled")
+def online_without_rescale(tile, m=-np.inf, ell=0.0):
     """The rescale factor is lost."""
-    m, s = -np.inf, 0.0
-    for x in tiles:
-        m = max(m, x.max())
-        s += np.exp(x - m).sum()
-    return m, s
+    new = max(m, tile.max())
+    return new, ell + np.exp(tile - new).sum()
 
 
-@wrong("online_softmax", says="not carried")
-def online_max_not_carried(tiles):
-    """Every tile starts with its own maximum."""
-    m, s = -np.inf, 0.0
-    for x in tiles:
-        new = x.max()
-        s = s * np.exp(m - new) + np.exp(x - new).sum()
-        m = new
-    return m, s
+@wrong("online_softmax", says="maximum is not carried")
+def online_max_not_carried(tile, m=-np.inf, ell=0.0):
+    """The maximum is that of the tile, and the old sum is rescaled to it."""
+    new = tile.max()
+    return new, ell * np.exp(m - new) + np.exp(tile - new).sum()
 
 
-@wrong("online_softmax", says="only the last tile")
-def online_last_tile(tiles):
-    """The old sum is thrown away."""
-    m, s = -np.inf, 0.0
-    for x in tiles:
-        m = max(m, x.max())
-        s = np.exp(x - m).sum()
-    return m, s
+@wrong("online_softmax", says="this tile alone")
+def online_tile_alone(tile, m=-np.inf, ell=0.0):
+    """What came before is not looked at."""
+    return tile.max(), np.exp(tile - tile.max()).sum()
 
 
-@wrong("online_softmax", says="overflows")
-def online_overflow(tiles):
+@wrong("online_softmax", says="thrown away")
+def online_old_sum_lost(tile, m=-np.inf, ell=0.0):
+    """The maximum is carried, the sum is not."""
+    new = max(m, tile.max())
+    return new, np.exp(tile - new).sum()
+
+
+@wrong("online_softmax", says="tile's own maximum")
+def online_tile_against_its_own(tile, m=-np.inf, ell=0.0):
+    """The old sum is rescaled to the new maximum, the tile is measured against its own."""
+    new = max(m, tile.max())
+    return new, ell * np.exp(m - new) + np.exp(tile - tile.max()).sum()
+
+
+@wrong("online_softmax", says="upside down")
+def online_factor_upside_down(tile, m=-np.inf, ell=0.0):
+    """exp(new - old) in place of exp(old - new)."""
+    new = max(m, tile.max())
+    factor = 1.0 if m == -np.inf else np.exp(new - m)
+    return new, ell * factor + np.exp(tile - new).sum()
+
+
+@wrong("online_softmax", says="new tile is rescaled too")
+def online_everything_rescaled(tile, m=-np.inf, ell=0.0):
+    """The tile is added first, and then the factor is applied to both."""
+    new = max(m, tile.max())
+    factor = 1.0 if m == -np.inf else np.exp(m - new)
+    return new, (ell + np.exp(tile - new).sum()) * factor
+
+
+@wrong("online_softmax", says="old m came back")
+def online_max_not_updated(tile, m=-np.inf, ell=0.0):
+    """The new maximum is used and not returned."""
+    new = max(m, tile.max())
+    first = m == -np.inf
+    return new if first else m, ell * np.exp(m - new) + np.exp(tile - new).sum()
+
+
+@wrong("online_softmax", says="without m")
+def online_overflow(tile, m=-np.inf, ell=0.0):
     """Exponentials without the maximum."""
-    m, s = -np.inf, 0.0
-    for x in tiles:
-        m = max(m, x.max())
-        s += np.exp(x).sum()
-    return m, s * np.exp(-m)
+    new = max(m, tile.max())
+    return new, ell + np.exp(tile).sum()
+
+
+@wrong("online_softmax", says="m starts at 0")
+def online_starts_at_zero(tile, m=-np.inf, ell=0.0):
+    """To avoid -inf - (-inf), the first maximum is taken for 0."""
+    m = 0.0 if m == -np.inf else m
+    new = max(m, tile.max())
+    return new, ell * np.exp(m - new) + np.exp(tile - new).sum()
+
+
+@wrong("online_softmax", says="averaged")
+def online_mean_of_exponentials(tile, m=-np.inf, ell=0.0):
+    """mean in place of sum."""
+    new = max(m, tile.max())
+    return new, ell * np.exp(m - new) + np.exp(tile - new).mean()
+
+
+@wrong("online_softmax", says="every score adds a term")
+def online_counts_maxima_only(tile, m=-np.inf, ell=0.0):
+    """One term a tile."""
+    new = max(m, tile.max())
+    return new, ell * np.exp(m - new) + np.exp(tile.max() - new)
+
+
+@wrong("online_softmax", says="not a number")
+def online_nan_on_hidden_tile(tile, m=-np.inf, ell=0.0):
+    """Right but for a first tile of hidden keys: -inf - (-inf)."""
+    new = max(m, tile.max())
+    return new, ell * np.exp(m - new) + np.exp(tile - new).sum()
+
+
+@wrong("online_softmax", says="pair is swapped")
+def online_pair_swapped(tile, m=-np.inf, ell=0.0):
+    """(ell, m) in place of (m, ell)."""
+    new = max(m, tile.max())
+    return ell * np.exp(m - new) + np.exp(tile - new).sum(), new
+
+
+@wrong("online_softmax", says="logarithm")
+def online_logsumexp(tile, m=-np.inf, ell=0.0):
+    """The logarithm of the sum."""
+    new = max(m, tile.max())
+    before = ell * np.exp(m - new) if np.isfinite(m) else 0.0
+    return new, np.log(before + np.exp(tile - new).sum())
+
+
+@wrong("online_softmax", says="two rows read in turn")
+def online_keeps_a_global(tile, m=-np.inf, ell=0.0):
+    """The scores are kept between the calls; a new row is noticed by its missing m."""
+    seen = online_softmax.__dict__.setdefault("seen", [])
+    if m == -np.inf and ell == 0.0 and not (seen and np.max(np.concatenate(seen)) == -np.inf):
+        seen.clear()
+    seen.append(tile)
+    row = np.concatenate(seen)
+    new = row.max()
+    return new, 0.0 if new == -np.inf else np.exp(row - new).sum()
 
 
 @right("online_softmax")
-def online_by_element(tiles):
-    """Number by number."""
-    m, s = -np.inf, 0.0
-    for x in tiles:
-        for a in x:
-            if a > m:
-                m, s = a, s * np.exp(m - a) + 1
-            else:
-                s += np.exp(a - m)
-    return m, s
+def online_by_element(tile, m=-np.inf, ell=0.0):
+    """Number by number; Python floats."""
+    for x in tile.tolist():
+        if x > m:
+            m, ell = x, ell * float(np.exp(m - x)) + 1
+        elif x > -np.inf:
+            ell += float(np.exp(x - m))
+    return m, ell
 
 
 @right("online_softmax")
-def online_logs(tiles):
-    """Log of the sum carried."""
-    m, log = -np.inf, -np.inf
-    for x in tiles:
-        m = max(m, x.max())
-        log = np.logaddexp(log, np.logaddexp.reduce(x))
-    return m, np.exp(log - m)
+def online_with_hidden_keys_dropped(tile, m=-np.inf, ell=0.0):
+    """Hidden keys are dropped first; the old sum joins the tile's terms; arrays of one number come back, in a list."""
+    tile = tile[tile > -np.inf]
+    if not tile.size:
+        return [np.array([m]), np.array([ell])]
+    scores = np.append(tile, m) if ell else tile
+    times = np.append(np.ones(tile.shape), ell) if ell else np.ones(tile.shape)
+    new = scores.max(keepdims=True)
+    return [new, (times * np.exp(scores - new)).sum(keepdims=True)]
+
+
+@right("online_softmax")
+def online_by_logarithms(tile, m=-np.inf, ell=0.0):
+    """The logarithm of the old sum joins the row as one more score."""
+    with np.errstate(divide="ignore"):
+        row = np.append(tile, m + np.log(ell)) if ell > 0 else tile
+    new = np.maximum(m, tile.max())
+    total = np.logaddexp.reduce(row)
+    return new, np.exp(total - new) if total > -np.inf else np.float64(0.0)
 
 
 # --- attention_tiled ---
 
 
-@wrong("attention_tiled", says="not rescaled")
-def tiled_without_rescale(q, k, v, tile):
+@wrong("attention_tiled", says="neither sum nor mixture is rescaled")
+def tiled_without_rescale(q, k_tile, v_tile, state=None):
     """The rescale factor is lost."""
-    m, s, out = -np.inf, 0, 0
-    for i in range(0, len(k), tile):
-        x = q @ k[i : i + tile].T / np.sqrt(q.shape[-1])
-        m = np.maximum(m, x.max(-1, keepdims=True))
-        e = np.exp(x - m)
-        s, out = s + e.sum(-1, keepdims=True), out + e @ v[i : i + tile]
-    return out / s
+    m, ell, mix = (-np.inf, 0.0, 0.0) if state is None else state
+    scores = q @ k_tile.T / np.sqrt(q.shape[-1])
+    m = np.maximum(m, scores.max(-1, keepdims=True))
+    e = np.exp(scores - m)
+    ell, mix = ell + e.sum(-1, keepdims=True), mix + e @ v_tile
+    return mix / ell, (m, ell, mix)
 
 
-@wrong("attention_tiled", says="each tile alone")
-def tiled_softmax_sum(q, k, v, tile):
-    """A softmax per tile, added."""
-    r = np.sqrt(q.shape[-1])
-    return sum(scipy_softmax(q @ k[i : i + tile].T / r, axis=-1) @ v[i : i + tile] for i in range(0, len(k), tile))
+@wrong("attention_tiled", says="the mixture of values is not")
+def tiled_rescales_the_sum_only(q, k_tile, v_tile, state=None):
+    """The sum is rescaled, the mixture is not."""
+    m, ell, mix = (-np.inf, 0.0, 0.0) if state is None else state
+    scores = q @ k_tile.T / np.sqrt(q.shape[-1])
+    new = np.maximum(m, scores.max(-1, keepdims=True))
+    e = np.exp(scores - new)
+    ell, mix = ell * np.exp(m - new) + e.sum(-1, keepdims=True), mix + e @ v_tile
+    return mix / ell, (new, ell, mix)
+
+
+@wrong("attention_tiled", says="the sum is not")
+def tiled_rescales_the_mixture_only(q, k_tile, v_tile, state=None):
+    """The mixture is rescaled, the sum is not."""
+    m, ell, mix = (-np.inf, 0.0, 0.0) if state is None else state
+    scores = q @ k_tile.T / np.sqrt(q.shape[-1])
+    new = np.maximum(m, scores.max(-1, keepdims=True))
+    e = np.exp(scores - new)
+    ell, mix = ell + e.sum(-1, keepdims=True), mix * np.exp(m - new) + e @ v_tile
+    return mix / ell, (new, ell, mix)
+
+
+@wrong("attention_tiled", says="upside down")
+def tiled_factor_upside_down(q, k_tile, v_tile, state=None):
+    """exp(new - old) in place of exp(old - new)."""
+    scores = q @ k_tile.T / np.sqrt(q.shape[-1])
+    top = scores.max(-1, keepdims=True)
+    m, ell, mix = (top, 0.0, 0.0) if state is None else state
+    new = np.maximum(m, top)
+    e = np.exp(scores - new)
+    ell = ell * np.exp(new - m) + e.sum(-1, keepdims=True)
+    mix = mix * np.exp(new - m) + e @ v_tile
+    return mix / ell, (new, ell, mix)
+
+
+@wrong("attention_tiled", says="maximum is not carried")
+def tiled_own_maximum(q, k_tile, v_tile, state=None):
+    """Each tile is measured against its own maximum and added."""
+    ell, mix = (0.0, 0.0) if state is None else state
+    scores = q @ k_tile.T / np.sqrt(q.shape[-1])
+    e = np.exp(scores - scores.max(-1, keepdims=True))
+    ell, mix = ell + e.sum(-1, keepdims=True), mix + e @ v_tile
+    return mix / ell, (ell, mix)
+
+
+@wrong("attention_tiled", says="not the largest so far")
+def tiled_last_maximum(q, k_tile, v_tile, state=None):
+    """The old sums are rescaled to the tile's maximum, even if it is smaller: right until the factor overflows."""
+    m, ell, mix = (-np.inf, 0.0, 0.0) if state is None else state
+    scores = q @ k_tile.T / np.sqrt(q.shape[-1])
+    new = scores.max(-1, keepdims=True)
+    e, c = np.exp(scores - new), np.exp(m - new)
+    ell, mix = ell * c + e.sum(-1, keepdims=True), mix * c + e @ v_tile
+    return mix / ell, (new, ell, mix)
+
+
+@wrong("attention_tiled", says="starts at 0")
+def tiled_starts_at_zero(q, k_tile, v_tile, state=None):
+    """The first maximum is 0: very negative scores leave nothing to divide by."""
+    m, ell, mix = (np.zeros((len(q), 1)), 0.0, 0.0) if state is None else state
+    scores = q @ k_tile.T / np.sqrt(q.shape[-1])
+    new = np.maximum(m, scores.max(-1, keepdims=True))
+    e, c = np.exp(scores - new), np.exp(m - new)
+    ell, mix = ell * c + e.sum(-1, keepdims=True), mix * c + e @ v_tile
+    return mix / ell, (new, ell, mix)
+
+
+@wrong("attention_tiled", says="no maximum is taken away")
+def tiled_without_maximum(q, k_tile, v_tile, state=None):
+    """Plain exponentials: sums need no rescaling, and overflow."""
+    ell, mix = (0.0, 0.0) if state is None else state
+    e = np.exp(q @ k_tile.T / np.sqrt(q.shape[-1]))
+    ell, mix = ell + e.sum(-1, keepdims=True), mix + e @ v_tile
+    return mix / ell, (ell, mix)
+
+
+@wrong("attention_tiled", says="one maximum serves all queries")
+def tiled_one_maximum(q, k_tile, v_tile, state=None):
+    """max without an axis."""
+    m, ell, mix = (-np.inf, 0.0, 0.0) if state is None else state
+    scores = q @ k_tile.T / np.sqrt(q.shape[-1])
+    new = max(m, scores.max())
+    e, c = np.exp(scores - new), np.exp(m - new)
+    ell, mix = ell * c + e.sum(-1, keepdims=True), mix * c + e @ v_tile
+    return mix / ell, (new, ell, mix)
+
+
+@wrong("attention_tiled", says="before it was carried")
+def tiled_divides_at_each_tile(q, k_tile, v_tile, state=None):
+    """The output is carried in place of the undivided mixture."""
+    m, ell, out = (-np.inf, 0.0, 0.0) if state is None else state
+    scores = q @ k_tile.T / np.sqrt(q.shape[-1])
+    new = np.maximum(m, scores.max(-1, keepdims=True))
+    e, c = np.exp(scores - new), np.exp(m - new)
+    ell = ell * c + e.sum(-1, keepdims=True)
+    out = (out * c + e @ v_tile) / ell
+    return out, (new, ell, out)
+
+
+@wrong("attention_tiled", says="outputs of the tiles are averaged, but")
+def tiled_mean_of_tiles(q, k_tile, v_tile, state=None):
+    """The mean of the tiles' own attentions."""
+    n, total = (0, 0.0) if state is None else state
+    total = total + scipy_softmax(q @ k_tile.T / np.sqrt(q.shape[-1]), axis=-1) @ v_tile
+    return total / (n + 1), (n + 1, total)
+
+
+@wrong("attention_tiled", says="by their numbers of keys")
+def tiled_mean_by_size(q, k_tile, v_tile, state=None):
+    """A mean of the tiles' attentions, weighted by how many keys they have."""
+    n, total = (0, 0.0) if state is None else state
+    alone = scipy_softmax(q @ k_tile.T / np.sqrt(q.shape[-1]), axis=-1) @ v_tile
+    n, total = n + len(k_tile), total + len(k_tile) * alone
+    return total / n, (n, total)
+
+
+@wrong("attention_tiled", says="averaged, but a tile with larger scores")
+def tiled_half_and_half(q, k_tile, v_tile, state=None):
+    """The mean of the old output and the tile's."""
+    alone = scipy_softmax(q @ k_tile.T / np.sqrt(q.shape[-1]), axis=-1) @ v_tile
+    out = alone if state is None else (state + alone) / 2
+    return out, out
+
+
+@wrong("attention_tiled", says="softmax of its own, and they are added up")
+def tiled_sum_of_softmaxes(q, k_tile, v_tile, state=None):
+    """A softmax a tile, added up."""
+    total = 0.0 if state is None else state
+    total = total + scipy_softmax(q @ k_tile.T / np.sqrt(q.shape[-1]), axis=-1) @ v_tile
+    return total, total
+
+
+@wrong("attention_tiled", says="only the last one counts")
+def tiled_state_ignored(q, k_tile, v_tile, state=None):
+    """The state is handed back and never used."""
+    return scipy_softmax(q @ k_tile.T / np.sqrt(q.shape[-1]), axis=-1) @ v_tile, state
 
 
 @wrong("attention_tiled", says="scale is missing")
-def tiled_without_scale(q, k, v, tile):
-    """No scale."""
-    return scipy_softmax(q @ k.T, axis=-1) @ v
+def tiled_without_scale(q, k_tile, v_tile, state=None):
+    """The scores are not divided by the root of d."""
+    m, ell, mix = (-np.inf, 0.0, 0.0) if state is None else state
+    scores = q @ k_tile.T
+    new = np.maximum(m, scores.max(-1, keepdims=True))
+    e, c = np.exp(scores - new), np.exp(m - new)
+    ell, mix = ell * c + e.sum(-1, keepdims=True), mix * c + e @ v_tile
+    return mix / ell, (new, ell, mix)
 
 
-@wrong("attention_tiled", says="shorter tile is dropped")
-def tiled_drops_rest(q, k, v, tile):
-    """The last, shorter tile is dropped."""
-    n = len(k) // tile * tile
-    return scipy_softmax(q @ k[:n].T / np.sqrt(q.shape[-1]), axis=-1) @ v[:n]
+@wrong("attention_tiled", says="the state holds")
+def tiled_keeps_keys_and_values(q, k_tile, v_tile, state=None):
+    """All keys and values are kept, and attention is done in one piece each time."""
+    k = k_tile if state is None else np.concatenate([state[0], k_tile])
+    v = v_tile if state is None else np.concatenate([state[1], v_tile])
+    return scipy_softmax(q @ k.T / np.sqrt(q.shape[-1]), axis=-1) @ v, (k, v)
+
+
+@wrong("attention_tiled", says="two texts read in turn")
+def tiled_keeps_a_global(q, k_tile, v_tile, state=None):
+    """The keys and values are kept outside the state."""
+    kept = attention_tiled.__dict__.setdefault("kept", [])
+    if state is None:
+        kept.clear()
+    kept.append((k_tile, v_tile))
+    k, v = (np.concatenate(a) for a in zip(*kept))
+    return scipy_softmax(q @ k.T / np.sqrt(q.shape[-1]), axis=-1) @ v, 1
+
+
+@wrong("attention_tiled", says="along the wrong axis")
+def tiled_factor_as_a_row(q, k_tile, v_tile, state=None):
+    """keepdims is forgotten for the factor of the mixture, which fits where Tq equals dv."""
+    Tq, width = len(q), v_tile.shape[-1]
+    m, ell, mix = (np.full(Tq, -np.inf), np.zeros(Tq), np.zeros((Tq, width))) if state is None else state
+    scores = q @ k_tile.T / np.sqrt(q.shape[-1])
+    new = np.maximum(m, scores.max(-1))
+    e, c = np.exp(scores - new[:, None]), np.exp(m - new)
+    ell = ell * c + e.sum(-1)
+    mix = mix * (c if Tq == width else c[:, None]) + e @ v_tile
+    return mix / ell[:, None], (new, ell, mix)
+
+
+@wrong("attention_tiled", says="return both")
+def tiled_output_only(q, k_tile, v_tile, state=None):
+    """Nothing is handed back for the next tile."""
+    return scipy_softmax(q @ k_tile.T / np.sqrt(q.shape[-1]), axis=-1) @ v_tile
 
 
 @right("attention_tiled")
-def tiled_by_query(q, k, v, tile):
-    """Query by query."""
-    rows = []
-    for a in q:
-        m, s, out = -np.inf, 0.0, 0.0
-        for i in range(0, len(k), tile):
-            x = k[i : i + tile] @ a / np.sqrt(len(a))
-            new = max(m, x.max())
-            e, c = np.exp(x - new), np.exp(m - new)
-            m, s, out = new, s * c + e.sum(), out * c + e @ v[i : i + tile]
-        rows.append(out / s)
-    return np.array(rows)
+def tiled_query_by_query(q, k_tile, v_tile, state=None):
+    """Query by query, with lists in a dict, changed in place."""
+    if state is None:
+        state = {"m": [-np.inf] * len(q), "sum": [0.0] * len(q), "mix": np.zeros((len(q), v_tile.shape[-1]))}
+    for i, a in enumerate(q):
+        scores = k_tile @ a / np.sqrt(len(a))
+        new = max(state["m"][i], float(scores.max()))
+        c, e = float(np.exp(state["m"][i] - new)), np.exp(scores - new)
+        state["m"][i], state["sum"][i] = new, state["sum"][i] * c + float(e.sum())
+        state["mix"][i] = state["mix"][i] * c + e @ v_tile
+    return [mix / total for mix, total in zip(state["mix"], state["sum"])], state
 
 
 @right("attention_tiled")
-def tiled_two_passes(q, k, v, tile):
-    """First the maximum, then the sums."""
-    r = np.sqrt(q.shape[-1])
-    cuts = [slice(i, i + tile) for i in range(0, len(k), tile)]
-    m = np.max([(q @ k[c].T / r).max(-1) for c in cuts], axis=0)[:, None]
-    s = sum(np.exp(q @ k[c].T / r - m).sum(-1, keepdims=True) for c in cuts)
-    return sum(np.exp(q @ k[c].T / r - m) @ v[c] for c in cuts) / s
+def tiled_by_log_sums(q, k_tile, v_tile, state=None):
+    """Carries the output itself and the logarithm of the sum, as if the keys so far were one key."""
+    scores = q @ k_tile.T / np.sqrt(q.shape[-1])
+    log = np.logaddexp.reduce(scores, axis=-1)
+    out = np.exp(scores - log[:, None]) @ v_tile
+    if state is not None:
+        old_log, old_out = state
+        both = np.logaddexp(old_log, log)
+        out = np.exp(old_log - both)[:, None] * old_out + np.exp(log - both)[:, None] * out
+        log = both
+    return out, [log, out]
+
+
+@right("attention_tiled")
+def tiled_key_by_key(q, k_tile, v_tile, state=None):
+    """A column of ones beside the values carries the sum; one key at a time; one array is the state."""
+    if state is None:
+        state = np.zeros((len(q), v_tile.shape[-1] + 2))
+        state[:, 0] = -np.inf
+    state = state.copy()
+    for key, value in zip(k_tile, v_tile):
+        score = q @ key / np.sqrt(q.shape[-1])
+        new = np.maximum(state[:, 0], score)
+        state[:, 1:] *= np.exp(state[:, 0] - new)[:, None]
+        state[:, 1:] += np.exp(score - new)[:, None] * np.append(1.0, value)
+        state[:, 0] = new
+    return state[:, 2:] / state[:, 1:2], state
+
+
+@right("attention_tiled")
+def tiled_in_float32(q, k_tile, v_tile, state=None):
+    """In single precision."""
+    q, k_tile, v_tile = (a.astype(np.float32) for a in (q, k_tile, v_tile))
+    m, ell, mix = (np.float32(-np.inf), np.float32(0), np.float32(0)) if state is None else state
+    scores = q @ k_tile.T / np.float32(np.sqrt(q.shape[-1]))
+    new = np.maximum(m, scores.max(-1, keepdims=True))
+    e, c = np.exp(scores - new), np.exp(m - new)
+    ell, mix = ell * c + e.sum(-1, keepdims=True), mix * c + e @ v_tile
+    return mix / ell, (new, ell, mix)
