@@ -6,6 +6,7 @@ import random
 import socket
 import stat
 import struct
+import sys
 import tempfile
 import unicodedata
 import warnings
@@ -61,6 +62,47 @@ def snapshot(folder: Path) -> dict[str, tuple[int, bytes]]:
     return found
 
 
+class Watch:
+    """What Python opens, makes or moves while it is on (an audit hook: it cannot be taken off again)."""
+
+    def __init__(self) -> None:
+        self.on = False
+        self.opened: list[tuple[str, int]] = []
+        self.changed: list[str] = []
+        sys.addaudithook(self.hook)
+
+    def hook(self, event: str, args: tuple[object, ...]) -> None:
+        if not self.on:
+            return
+        if event == "open" and isinstance(args[0], str | Path):
+            self.opened.append((str(args[0]), int(str(args[2]))))
+        elif event in ("os.mkdir", "os.remove", "os.rename", "os.link", "os.symlink", "os.chmod", "os.truncate"):
+            self.changed.append(str(args[0]))
+
+    def check(self, source: Path, scratch: Path) -> None:
+        """All that was written lies in `scratch`; all that was read in `source` was opened with care."""
+        writing = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
+        written = [*(path for path, flags in self.opened if flags & writing), *self.changed]
+        assert all(Path(path).is_relative_to(scratch.parent) for path in written)
+        assert any(Path(path).is_relative_to(scratch) for path in written)
+        careful = os.O_NOFOLLOW | os.O_NONBLOCK
+        assert all(flags & careful == careful for path, flags in self.opened if Path(path).is_relative_to(source))
+
+
+WATCH = Watch()
+
+
+def watched(source: Path, assignment: str, scratch: Path, **options: object) -> Deliveries:
+    """`deliveries`, with every opened path looked at."""
+    WATCH.opened, WATCH.changed, WATCH.on = [], [], True
+    try:
+        found = deliveries(source, assignment, scratch, **options)  # type: ignore[arg-type]
+    finally:
+        WATCH.on = False
+    WATCH.check(source, scratch)
+    return found
+
+
 @pytest.fixture
 def scratch(tmp_path: Path) -> Iterator[Path]:
     """Where deliveries may write. Around it nothing may change, and in it there are only plain files and folders."""
@@ -81,9 +123,9 @@ def read(tmp_path: Path, scratch: Path) -> Callable[..., Deliveries]:
         if isinstance(source, bytes):
             path = tmp_path / "download.zip"
             path.write_bytes(source)
-            return deliveries(path, assignment, scratch, **options)  # type: ignore[arg-type]
+            return watched(path, assignment, scratch, **options)
         before = snapshot(source) if source.is_dir() else {}
-        found = deliveries(source, assignment, scratch, **options)  # type: ignore[arg-type]
+        found = watched(source, assignment, scratch, **options)
         assert (snapshot(source) if source.is_dir() else {}) == before
         return found
 
@@ -508,7 +550,7 @@ def test_links_pipes_sockets_and_devices_are_named_and_never_opened(tmp_path: Pa
         server.bind(str(source / "ann" / "socket.ipynb"))
         (source / "cem").symlink_to(source / "bob")
         (source / "bob" / "attention").symlink_to(source / "ann")
-        found = deliveries(source, "attention", scratch)
+        found = watched(source, "attention", scratch)
     students = by_student(found)
     assert names(students["ann"]) == ["good.ipynb"]
     assert students["ann"].notes == (
