@@ -481,6 +481,18 @@ def causal_allows_everything(q_len, k_len):
     return np.ones((q_len, k_len), dtype=bool)
 
 
+@wrong("causal_mask", says="one later key")
+def causal_one_too_many(q_len, k_len):
+    """j - i <= offset + 1: the next token is seen too."""
+    return np.tri(q_len, k_len, k_len - q_len + 1, dtype=bool)
+
+
+@wrong("causal_mask", says="offset is turned round")
+def causal_offset_turned_round(q_len, k_len):
+    """q_len - k_len in place of k_len - q_len."""
+    return np.tri(q_len, k_len, q_len - k_len, dtype=bool)
+
+
 @right("causal_mask")
 def causal_with_tri(q_len, k_len):
     """np.tri with an offset."""
@@ -495,6 +507,12 @@ def causal_with_loops(q_len, k_len):
         for j in range(k_len):
             mask[i, j] = q_len - i <= k_len - j
     return mask
+
+
+@right("causal_mask")
+def causal_as_lists(q_len, k_len):
+    """Nested lists of True and False."""
+    return [[j <= i for j in range(k_len)] for i in range(k_len - q_len, k_len)]
 
 
 # --- padding_mask ---
@@ -563,6 +581,12 @@ def padding_with_table(lengths, T):
     return np.tri(T + 1, T, -1, dtype=bool)[np.asarray(lengths)].reshape(-1, 1, 1, T)
 
 
+@right("padding_mask")
+def padding_as_lists(lengths, T):
+    """Nested lists of True and False."""
+    return [[[[t < n for t in range(T)]]] for n in lengths.tolist()]
+
+
 # --- self_attention ---
 
 
@@ -589,6 +613,20 @@ def self_one_projection_for_all(x, Wq, Wk, Wv):
 def self_keys_from_previous_step(x, Wq, Wk, Wv):
     """Each place gets the key of the token before it."""
     return attend(x @ Wq, np.roll(x, 1, axis=1) @ Wk, x @ Wv)
+
+
+@wrong("self_attention", says="the first has none")
+def self_keys_shifted(x, Wq, Wk, Wv):
+    """The key of the token before, and zeros for the first token."""
+    before = np.concatenate([np.zeros_like(x[:, :1]), x[:, :-1]], axis=1)
+    return attend(x @ Wq, before @ Wk, x @ Wv)
+
+
+@wrong("self_attention", says="keys and values come from the previous token")
+def self_sees_the_step_before(x, Wq, Wk, Wv):
+    """Keys and values are taken before the present token is added, as in a cache that is filled too late."""
+    before = np.concatenate([np.zeros_like(x[:, :1]), x[:, :-1]], axis=1)
+    return attend(x @ Wq, before @ Wk, before @ Wv)
 
 
 @wrong("self_attention", says="in a chain")
@@ -622,6 +660,38 @@ def self_excludes_itself(x, Wq, Wk, Wv):
 def self_without_scale(x, Wq, Wk, Wv):
     """Written out by hand, without the scale."""
     return scipy_softmax((x @ Wq) @ (x @ Wk).transpose(0, 2, 1), axis=-1) @ (x @ Wv)
+
+
+@wrong("self_attention", says="divided by √D")
+def self_scale_of_the_model_width(x, Wq, Wk, Wv):
+    """The root of x's width in place of the query's."""
+    return scipy_softmax((x @ Wq) @ (x @ Wk).transpose(0, 2, 1) / np.sqrt(x.shape[-1]), axis=-1) @ (x @ Wv)
+
+
+@wrong("self_attention", says="runs over the queries")
+def self_softmax_over_queries(x, Wq, Wk, Wv):
+    """axis=1, which is the queries."""
+    scores = (x @ Wq) @ (x @ Wk).transpose(0, 2, 1) / np.sqrt(Wq.shape[1])
+    return scipy_softmax(scores, axis=1) @ (x @ Wv)
+
+
+@wrong("self_attention", says="across the batch")
+def self_across_the_batch(x, Wq, Wk, Wv):
+    """The batch is flattened to one long text."""
+    rows = x.reshape(-1, x.shape[-1])
+    return attend(rows @ Wq, rows @ Wk, rows @ Wv).reshape(*x.shape[:2], -1)
+
+
+@wrong("self_attention", says="keys and values are swapped")
+def self_keys_values_swapped(x, Wq, Wk, Wv):
+    """The arguments of attend in another order."""
+    return attend(x @ Wq, x @ Wv, x @ Wk)
+
+
+@wrong("self_attention", says="causal mask is applied")
+def self_causal(x, Wq, Wk, Wv):
+    """A mask that nobody asked for."""
+    return attend(x @ Wq, x @ Wk, x @ Wv, np.tri(x.shape[1], dtype=bool))
 
 
 @right("self_attention")
@@ -670,6 +740,13 @@ def split_without_swap(x, H):
     return x.reshape(B, T, H, D // H)
 
 
+@wrong("split_heads", says="shapes do not fit")
+def split_width_not_divided(x, H):
+    """D is not divided by H."""
+    B, T, D = x.shape
+    return x.reshape(B, T, H, D).transpose(0, 2, 1, 3)
+
+
 @wrong("split_heads", says="interleaved")
 def split_interleaved(x, H):
     """(d, H) in place of (H, d): head h takes every H-th column."""
@@ -708,6 +785,17 @@ def split_with_slices(x, H):
 def split_with_swapaxes(x, H):
     """Reshape with -1, then swapaxes."""
     return np.swapaxes(x.reshape(*x.shape[:2], H, -1), 1, 2)
+
+
+@right("split_heads")
+def split_number_by_number(x, H):
+    """Number by number, into an array of its own."""
+    B, T, D = x.shape
+    d = D // H
+    out = np.empty((B, H, T, d), dtype=np.float32)
+    for i in range(D):
+        out[:, i // d, :, i % d] = x[:, :, i]
+    return out
 
 
 # --- merge_heads ---
@@ -769,6 +857,13 @@ def merge_with_einsum(x):
     """einsum swaps the axes, reshape joins them."""
     B, H, T, d = x.shape
     return np.einsum("bhtd->bthd", x).reshape(B, T, H * d)
+
+
+@right("merge_heads")
+def merge_as_lists(x):
+    """Nested lists."""
+    B, H, T, d = x.shape
+    return [[[float(x[b, h, t, i]) for h in range(H) for i in range(d)] for t in range(T)] for b in range(B)]
 
 
 # --- multi_head_attention ---
@@ -865,6 +960,38 @@ def mha_output_projection_transposed(x, Wq, Wk, Wv, Wo, H, causal=False):
     return attend(q, k, v, np.tri(T, dtype=bool) if causal else None).transpose(0, 2, 1, 3).reshape(B, T, D) @ Wo.T
 
 
+@wrong("multi_head_attention", says="interleaved")
+def mha_interleaved(x, Wq, Wk, Wv, Wo, H, causal=False):
+    """(d, H) in place of (H, d), on the way in and on the way out."""
+    B, T, D = x.shape
+    q, k, v = ((x @ W).reshape(B, T, D // H, H).transpose(0, 3, 1, 2) for W in (Wq, Wk, Wv))
+    return attend(q, k, v, np.tri(T, dtype=bool) if causal else None).transpose(0, 2, 3, 1).reshape(B, T, D) @ Wo
+
+
+@wrong("multi_head_attention", says="before it is projected")
+def mha_cuts_x(x, Wq, Wk, Wv, Wo, H, causal=False):
+    """x is cut into heads, and the projections are left out since they no longer fit."""
+    B, T, D = x.shape
+    h = x.reshape(B, T, H, D // H).transpose(0, 2, 1, 3)
+    return attend(h, h, h, np.tri(T, dtype=bool) if causal else None).transpose(0, 2, 1, 3).reshape(B, T, D) @ Wo
+
+
+@wrong("multi_head_attention", says="queries and keys are swapped")
+def mha_query_key_swapped(x, Wq, Wk, Wv, Wo, H, causal=False):
+    """Queries and keys change places."""
+    B, T, D = x.shape
+    q, k, v = ((x @ W).reshape(B, T, H, D // H).transpose(0, 2, 1, 3) for W in (Wk, Wq, Wv))
+    return attend(q, k, v, np.tri(T, dtype=bool) if causal else None).transpose(0, 2, 1, 3).reshape(B, T, D) @ Wo
+
+
+@wrong("multi_head_attention", says="shapes do not fit")
+def mha_not_merged(x, Wq, Wk, Wv, Wo, H, causal=False):
+    """The heads are not merged before Wo."""
+    B, T, D = x.shape
+    q, k, v = ((x @ W).reshape(B, T, H, D // H).transpose(0, 2, 1, 3) for W in (Wq, Wk, Wv))
+    return attend(q, k, v, np.tri(T, dtype=bool) if causal else None) @ Wo
+
+
 @right("multi_head_attention")
 def mha_with_head_loop(x, Wq, Wk, Wv, Wo, H, causal=False):
     """One head after the other, each adding its rows of Wo."""
@@ -886,6 +1013,15 @@ def mha_with_einsum(x, Wq, Wk, Wv, Wo, H, causal=False):
     if causal:
         scores = scores + np.triu(np.full((T, T), -np.inf), 1)
     return np.einsum("bhqk,bhkd,hdc->bqc", scipy_softmax(scores, axis=-1), v, Wo.reshape(H, D // H, D))
+
+
+@right("multi_head_attention")
+def mha_in_float32(x, Wq, Wk, Wv, Wo, H, causal=False):
+    """In single precision, text by text and head by head."""
+    x, Wq, Wk, Wv, Wo = (a.astype(np.float32) for a in (x, Wq, Wk, Wv, Wo))
+    mask = np.arange(x.shape[1]) <= np.arange(x.shape[1])[:, None] if causal else None
+    cut = [np.split(W, H, axis=1) for W in (Wq, Wk, Wv)]
+    return [np.hstack([attend(t @ a, t @ b, t @ c, mask) for a, b, c in zip(*cut)]) @ Wo for t in x]
 
 
 # --- cross_attention ---
@@ -935,6 +1071,26 @@ def cross_without_scale(x, memory, Wq, Wk, Wv):
     return scipy_softmax(x @ Wq @ (memory @ Wk).transpose(0, 2, 1), axis=-1) @ (memory @ Wv)
 
 
+@wrong("cross_attention", says="Wq and Wk are swapped")
+def cross_weights_swapped(x, memory, Wq, Wk, Wv):
+    """Wk projects x, Wq the memory."""
+    return (
+        attend(x @ Wk, memory @ Wq, memory @ Wv) if Wq.shape == Wk.shape else attend(x @ Wq, memory @ Wk, memory @ Wv)
+    )
+
+
+@wrong("cross_attention", says="one projection is shared by keys and values")
+def cross_shared_key_value(x, memory, Wq, Wk, Wv):
+    """The keys are the values."""
+    return attend(x @ Wq, memory @ Wk, memory @ Wk)
+
+
+@wrong("cross_attention", says="values are not projected")
+def cross_values_not_projected(x, memory, Wq, Wk, Wv):
+    """The memory itself is mixed."""
+    return attend(x @ Wq, memory @ Wk, memory)
+
+
 @right("cross_attention")
 def cross_with_einsum(x, memory, Wq, Wk, Wv):
     """Scores in one einsum, without naming queries and keys."""
@@ -946,6 +1102,16 @@ def cross_with_einsum(x, memory, Wq, Wk, Wv):
 def cross_project_after_mixing(x, memory, Wq, Wk, Wv):
     """Mixes the memory first and projects the mixture: the same, since the weighted sum is linear."""
     return attend(x @ Wq, memory @ Wk, memory) @ Wv
+
+
+@right("cross_attention")
+def cross_with_loops(x, memory, Wq, Wk, Wv):
+    """Text by text and token by token, in single precision; nested lists of arrays."""
+    out = []
+    for a, m in zip(x.astype(np.float32), memory.astype(np.float32)):
+        k, v = m @ Wk, m @ Wv
+        out.append([scipy_softmax(k @ (t @ Wq) / np.sqrt(Wq.shape[1])) @ v for t in a])
+    return out
 
 
 # --- sinusoidal_positions ---
@@ -1019,6 +1185,34 @@ def positions_sines_only(T, D, base=10000.0):
     """The same sine in both columns of a pair."""
     angles = np.arange(T)[:, None] * base ** (-np.arange(0, D, 2) / D)
     return np.repeat(np.sin(angles), 2, axis=1)
+
+
+@wrong("sinusoidal_positions", says="cosines only")
+def positions_cosines_only(T, D, base=10000.0):
+    """The same cosine in both columns of a pair."""
+    angles = np.arange(T)[:, None] * base ** (-np.arange(0, D, 2) / D)
+    return np.repeat(np.cos(angles), 2, axis=1)
+
+
+@wrong("sinusoidal_positions", says="same speed")
+def positions_one_speed(T, D, base=10000.0):
+    """All pairs turn by one radian a step."""
+    angles = np.arange(T)[:, None] * np.ones(D // 2)
+    return np.stack([np.sin(angles), np.cos(angles)], axis=-1).reshape(T, D)
+
+
+@wrong("sinusoidal_positions", says="spread up to 1")
+def positions_linspace(T, D, base=10000.0):
+    """linspace(0, 1) for the exponents: the last speed is 1/base."""
+    angles = np.arange(T)[:, None] * base ** -np.linspace(0, 1, D // 2)
+    return np.stack([np.sin(angles), np.cos(angles)], axis=-1).reshape(T, D)
+
+
+@wrong("sinusoidal_positions", says="positions are the rows")
+def positions_transposed(T, D, base=10000.0):
+    """A column for each position."""
+    angles = np.arange(T)[:, None] * base ** (-np.arange(0, D, 2) / D)
+    return np.stack([np.sin(angles), np.cos(angles)], axis=-1).reshape(T, D).T
 
 
 @right("sinusoidal_positions")
