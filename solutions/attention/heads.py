@@ -338,11 +338,11 @@ def test_self_attention():
         return e / e.sum(-1, keepdims=True) @ v
 
     def same(a, b):
-        return a.shape == b.shape and np.allclose(a, b, rtol=1e-5, atol=1e-5)
+        return a.shape == b.shape and np.allclose(a, b, rtol=1e-4, atol=1e-4)
 
     def check(x, Wq, Wk, Wv, what):
         try:
-            got = np.asarray(self_attention(x.copy(), Wq, Wk, Wv))
+            got = np.asarray(self_attention(x.copy(), Wq.copy(), Wk.copy(), Wv.copy()))
         except (ValueError, IndexError) as error:
             raise AssertionError(
                 f"{what}: the shapes do not fit ({error}): x @ W with x (B, T, D) and W (D, d), nothing transposed"
@@ -401,13 +401,13 @@ def test_self_attention():
             if not same(wrong, expected):
                 assert not same(got, wrong), f"{what}: {mistake}"
         assert same(got, expected), f"{what}: expected\n{expected.round(3)}\ngot\n{got.round(3)}"
+        return got
 
     x = np.array([[[1.0, 0, 0, 1], [0, 1, 0, 1], [0, 0, 1, 1]]])  # 酒店 很 干净
     Wq = np.array([[0.0, 0, 0, 0], [0, 2, -2, 0], [0, 0, 2, 0], [2, 0, 0, 0]])
     Wk = np.array([[1.0, 0, 1, 0], [0, 1, 0, 1], [1, 1, 0, 0], [0, 0, 0, 0]])
     Wv = np.diag([4.0, 4, 4, 2])
-    check(x, Wq, Wk, Wv, "the worked example")
-    clean = np.asarray(self_attention(x, Wq, Wk, Wv))[0, 2]
+    clean = check(x, Wq, Wk, Wv, "the worked example")[0, 2]
     assert np.allclose(clean, [2.661, 0.360, 0.979, 2], atol=1e-3), (
         f"干净: expected about (2.661, 0.360, 0.979, 2), got {clean}"
     )
@@ -421,11 +421,11 @@ def test_self_attention():
     x, W = rng.normal(size=(2, 6, 3)), rng.normal(size=(3, 3, 4))
     order = rng.permutation(6)
     a, b = np.asarray(self_attention(x, *W))[:, order], np.asarray(self_attention(x[:, order], *W))
-    assert np.allclose(a, b, atol=1e-5), "reordering the tokens must reorder the outputs and change nothing else"
+    assert np.allclose(a, b, atol=1e-4), "reordering the tokens must reorder the outputs and change nothing else"
     x2 = x.copy()
     x2[1] += 1.0
     a, b = np.asarray(self_attention(x, *W))[0], np.asarray(self_attention(x2, *W))[0]
-    assert np.allclose(a, b, atol=1e-5), "editing one sentence changed another: tokens look across the batch"
+    assert np.allclose(a, b, atol=1e-4), "editing one sentence changed another: tokens look across the batch"
     ### END HIDDEN TESTS
 
 
@@ -681,7 +681,7 @@ def test_multi_head_attention():
         return e / e.sum(-1, keepdims=True) @ v
 
     def same(a, b):
-        return a.shape == b.shape and np.allclose(a, b, rtol=1e-5, atol=1e-5)
+        return a.shape == b.shape and np.allclose(a, b, rtol=1e-4, atol=1e-4)
 
     def check(x, Wq, Wk, Wv, Wo, H, causal, what):
         B, T, D = x.shape
@@ -704,7 +704,7 @@ def test_multi_head_attention():
             return look(*(a.reshape(B, H, T, d) for a in (q, k, v)), mask)
 
         try:
-            got = np.asarray(multi_head_attention(x.copy(), Wq, Wk, Wv, Wo, H, causal))
+            got = np.asarray(multi_head_attention(x.copy(), *(W.copy() for W in (Wq, Wk, Wv, Wo)), H, causal))
         except (ValueError, IndexError) as error:
             raise AssertionError(
                 f"{what}: the shapes do not fit ({error}): (B, T, D) -> (B, T, H, d) -> (B, H, T, d), attend, and back "
@@ -836,11 +836,11 @@ def test_cross_attention():
         return e / e.sum(-1, keepdims=True) @ v
 
     def same(a, b):
-        return a.shape == b.shape and np.allclose(a, b, rtol=1e-5, atol=1e-5)
+        return a.shape == b.shape and np.allclose(a, b, rtol=1e-4, atol=1e-4)
 
     def check(x, m, Wq, Wk, Wv, what):
         try:
-            got = np.asarray(cross_attention(x.copy(), m.copy(), Wq, Wk, Wv))
+            got = np.asarray(cross_attention(x.copy(), m.copy(), Wq.copy(), Wk.copy(), Wv.copy()))
         except (ValueError, IndexError) as error:
             raise AssertionError(
                 f"{what}: the shapes do not fit ({error}): Wq belongs to x, Wk and Wv belong to the memory; Tq and Tk, "
@@ -912,9 +912,9 @@ def test_cross_attention():
         Wq, Wk, Wv = rng.normal(size=(D, d)), rng.normal(size=(M, d)), rng.normal(size=(M, dv))
         check(x, m, Wq, Wk, Wv, f"x {x.shape}, memory {m.shape}, d = {d}, dv = {dv}")
         order = rng.permutation(Tk)
-        a = np.asarray(cross_attention(x.copy(), m.copy(), Wq, Wk, Wv))
+        a = np.asarray(cross_attention(x.copy(), m.copy(), Wq.copy(), Wk.copy(), Wv.copy()))
         b = np.asarray(cross_attention(x, m[:, order], Wq, Wk, Wv))
-        assert np.allclose(a, b, atol=1e-5), "reordering the memory must change nothing: keys and values move together"
+        assert np.allclose(a, b, atol=1e-4), "reordering the memory must change nothing: keys and values move together"
     ### END HIDDEN TESTS
 
 
@@ -1035,7 +1035,7 @@ def test_sinusoidal_positions():
         assert same(got, expected), f"{call}: expected\n{expected.round(4)}\ngot\n{got.round(4)}"
         return got
 
-    check(5, 6, 100.0)
+    check(5, 6, 50.0)
     row = check(3, 4)[1]
     assert np.allclose(row, [0.8415, 0.5403, 0.0100, 0.99995], atol=1e-4), (
         f"position 1 with D = 4: expected about (0.8415, 0.5403, 0.0100, 0.99995), got {row}"
