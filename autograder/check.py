@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from autograder.errors import SubmissionError
 from autograder.execution import Run, cells_of, run_cells
+from autograder.notebook_file import Cell, read_cells
 from autograder.notebook_source import exercise_of
 
-MAX_BYTES = 20 * 2**20
+SAID_IN_FULL = frozenset({"AssertionError", "TimedOut", "Crashed", "OutOfMemory", "WrongType", "NotRun"})
 
 
 @dataclass(frozen=True)
@@ -24,58 +25,23 @@ class ExerciseResult:
     message: str
 
 
-def read_notebook(path: Path) -> Any:
-    """A notebook from a file that may be anything; the error says what is wrong with it, in one line."""
-    import json
-    import stat
-
-    import nbformat
-
-    try:
-        status = path.lstat()
-    except FileNotFoundError as error:
-        raise SubmissionError(f"{path.name}: there is no such file") from error
-    if not stat.S_ISREG(status.st_mode):
-        raise SubmissionError(f"{path.name}: not a regular file (a link, a folder or a device): hand in the notebook")
-    if status.st_size > MAX_BYTES:
-        raise SubmissionError(f"{path.name}: larger than {MAX_BYTES // 2**20} MiB: clear its outputs and save it again")
-    if status.st_size == 0:
-        raise SubmissionError(f"{path.name}: the file is empty: save the notebook and hand it in again")
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-        json.loads(text)  # first, since its errors say where a file stops being JSON
-        notebook = nbformat.reads(text, as_version=4)
-        nbformat.validate(notebook)
-    except UnicodeDecodeError as error:
-        raise SubmissionError(f"{path.name}: not a notebook (not UTF-8 text)") from error
-    except json.JSONDecodeError as error:
-        why = "cut short" if error.pos >= len(error.doc.rstrip()) - 1 else f"line {error.lineno} is not JSON"
-        raise SubmissionError(f"{path.name}: not a readable notebook ({why})") from error
-    except RecursionError as error:
-        raise SubmissionError(f"{path.name}: not a notebook (nested too deeply)") from error
-    except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise SubmissionError(f"{path.name}: not a valid notebook ({reason})") from error
-    return notebook
-
-
-def graded_cells(notebook: Any) -> dict[str, float]:
+def test_points(cells: Iterable[Cell]) -> dict[str, float]:
     """The test cells of a notebook (`grade_id` → points), in order."""
-    tests = {}
-    for cell in notebook.cells:
-        metadata = cell.metadata.get("nbgrader", {})
-        if metadata.get("grade") and not metadata.get("solution"):
-            tests[str(metadata["grade_id"])] = float(metadata.get("points", 0))
-    return tests
+    points = {}
+    for cell in cells:
+        if cell.is_test and cell.grade_id:
+            worth = cell.nbgrader.get("points", 0)
+            points[cell.grade_id] = float(worth) if isinstance(worth, int | float) else 0.0
+    return points
 
 
 def explain(error: str, message: str) -> str:
     """What a failed test says to its reader; `error` is the exception's type name."""
     if error == "NotImplementedError":
         return "not written yet"
-    if error == "AssertionError":
+    if error in SAID_IN_FULL:
         return message or "an assertion without a message failed"
-    return f"{error}: {message}"
+    return f"{error}: {message}" if message else error
 
 
 def exercise_results(name: str, tests: dict[str, float], run: Run) -> list[ExerciseResult]:
@@ -96,8 +62,8 @@ def exercise_results(name: str, tests: dict[str, float], run: Run) -> list[Exerc
 
 def check_notebook(path: Path, seconds: float = 120) -> list[ExerciseResult]:
     """Run a student's notebook and say how each exercise fares on the tests that it carries."""
-    notebook = read_notebook(path)
-    tests = graded_cells(notebook)
+    cells = read_cells(path)
+    tests = test_points(cells)
     if not tests:
         raise SubmissionError(f"{path.name}: no exercise tests in it: is this one of the course's exercise notebooks?")
-    return exercise_results(path.stem, tests, run_cells(cells_of(notebook), seconds))
+    return exercise_results(path.stem, tests, run_cells(cells_of(cells), seconds))

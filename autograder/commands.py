@@ -5,14 +5,20 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
+from autograder.bank import BankError
 from autograder.course import Course
+from autograder.engine.processes import EngineError
 from autograder.errors import CourseError, SubmissionError
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 app = typer.Typer(
     help="Make exercise notebooks, check them, and grade a class.",
@@ -21,7 +27,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 out = Console()
-NO_SANDBOX = "autograder: no sandbox yet: the students' code runs as you; grade only code that you trust"
 Chapter = Annotated[str, typer.Argument(help="A chapter, for example: attention")]
 
 
@@ -30,7 +35,7 @@ def one_line_errors() -> Iterator[None]:
     """Turn a known error into one line on stderr and exit code 2."""
     try:
         yield
-    except (CourseError, SubmissionError) as error:
+    except (CourseError, SubmissionError, BankError, EngineError) as error:
         typer.echo(f"autograder: {error}", err=True)
         raise typer.Exit(2) from error
 
@@ -63,7 +68,7 @@ def verify(chapter: Chapter) -> None:
         kind = "right" if v.entry.is_right else "wrong"
         mark = "PROBLEM" if v.problem else ("accepted" if v.entry.is_right else "rejected")
         said = v.problem or v.message.split("\n")[0]
-        table.add_row(v.entry.exercise, f"{v.entry.name} ({kind})", mark, said[:160].replace("[", "\\["))
+        table.add_row(v.entry.exercise, f"{v.entry.name} ({kind})", mark, escape(said[:160]))
     out.print(table)
     for problem in found.problems:
         typer.echo(f"PROBLEM {problem}")
@@ -89,7 +94,7 @@ def check(
         results = check_notebook(notebook, seconds)
     table = Table("exercise", "points", "what to look at")
     for r in results:
-        table.add_row(r.exercise, f"{r.points:g}/{r.max_points:g}", (r.message or "right").replace("[", "\\["))
+        table.add_row(r.exercise, f"{r.points:g}/{r.max_points:g}", escape(r.message or "right"))
     out.print(table)
     earned, total = sum(r.points for r in results), sum(r.max_points for r in results)
     typer.echo(f"{earned:g} of {total:g} points on the tests in the notebook")
@@ -98,42 +103,115 @@ def check(
 
 @app.command()
 def grade(
-    folder: Annotated[Path, typer.Argument(help="A folder that holds one folder of notebooks for each student")],
+    folder: Annotated[
+        Path,
+        typer.Argument(help="A folder of students' folders, nbgrader's layouts, or a zip of Canvas or Moodle"),
+    ],
     chapter: Annotated[str, typer.Option(help="Which chapter was set")] = "attention",
     into: Annotated[Path | None, typer.Option(help="Where the gradebook goes (default: the course)")] = None,
-    seconds: Annotated[float, typer.Option(help="Wall seconds for one notebook")] = 120,
+    only: Annotated[list[str] | None, typer.Option(help="Grade this student only; may be given again")] = None,
+    seconds: Annotated[float, typer.Option(help="Seconds of the clock for one notebook")] = 120,
+    workers: Annotated[int | None, typer.Option(help="How many notebooks at a time (default: one a core)")] = None,
+    scheduler: Annotated[str | None, typer.Option(help="Run on a dask cluster: tcp://HOST:PORT")] = None,
+    db: Annotated[str | None, typer.Option(help="The gradebook's database: postgresql+psycopg://…")] = None,
+    due: Annotated[str, typer.Option(help="When it was due, as 2026-12-01 23:59 UTC; for late penalties")] = "",
+    again: Annotated[bool, typer.Option("--again", help="Run even what was run before")] = False,
+    unsafe: Annotated[bool, typer.Option("--unsafe", help="Grade even where there is no sandbox")] = False,
 ) -> None:
     """Grade a class: nbgrader's gradebook, feedback for each student, results.csv and results.json.
 
-    There is no sandbox yet: the students' code runs as you. Grade only code that you trust.
+    Students' code runs in a sandbox, apart from the tests. What was run before is not run again: a broken run goes
+    on where it stopped, and after a test was mended only the notebooks that it touches are run.
     """
-    from rich.progress import Progress
+    from autograder.grade import Options, grade_class
 
-    from autograder.grade import grade_class
-
+    options = Options(seconds, tuple(only or ()), workers, scheduler, db, unsafe, again, due)
     with one_line_errors():
         course = Course.find()
-        workspace = (into or course.root).resolve()
-        workspace.mkdir(parents=True, exist_ok=True)
-        typer.echo(NO_SANDBOX, err=True)
-        with Progress(console=out) as bar:
-            task = bar.add_task("grading", total=None)
-            results = grade_class(
-                course,
-                chapter,
-                folder,
-                workspace,
-                seconds=seconds,
-                progress=lambda done, total, student: bar.update(
-                    task, completed=done, total=total, description=f"grading {student}" if student else "graded"
-                ),
-            )
+        root = (into or course.root).resolve()
+        root.mkdir(parents=True, exist_ok=True)
+        if unsafe:
+            typer.echo("autograder: --unsafe: where a wall is missing, the students' code runs without it", err=True)
+        try:
+            with _bar() as bar:
+                task = bar.add_task("starting", total=None)
+
+                def show(done: int, total: int, student: str) -> None:
+                    bar.update(task, completed=done, total=total, description=student or "grading")
+
+                results = grade_class(course, chapter, folder, root, options, show)
+        except KeyboardInterrupt as error:
+            typer.echo("autograder: interrupted; nothing is lost: the same command goes on from here", err=True)
+            raise typer.Exit(130) from error
+    _show_results(results)
+    typer.echo(f"{root / 'results.csv'}\n{root / 'feedback'}\nnext: autograder report {root / 'results.json'}")
+    raise typer.Exit(1 if any(row["status"] == "failed" for row in results["rows"]) else 0)
+
+
+def _bar() -> Progress:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description:20.20}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=out)
+
+
+def _show_results(results: dict[str, Any]) -> None:
+    """A line a student, and whose score is another than last time."""
     table = Table("student", "status", "score", "note")
     for row in results["rows"]:
         score = f"{row['score']:g}/{results['max_score']:g}"
-        table.add_row(row["student"], row["status"], score, row["note"][:200].replace("[", "\\["))
+        table.add_row(escape(row["student"]), row["status"], score, escape(row["note"][:200]))
     out.print(table)
-    typer.echo(f"{workspace / 'gradebook.db'}\n{workspace / 'results.csv'}\n{workspace / 'feedback'}")
+    for note in results["notes"]:
+        typer.echo(note)
+    for c in results["changes"]:
+        what = f"{c['student']}: {c['exercise']}: {c['before']:g} → {c['after']:g} points: {c['why']}"
+        typer.echo(f"changed: {what}")
+    run = results["run"]
+    pace = f"{run['submissions']} submissions in {run['seconds']:.1f} s, {run['submissions_a_minute']:g} a minute"
+    typer.echo(pace)
+
+
+@app.command()
+def export(
+    form: Annotated[str, typer.Argument(help="canvas or moodle")],
+    results: Annotated[Path, typer.Option(help="The results.json that `grade` wrote")] = Path("results.json"),
+    roster: Annotated[Path | None, typer.Option(help="The gradebook or worksheet that the LMS exported")] = None,
+    to: Annotated[Path | None, typer.Option(help="The file to write (default: FORM.csv beside the results)")] = None,
+) -> None:
+    """Write the scores as a CSV file that Canvas or Moodle imports."""
+    import json
+
+    from autograder.exports import write_canvas, write_moodle
+
+    writers = {"canvas": write_canvas, "moodle": write_moodle}
+    with one_line_errors():
+        if form not in writers:
+            raise CourseError(f"{form}: not a form that is known: give canvas or moodle")
+        if not results.is_file():
+            raise CourseError(f"{results}: no such file: run `autograder grade FOLDER` first")
+        target = to or results.with_name(f"{form}.csv")
+        notes = writers[form](json.loads(results.read_text(encoding="utf-8")), target, roster)
+    for note in notes:
+        typer.echo(note)
+    typer.echo(target)
+
+
+@app.command()
+def doctor() -> None:
+    """Say which walls this machine puts around students' code."""
+    from autograder.engine import sandbox
+
+    walls = sandbox.probe()
+    on = walls.layers()
+    for layer in sandbox.ALL_LAYERS:
+        typer.echo(f"{'on ' if layer in on else 'OFF'}  {layer}: {sandbox.MEANING[layer]}")
+    if walls.safe():
+        kind = {"root": "namespaces, as root", "user": "user namespaces"}.get(walls.namespaces, "Landlock")
+        typer.echo(f"safe to grade, by {kind}")
+    else:
+        typer.echo("not safe: `autograder grade` refuses without --unsafe")
+    raise typer.Exit(0 if walls.safe() else 1)
 
 
 @app.command()

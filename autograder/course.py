@@ -39,6 +39,10 @@ class Course:
     def bank(self, chapter: str) -> Path:
         return self.root / "tests" / "misconceptions" / f"{chapter}.py"
 
+    def data(self, chapter: str) -> Path:
+        """Files that are released beside the notebooks of a chapter, if it has any."""
+        return self.root / "solutions" / chapter / "data"
+
     def student_notebooks(self, chapter: str) -> Path:
         return self.root / "chapters" / chapter / "exercises"
 

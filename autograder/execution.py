@@ -7,9 +7,11 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from autograder.notebook_file import Cell
 
 SECONDS = 120  # for one notebook
 
@@ -48,13 +50,10 @@ class Run:
     cpu_seconds: float = 0.0
 
 
-def cells_of(notebook: Any) -> list[dict[str, str]]:
+def cells_of(cells: Iterable[Cell]) -> list[dict[str, str]]:
     """The code cells of a notebook in order, named by `grade_id` where they have one."""
-    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    return [
-        {"id": cell.metadata.get("nbgrader", {}).get("grade_id") or f"cell {position}", "source": cell.source}
-        for position, cell in enumerate(code)
-    ]
+    code = [cell for cell in cells if cell.kind == "code"]
+    return [{"id": cell.grade_id or f"cell {place}", "source": cell.source} for place, cell in enumerate(code)]
 
 
 def run_cells(cells: list[dict[str, str]], seconds: float = SECONDS) -> Run:

@@ -1,137 +1,476 @@
-"""Grade a class: intake, nbgrader's autograde with our executor, feedback, CSV, and results for the report."""
+"""Grade a class: what came in, run on the engine, into the gradebook; feedback, CSV, and results for the report."""
 
 from __future__ import annotations
 
-import csv
+import contextlib
 import json
-import shutil
+import platform
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass, field
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import nbformat
-
-from autograder.check import explain, graded_cells
+from autograder.bank import load_bank
+from autograder.check import exercise_results
 from autograder.course import Course
+from autograder.delivery import Deliveries, Delivery, deliveries
+from autograder.engine.limits import Limits
+from autograder.engine.processes import EngineError
 from autograder.errors import CourseError
-from autograder.gradebook import checked, nbgrader_api, quiet
-from autograder.intake import Submission, read_submission, students_in
+from autograder.execution import Incident, Run
+from autograder.exports import write_csv
+from autograder.feedback import feedback_page, lines_of
+from autograder.gradebook import database_of, late_plugin
+from autograder.intake import Submission, read_assignment, read_submission
+from autograder.mistakes import as_result, name_mistake
+from autograder.nbgrader_plugin import as_notebook, read_template
 from autograder.notebook_source import exercise_of
+from autograder.plan import Ours, imports_of, make_job
+from autograder.pools import EngineOptions, Pool, plain_job, pool_for
 from autograder.release import generate
+from autograder.scores import Scored, Scores
+from autograder.similarity import known_answers, similar_pairs
+from autograder.workspace import Workspace, digest, fresh_folder, run_from, write_whole
 
 Row = dict[str, Any]
+BATCH = 25  # students in one transaction
+BATCH_SECONDS = 5.0  # after which a smaller one is written
+MAX_MESSAGE = 4_000  # characters of a message in results.json
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to grade."""
+
+    seconds: float = 120.0
+    only: tuple[str, ...] = ()
+    workers: int | None = None
+    scheduler: str | None = None
+    db_url: str | None = None
+    unsafe: bool = False
+    again: bool = False  # run even what was run before
+    due: str = ""
+
+
+def _no_progress(done: int, total: int, student: str) -> None:
+    pass
 
 
 def grade_class(
     course: Course,
     chapter: str,
     folder: Path,
-    workspace: Path,
-    *,
-    seconds: float = 120,
-    progress: Callable[[int, int, str], None] = lambda done, total, student: None,
+    root: Path,
+    options: Options | None = None,
+    progress: Callable[[int, int, str], None] = _no_progress,
 ) -> dict[str, Any]:
-    """Grade every student in `folder`; writes gradebook, feedback, results.json and results.csv to `workspace`."""
-    students = students_in(folder)
-    generate(course, chapter, workspace)
-    ours = {p.stem: nbformat.read(p, as_version=4) for p in sorted((workspace / "release" / chapter).glob("*.ipynb"))}
-    rows = []
-    for done, student in enumerate(students):
-        progress(done, len(students), student.name)
-        started = time.perf_counter()
-        row = _grade_student(student, chapter, ours, workspace, seconds)
-        row["seconds"] = round(time.perf_counter() - started, 2)
-        rows.append(row)
-    progress(len(students), len(students), "")
-    most = sum(sum(graded_cells(notebook).values()) for notebook in ours.values())
-    results = {"assignment": chapter, "max_score": most, "rows": rows}
-    (workspace / "results.json").write_text(json.dumps(results, ensure_ascii=False, indent=1), encoding="utf-8")
-    _write_csv(results, workspace / "results.csv")
+    """Grade the submissions in `folder`; gradebook, feedback, results.json and results.csv go to `root`."""
+    options = options or Options()
+    workspace = Workspace(root)
+    with workspace.lock(), tempfile.TemporaryDirectory(prefix="autograder-in-") as scratch:
+        db_url = database_of(workspace.root, options.db_url)
+        _prepare(course, chapter, workspace, db_url)
+        ours = read_assignment(workspace.root / "source" / chapter)
+        found = deliveries(folder, chapter, Path(scratch), list(ours))
+        wanted = _wanted(found, options.only)
+        with Scores(db_url, chapter, late_plugin(workspace.root)) as scores:
+            if options.due:
+                scores.set_due(options.due)
+            grading = Grading(course, chapter, workspace, ours, scores, options, folder)
+            started = time.time()
+            with pool_for(grading.engine(), scheduler=options.scheduler, workers=options.workers) as pool:
+                rows = grading.all(wanted, pool, progress)
+            rows += _problem_rows(found, options.only)
+            results = grading.results(rows, found, started)
+    write_whole(workspace.root / "results.json", json.dumps(results, ensure_ascii=False, indent=1))
+    write_csv(results, workspace.root / "results.csv")
     return results
 
 
-def _grade_student(folder: Path, chapter: str, ours: dict[str, Any], workspace: Path, seconds: float) -> Row:
-    """One student's row; whatever goes wrong is said there and costs nobody else anything."""
-    row: Row = {"student": folder.name, "status": "graded", "note": "", "score": 0.0, "exercises": []}
-    try:
-        submission = read_submission(folder, chapter, ours)
-        row["note"] = "; ".join(submission.notes)
-        if not submission.notebooks:
+def _prepare(course: Course, chapter: str, workspace: Workspace, db_url: str) -> None:
+    """Make `source/` and `release/` and tell the gradebook, if the chapter changed since this was last done."""
+    files = [*course.sources(chapter), *sorted(p for p in course.data(chapter).rglob("*") if p.is_file())]
+    now = digest([db_url, [[p.name, digest(p.read_bytes().hex())] for p in files], _environment()])
+    stamp = workspace.own / f"{chapter}.stamp"
+    there = all((workspace.root / tree / chapter).is_dir() for tree in ("source", "release"))
+    with contextlib.suppress(OSError):
+        if there and stamp.read_text(encoding="ascii") == now and _has_gradebook(workspace, db_url):
+            return
+    stamp.unlink(missing_ok=True)
+    generate(course, chapter, workspace.root, db_url)
+    write_whole(stamp, now)
+
+
+def _has_gradebook(workspace: Workspace, db_url: str) -> bool:
+    return not db_url.startswith("sqlite:///") or Path(db_url.removeprefix("sqlite:///")).is_file()
+
+
+def _environment() -> list[str]:
+    """The versions that a result depends on."""
+    found = [platform.python_version()]
+    for package in ("transformer-course", "numpy", "scipy", "torch", "nbgrader"):
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found.append(f"{package} {metadata.version(package)}")
+    return found
+
+
+def _wanted(found: Deliveries, only: Sequence[str]) -> list[Delivery]:
+    if not only:
+        return list(found)
+    known = {delivery.student for delivery in found}
+    if missing := [name for name in only if name not in known]:
+        some = ", ".join(sorted(known)[:10])
+        raise CourseError(f"--only {missing[0]}: no such student among the submissions: {some}")
+    return [delivery for delivery in found if delivery.student in only]
+
+
+def _problem_rows(found: Deliveries, only: Sequence[str]) -> list[Row]:
+    """A row for each thing that may be a submission but whose student cannot be told."""
+    if only:
+        return []
+    return [_row(problem.name, "refused", note=problem.why) for problem in found.problems]
+
+
+def _row(student: str, status: str, note: str = "") -> Row:
+    return {"student": student, "status": status, "note": note, "score": 0.0, "seconds": 0.0, "exercises": []}
+
+
+@dataclass
+class _Student:
+    """One student while their notebooks are being run."""
+
+    delivery: Delivery
+    submission: Submission
+    keys: dict[str, str] = field(default_factory=dict)
+    runs: dict[str, Run] = field(default_factory=dict)
+    failed: str = ""
+    started: float = field(default_factory=time.perf_counter)
+
+    @property
+    def complete(self) -> bool:
+        return bool(self.failed) or len(self.runs) == len(self.submission.notebooks)
+
+
+@dataclass
+class Grading:
+    """One assignment of one class."""
+
+    course: Course
+    chapter: str
+    workspace: Workspace
+    ours: dict[str, Ours]
+    scores: Scores
+    options: Options
+    folder: Path
+
+    def __post_init__(self) -> None:
+        released = self.workspace.root / "release" / self.chapter
+        self.templates = {name: read_template(released / f"{name}.ipynb") for name in self.ours}
+        self.digests = {name: digest([[vars(c) for c in mine.cells], _files(mine)]) for name, mine in self.ours.items()}
+        self.base = digest([_environment(), self.limits().to_plain(), self.options.unsafe])
+        self.reference = {name: make_job(mine, []) for name, mine in self.ours.items()}
+        bank = self.course.bank(self.chapter)
+        self.bank = load_bank(bank) if bank.is_file() else []
+        self.answers: dict[str, dict[str, str]] = {}
+
+    def limits(self) -> Limits:
+        return Limits(notebook=self.options.seconds)
+
+    def engine(self) -> EngineOptions:
+        hidden = {str(self.course.root), str(self.workspace.root), str(self.folder.resolve())}
+        preload = tuple(imports_of(self.ours.values()))
+        return EngineOptions(preload, self.limits(), tuple(sorted(hidden)), self.options.unsafe)
+
+    # The run over everybody.
+
+    def all(self, wanted: Sequence[Delivery], pool: Pool, progress: Callable[[int, int, str], None]) -> list[Row]:
+        """Grade everybody; a bounded number of notebooks is under way or waiting to be written at any time."""
+        rows: list[Row] = []
+        batch: list[tuple[Row, Scored]] = []
+        written = time.monotonic()
+        try:
+            for student in self._finished(wanted, pool):
+                row, scored = self._finish(student)
+                rows.append(row)
+                batch.append((row, scored))
+                progress(len(rows), len(wanted), student.delivery.student)
+                if len(batch) >= BATCH or time.monotonic() - written > BATCH_SECONDS:
+                    self.scores.save([scored for _, scored in batch])
+                    batch, written = [], time.monotonic()
+        finally:
+            if batch:
+                self.scores.save([scored for _, scored in batch])
+        return rows
+
+    def _finished(self, wanted: Sequence[Delivery], pool: Pool) -> Iterator[_Student]:
+        """Students as their last notebook ends; what was run before, or cannot be run, comes at once."""
+        pending: dict[Future[dict[str, Any]], tuple[_Student, str]] = {}
+        try:
+            for delivery in wanted:
+                student = _Student(delivery, read_submission(delivery.files, self.ours))
+                for name in student.submission.notebooks:
+                    self._start(student, name, pool, pending)
+                if student.complete:
+                    yield student
+                while len(pending) >= 2 * pool.width + 2:
+                    yield from self._collect(pending)
+            while pending:
+                yield from self._collect(pending)
+        finally:
+            for future in pending:
+                future.cancel()
+
+    def _start(self, student: _Student, name: str, pool: Pool, pending: dict[Any, tuple[_Student, str]]) -> None:
+        task = plain_job(make_job(self.ours[name], student.submission.notebooks[name]))
+        key = student.keys[name] = digest([self.base, self.digests[name], task["items"]])
+        known = None if self.options.again else self.workspace.load_run(key)
+        if known is not None:
+            student.runs[name] = known
+        else:
+            pending[pool.submit(task)] = student, name
+
+    def _collect(self, pending: dict[Any, tuple[_Student, str]]) -> Iterator[_Student]:
+        for future in wait(pending, return_when=FIRST_COMPLETED).done:
+            student, name = pending.pop(future)
+            if student.failed:
+                continue
+            try:
+                run = run_from(future.result())
+            except Exception as error:
+                student.failed = _engine_failure(error)
+            else:
+                self.workspace.save_run(student.keys[name], run)
+                student.runs[name] = run
+            if student.complete:
+                yield student
+
+    # One student.
+
+    def _finish(self, student: _Student) -> tuple[Row, Scored]:
+        """Write a student's files; returns the row and what goes into the gradebook."""
+        name, submission = student.delivery.student, student.submission
+        row = _row(name, "graded")
+        row["display_name"] = student.delivery.display_name
+        row["lms"] = dict(student.delivery.lms)
+        notes = [*student.delivery.notes, *submission.notes, *submission.refused.values()]
+        row["incidents"] = [_incident(file, "", "refused", why) for file, why in submission.refused.items()]
+        if student.failed:
+            row["status"] = "failed"
+            notes.append(student.failed)
+        elif not submission.notebooks:
             row["status"] = "refused"
-            return row
-        _write_submission(submission, chapter, workspace)
-        with quiet() as complaints:
-            api = nbgrader_api(workspace, seconds=seconds)
-            checked(api.autograde(chapter, folder.name, force=True), complaints, f"autograde {folder.name}")
-            checked(api.generate_feedback(chapter, folder.name, force=True), complaints, f"feedback {folder.name}")
-        _collect(row, chapter, ours, workspace)
-    except (CourseError, OSError) as error:
-        row["status"], row["note"] = "refused", str(error).splitlines()[0]
-    return row
+            notes = notes or ["no notebook was handed in"]
+        self._describe(row, student, notes)
+        if not student.failed:
+            self._write_files(student)
+        row["note"] = "; ".join(notes)
+        row["seconds"] = round(sum(sum(c.seconds for c in run.cells.values()) for run in student.runs.values()), 2)
+        row["cpu_seconds"] = round(sum(run.cpu_seconds for run in student.runs.values()), 3)
+        self._remember_answers(name, submission)
+        return row, self._scored(student, row)
+
+    def _describe(self, row: Row, student: _Student, notes: list[str]) -> None:
+        """The exercises, incidents and digests of a row, over all notebooks of the assignment."""
+        row["digests"] = {}
+        for name, ours in self.ours.items():
+            run = student.runs.get(name)
+            if run is None:
+                if row["status"] == "graded" and name not in _stems(student.submission.refused):
+                    notes.append(f"{name}.ipynb: not handed in")
+                run = Run({}, "was not handed in")
+            elif run.ended:
+                row["status"] = run.ended
+            row["digests"][name] = [self.digests[name], student.keys.get(name, "")]
+            row["incidents"] += [_incident(name, exercise_of(i.cell), i.kind, i.text) for i in run.incidents]
+            notes += [f"{exercise_of(i.cell)}: {i.text}" for i in _worst(run.incidents)]
+            row["exercises"] += [self._exercise(r) for r in exercise_results(name, ours.tests, run)]
+            row["exercises"] += [_by_hand(name, cell, most) for cell, most in ours.by_hand.items()]
+
+    def _exercise(self, result: Any) -> dict[str, Any]:
+        message = result.message
+        if "was not handed in" in message:
+            message = "not handed in"
+        found = name_mistake(result.exercise, message, self.bank) if message else None
+        exercise = {
+            "notebook": result.notebook,
+            "exercise": result.exercise,
+            "points": result.points,
+            "max_points": result.max_points,
+            "message": message[:MAX_MESSAGE],
+        }
+        return exercise | ({"mistake": as_result(found)} if found is not None else {})
+
+    def _scored(self, student: _Student, row: Row) -> Scored:
+        points: dict[str, dict[str, float | None]] = {}
+        unanswered = {}
+        for name, placed in student.submission.notebooks.items():
+            run = student.runs.get(name)
+            if run is None:
+                continue
+            ours = self.ours[name]
+            earned = {test: worth if _passed(run, test) else 0.0 for test, worth in ours.tests.items()}
+            stubs = {c["metadata"]["nbgrader"]["grade_id"]: c["source"] for c in _graded(self.templates[name])}
+            empty = frozenset(p.name for p in placed if stubs.get(p.name) == p.cell.source and not p.ours)
+            by_hand: dict[str, float | None] = {cell: 0.0 if cell in empty else None for cell in ours.by_hand}
+            points[name] = {**earned, **by_hand}
+            unanswered[name] = empty
+        return Scored(row["student"], points, unanswered, student.delivery.timestamp, student.delivery.display_name)
+
+    def _write_files(self, student: _Student) -> None:
+        """nbgrader's submitted/, autograded/ and feedback/ of one student."""
+        name = student.delivery.student
+        submitted = self.workspace.student("submitted", name, self.chapter)
+        autograded = fresh_folder(self.workspace.student("autograded", name, self.chapter))
+        feedback = fresh_folder(self.workspace.student("feedback", name, self.chapter))
+        copy = not submitted.resolve().is_relative_to(self.folder.resolve())
+        if copy:
+            fresh_folder(submitted)
+        for notebook, placed in student.submission.notebooks.items():
+            ours, template, run = self.ours[notebook], self.templates[notebook], student.runs[notebook]
+            if copy:
+                _write_json(submitted / f"{notebook}.ipynb", as_notebook(ours, placed, template, tests=False))
+            _write_json(autograded / f"{notebook}.ipynb", as_notebook(ours, placed, template, tests=True, run=run))
+            notes = [n for n in student.submission.notes if n.startswith(f"{notebook}.")]
+            lines = lines_of(ours.tests, ours.by_hand, run)
+            page = feedback_page(f"{self.chapter} · {notebook}", lines, placed, run, notes)
+            _write_text(feedback / f"{notebook}.html", page)
+        if student.delivery.timestamp:
+            for folder in (autograded, *([submitted] if copy else [])):
+                _write_text(folder / "timestamp.txt", student.delivery.timestamp)
+
+    def _remember_answers(self, student: str, submission: Submission) -> None:
+        """For the comparison of students: their solution cells by name."""
+        self.answers[student] = {
+            p.name: p.cell.source
+            for placed in submission.notebooks.values()
+            for p in placed
+            if p.cell.kind == "code" and p.cell.nbgrader.get("solution")
+        }
+
+    # Everybody together.
+
+    def results(self, rows: list[Row], found: Deliveries, started: float) -> dict[str, Any]:
+        """What `results.json` holds; rows of an earlier run stay where only some students were graded."""
+        before = self._before()
+        totals = self.scores.totals()
+        for row in rows:
+            if row["student"] in totals and row["status"] != "failed":
+                row["score"] = totals[row["student"]]["score"]
+                if penalty := totals[row["student"]]["penalty"]:
+                    row["penalty"] = penalty
+                    row["incidents"].append(_incident("", "", "late", f"late: {penalty:g} points taken off"))
+        changes = score_changes(before, rows)
+        mine = {row["student"] for row in rows}
+        if self.options.only:
+            rows = rows + [row for row in before.values() if row["student"] not in mine]
+        rows.sort(key=lambda row: str(row["student"]))
+        seconds = time.time() - started
+        return {
+            "assignment": self.chapter,
+            "max_score": sum(sum(o.tests.values()) + sum(o.by_hand.values()) for o in self.ours.values()),
+            "rows": rows,
+            "similar": self._similar(),
+            "changes": changes,
+            "notes": [*found.notes, *([found.layout] if found.layout else [])],
+            "run": {
+                "started": time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(started)),
+                "seconds": round(seconds, 2),
+                "submissions": len(mine),
+                "submissions_a_minute": round(60 * len(mine) / seconds, 1) if seconds else 0.0,
+                "unsafe": self.options.unsafe,
+            },
+        }
+
+    def _before(self) -> dict[str, Row]:
+        """The rows of the last run here of this assignment, by student."""
+        try:
+            earlier = json.loads((self.workspace.root / "results.json").read_text(encoding="utf-8"))
+            if earlier["assignment"] != self.chapter:
+                return {}
+            return {row["student"]: row for row in earlier["rows"]}
+        except (OSError, ValueError, KeyError, TypeError):
+            return {}
+
+    def _similar(self) -> list[Any]:
+        base = {
+            c["metadata"]["nbgrader"]["grade_id"]: c["source"] for t in self.templates.values() for c in _graded(t)
+        }
+        return list(similar_pairs(self.answers, base, known_answers(self.course, self.chapter)))
 
 
-def _write_submission(submission: Submission, chapter: str, workspace: Path) -> None:
-    target = workspace / "submitted" / submission.student / chapter
-    shutil.rmtree(target, ignore_errors=True)
-    target.mkdir(parents=True)
-    for name, notebook in submission.notebooks.items():
-        nbformat.write(notebook, target / f"{name}.ipynb")
-    if submission.timestamp:
-        (target / "timestamp.txt").write_text(submission.timestamp, encoding="utf-8")
-
-
-def _collect(row: Row, chapter: str, ours: dict[str, Any], workspace: Path) -> None:
-    """Scores from nbgrader's gradebook, messages from the autograded notebooks."""
-    from nbgrader.api import Gradebook
-
-    with Gradebook(f"sqlite:///{workspace / 'gradebook.db'}", "course") as gradebook:
-        submission = gradebook.find_submission(chapter, row["student"])
-        row["score"] = float(submission.score)
-        for notebook in sorted(submission.notebooks, key=lambda n: str(n.name)):
-            path = workspace / "autograded" / row["student"] / chapter / f"{notebook.name}.ipynb"
-            messages = _messages(path, row) if path.is_file() else {}
-            grades = {grade.name: grade for grade in notebook.grades}
-            for test in graded_cells(ours[notebook.name]):
-                row["exercises"].append(
+def score_changes(before: dict[str, Row], rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """Whose points changed since the last run, on which exercise, and why."""
+    changes = []
+    for row in rows:
+        earlier = before.get(row["student"])
+        if earlier is None:
+            continue
+        old = {(e["notebook"], e["exercise"]): e["points"] for e in earlier["exercises"]}
+        for exercise in row["exercises"]:
+            key = exercise["notebook"], exercise["exercise"]
+            if key in old and old[key] != exercise["points"]:
+                changes.append(
                     {
-                        "notebook": notebook.name,
-                        "exercise": exercise_of(test),
-                        "points": float(grades[test].score),
-                        "max_points": float(grades[test].max_score),
-                        "message": messages.get(test, ""),
+                        "student": row["student"],
+                        "notebook": key[0],
+                        "exercise": key[1],
+                        "before": old[key],
+                        "after": exercise["points"],
+                        "why": _why(earlier.get("digests", {}), row["digests"], key[0]),
                     }
                 )
+    return changes
 
 
-def _messages(path: Path, row: Row) -> dict[str, str]:
-    """The message of each test cell that failed; notes a crash or a time-out in the row."""
-    messages = {}
-    for cell in nbformat.read(path, as_version=4).cells:
-        metadata = cell.metadata.get("nbgrader", {})
-        for output in cell.get("outputs", []):
-            if output.output_type != "error" or not metadata.get("grade"):
-                continue
-            messages[metadata.grade_id] = explain(output.ename, output.evalue)
-            if output.ename == "NotRun":
-                row["status"] = "timed out" if "timed out" in output.evalue else "crashed"
-    return messages
+def _why(before: dict[str, Any], now: dict[str, Any], notebook: str) -> str:
+    old, new = before.get(notebook), now.get(notebook)
+    if old is None or new is None or old[0] != new[0]:
+        return "the notebook or its tests changed"
+    return "another version was handed in" if old[1] != new[1] else "the same submission was run again"
 
 
-def _write_csv(results: dict[str, Any], path: Path) -> None:
-    names: list[str] = []
-    for row in results["rows"]:
-        names += [e["exercise"] for e in row["exercises"] if e["exercise"] not in names]
-    with path.open("w", encoding="utf-8-sig", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["student", "status", "score", "max_score", *names, "note"])
-        for row in results["rows"]:
-            points = {e["exercise"]: e["points"] for e in row["exercises"]}
-            values = [row["student"], row["status"], row["score"], results["max_score"]]
-            values += [points.get(name, 0.0) for name in names]
-            writer.writerow([_no_formula(value) for value in [*values, row["note"]]])
+def _passed(run: Run, test: str) -> bool:
+    return test in run.cells and run.cells[test].passed
 
 
-def _no_formula(value: Any) -> Any:
-    """A spreadsheet must not run what a student wrote."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
+def _files(ours: Ours) -> list[list[str]]:
+    return [[name, digest(content.hex())] for name, content in ours.files]
+
+
+def _graded(template: dict[str, Any]) -> list[dict[str, Any]]:
+    return [c for c in template["cells"] if c["metadata"].get("nbgrader", {}).get("solution")]
+
+
+def _stems(files: Any) -> set[str]:
+    return {Path(name).stem for name in files}
+
+
+def _incident(notebook: str, cell: str, kind: str, text: str) -> dict[str, str]:
+    return {"notebook": notebook, "cell": cell, "kind": kind, "text": text[:MAX_MESSAGE]}
+
+
+def _worst(incidents: Sequence[Incident]) -> list[Incident]:
+    """The incidents that a row's note names: not every cell of a notebook that timed out."""
+    return [i for i in incidents if i.kind != "flood"][:3]
+
+
+def _by_hand(notebook: str, cell: str, most: float) -> dict[str, Any]:
+    return {"notebook": notebook, "exercise": cell, "points": 0.0, "max_points": most, "message": "graded by a person"}
+
+
+def _engine_failure(error: Exception) -> str:
+    if isinstance(error, EngineError):
+        return f"could not be run: {error}"
+    return f"could not be run ({type(error).__name__}: {str(error)[:300]})"
+
+
+def _write_json(path: Path, value: Any) -> None:
+    _write_text(path, json.dumps(value, indent=1))
+
+
+def _write_text(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8", errors="replace", newline="\n")

@@ -13,6 +13,7 @@ from typing import Any
 
 from autograder.errors import CourseError
 
+COURSE_ID = "course"
 STUB = "raise NotImplementedError  # your code here"
 
 
@@ -29,9 +30,10 @@ def configure(config: Any) -> None:
         SaveAutoGrades,
     )
 
-    from autograder.preprocessor import HideTests, RunCells
+    from autograder.nbgrader_plugin import HideTests, RunCells, vet_before_autograde
 
-    config.CourseDirectory.course_id = "course"
+    vet_before_autograde()
+    config.CourseDirectory.course_id = COURSE_ID
     config.ClearSolutions.code_stub = {"python": STUB}
     config.Autograde.autograde_preprocessors = [
         RunCells,
@@ -44,20 +46,50 @@ def configure(config: Any) -> None:
     config.GenerateFeedback.preprocessors = [HideTests, SanitizeHTML, GetGrades, CSSHTMLHeaderPreprocessor]
 
 
-def nbgrader_api(workspace: Path, *, seconds: float) -> Any:
-    """nbgrader's own API on `workspace`, with this package's executor in place of a kernel."""
-    from nbgrader.apps.api import NbGraderAPI
-    from nbgrader.coursedir import CourseDirectory
-    from traitlets.config import Config
+def course_config(root: Path, db_url: str | None = None) -> Any:
+    """nbgrader's configuration for a folder: its `nbgrader_config.py` if it has one, else what the course asks."""
+    from traitlets.config import Config, PyFileConfigLoader
 
     # nbgrader calls `alembic`, which lives beside this interpreter.
-    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    tools = str(Path(sys.executable).parent)
+    if tools not in os.environ.get("PATH", "").split(os.pathsep):
+        os.environ["PATH"] = f"{tools}{os.pathsep}{os.environ.get('PATH', '')}"
     config = Config()
-    configure(config)
-    config.CourseDirectory.root = str(workspace.resolve())
-    config.RunCells.seconds = seconds
-    coursedir = CourseDirectory(config=config)
-    return NbGraderAPI(coursedir, config=config)
+    if (root / "nbgrader_config.py").is_file():
+        try:
+            config.merge(PyFileConfigLoader("nbgrader_config.py", path=str(root)).load_config())
+        except Exception as error:
+            raise CourseError(f"{root / 'nbgrader_config.py'}: {type(error).__name__}: {error}") from error
+    else:
+        configure(config)
+    config.CourseDirectory.root = str(root.resolve())
+    if db_url:
+        config.CourseDirectory.db_url = db_url
+    return config
+
+
+def database_of(root: Path, db_url: str | None = None) -> str:
+    """The gradebook's address: as given, as configured, or nbgrader's own default."""
+    found = db_url or course_config(root).CourseDirectory.get("db_url")
+    return str(found) if found else f"sqlite:///{root.resolve() / 'gradebook.db'}"
+
+
+def late_plugin(root: Path) -> Any:
+    """The plugin that turns lateness into a penalty, as the course configured it."""
+    from nbgrader.preprocessors import AssignLatePenalties
+
+    penalties = AssignLatePenalties(config=course_config(root))
+    penalties.init_plugin()
+    return penalties.plugin_inst
+
+
+def nbgrader_api(root: Path, *, db_url: str | None = None) -> Any:
+    """nbgrader's own API on a folder, with this package's engine in place of a kernel."""
+    from nbgrader.apps.api import NbGraderAPI
+    from nbgrader.coursedir import CourseDirectory
+
+    config = course_config(root, db_url)
+    return NbGraderAPI(CourseDirectory(config=config), config=config)
 
 
 @contextlib.contextmanager

@@ -1,112 +1,68 @@
-"""Take a student's folder and rebuild each notebook from our own: only sources of solution and free cells are theirs.
-
-Submitted outputs, tags, points and the text of tests are ignored; a test that was deleted is put back.
-"""
+"""Which notebook of the assignment each delivered file is, and the assignment's own notebooks to hold it against."""
 
 from __future__ import annotations
 
-import os
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import nbformat
-
-from autograder.check import read_notebook
 from autograder.errors import CourseError, SubmissionError
-
-MISSING = "# This cell was missing from the submission."
+from autograder.notebook_file import Cell, read_cells, read_regular
+from autograder.plan import Ours, Placed, ours_from, rebuild
 
 
 @dataclass
 class Submission:
     """What one student handed in: the notebooks that can be graded, and a line for each thing that cannot."""
 
-    student: str
-    notebooks: dict[str, Any] = field(default_factory=dict)
+    notebooks: dict[str, list[Placed]] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)  # file → why
     notes: list[str] = field(default_factory=list)
-    timestamp: str = ""
 
 
-def students_in(folder: Path) -> list[Path]:
-    """One sub-folder a student, in alphabetical order."""
-    if not folder.is_dir():
-        raise CourseError(f"{folder}: no such folder: give the one that holds a folder for each student")
-    found = sorted(p for p in folder.iterdir() if p.is_dir() and not p.is_symlink() and not p.name.startswith("."))
-    if not found:
-        raise CourseError(f"{folder}: no folders in it: give each student a folder with the notebooks in it")
-    return found
+def read_assignment(source: Path) -> dict[str, Ours]:
+    """The notebooks of an assignment by name, from the folder that was made from `solutions/`."""
+    paths = sorted(source.glob("*.ipynb"))
+    if not paths:
+        raise CourseError(f"{source}: no notebooks there: run `autograder release` first")
+    beside = sorted(p for p in source.rglob("*") if p.is_file() and p.suffix != ".ipynb")
+    files = [(p.relative_to(source).as_posix(), p.read_bytes()) for p in beside]
+    return {p.stem: ours_from(json.loads(p.read_text(encoding="utf-8")), p.stem, files) for p in paths}
 
 
-def read_submission(folder: Path, chapter: str, ours: dict[str, Any]) -> Submission:
-    """Read a student's folder; `ours` are the released notebooks of the chapter by name."""
-    submission = Submission(folder.name)
-    inner = folder / chapter
-    place = inner if inner.is_dir() and not inner.is_symlink() else folder
-    files = sorted(p for p in place.iterdir() if p.name.endswith(".ipynb") and not p.name.startswith("."))
+def read_submission(files: tuple[Path, ...], ours: dict[str, Ours]) -> Submission:
+    """Read a student's files, the preferred version of a notebook first."""
+    submission = Submission()
     for path in files:
         try:
-            theirs = read_notebook(path)
-            name = _which(path, theirs, ours)
-            if name in submission.notebooks:
-                raise SubmissionError(f"{path.name}: a second version of {name}.ipynb; the first was graded")
-            submission.notebooks[name], lost = rebuild(ours[name], theirs)
-            submission.notes += [f"{path.name}: {note}" for note in lost]
+            theirs = read_cells(path)
+            name = which(path.stem, theirs, ours)
         except SubmissionError as error:
-            submission.notes.append(str(error))
-    for name in ours:
-        if name not in submission.notebooks:
-            submission.notes.append(f"{name}.ipynb: nothing that can be graded was handed in")
-    submission.timestamp = _timestamp(place / "timestamp.txt")
+            submission.refused[path.name] = str(error)
+            continue
+        if name in submission.notebooks:
+            submission.notes.append(f"{path.name}: another version of {name}.ipynb; the first was graded")
+            continue
+        submission.notebooks[name], notes = rebuild(ours[name], theirs)
+        submission.notes += [f"{path.name}: {note}" for note in notes]
     return submission
 
 
-def _timestamp(path: Path) -> str:
-    """nbgrader's timestamp.txt, if it is a small regular file."""
+def read_timestamp(folder: Path) -> str:
+    """nbgrader's timestamp.txt in a submitted folder, if it is there and readable."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
-    except OSError:
+        return read_regular(folder / "timestamp.txt", 100).decode("utf-8", "replace").strip()
+    except SubmissionError:
         return ""
-    with os.fdopen(descriptor, "rb") as file:
-        return file.read(100).decode("utf-8", "replace").strip() if path.is_file() else ""
 
 
-def _ids(notebook: Any) -> set[str]:
-    return {str(cell.metadata.get("nbgrader", {}).get("grade_id")) for cell in notebook.cells} - {"None"}
-
-
-def _which(path: Path, theirs: Any, ours: dict[str, Any]) -> str:
+def which(stem: str, theirs: list[Cell], ours: dict[str, Ours]) -> str:
     """Which of our notebooks this is: by the cells it carries, then by its name."""
-    shared = {name: len(_ids(notebook) & _ids(theirs)) for name, notebook in ours.items()}
-    best = max(shared, key=lambda name: (shared[name], name == path.stem))
+    ids = {cell.grade_id for cell in theirs} - {""}
+    shared = {name: len({c.grade_id for c in mine.cells} & ids) for name, mine in ours.items()}
+    best = max(shared, key=lambda name: (shared[name], name == stem))
     if shared[best]:
         return best
-    if path.stem in ours:
-        return path.stem
-    raise SubmissionError(f"{path.name}: none of this chapter's exercises are in it: is it another assignment?")
-
-
-def rebuild(ours: Any, theirs: Any) -> tuple[Any, list[str]]:
-    """Our notebook with the student's sources; also a line for each cell of ours that was missing."""
-    known = {c.metadata.nbgrader.grade_id: c for c in ours.cells if "nbgrader" in c.metadata}
-    cells, placed = [], set()
-    for position, cell in enumerate(theirs.cells):
-        grade_id = cell.metadata.get("nbgrader", {}).get("grade_id")
-        if grade_id in known and grade_id not in placed:
-            placed.add(grade_id)
-            cells.append(_ours_with(known[grade_id], cell.source))
-        elif grade_id not in known and cell.cell_type in ("code", "markdown"):
-            new = nbformat.v4.new_code_cell if cell.cell_type == "code" else nbformat.v4.new_markdown_cell
-            cells.append(new(cell.source, id=f"free-{position}"))
-    missing = [grade_id for grade_id in known if grade_id not in placed]
-    cells += [_ours_with(known[grade_id], MISSING) for grade_id in missing]
-    rebuilt = nbformat.v4.new_notebook(cells=cells, metadata=ours.metadata)
-    return rebuilt, [f"the cell {grade_id} was missing" for grade_id in missing]
-
-
-def _ours_with(cell: Any, source: str) -> Any:
-    """A copy of our cell; where it is the student's to write, with the student's source."""
-    copy = nbformat.from_dict(cell)
-    if cell.metadata.nbgrader.get("solution"):
-        copy.source = source
-    return copy
+    if stem in ours:
+        return stem
+    raise SubmissionError(f"{stem}.ipynb: none of this assignment's exercises are in it: is it another assignment?")

@@ -15,31 +15,30 @@ from autograder.gradebook import checked, nbgrader_api, quiet
 from autograder.notebook_source import read_source
 
 
-def generate(course: Course, chapter: str, workspace: Path) -> list[Path]:
-    """Write `source/` and `release/` of a chapter into an nbgrader workspace; returns the released notebooks."""
-    source = workspace / "source" / chapter
-    source.mkdir(parents=True, exist_ok=True)
+def generate(course: Course, chapter: str, root: Path, db_url: str | None = None) -> list[Path]:
+    """Write `source/` and `release/` of a chapter into nbgrader's tree at `root`; returns the released notebooks."""
+    source = root / "source" / chapter
+    shutil.rmtree(source, ignore_errors=True)
+    source.mkdir(parents=True)
     for path in course.sources(chapter):
         nbformat.write(read_source(path), source / f"{path.stem}.ipynb")
+    if (data := course.data(chapter)).is_dir():
+        shutil.copytree(data, source, dirs_exist_ok=True)
     with quiet() as complaints:
-        api = nbgrader_api(workspace, seconds=120)
+        api = nbgrader_api(root, db_url=db_url)
         checked(api.generate_assignment(chapter, force=True), complaints, f"generate_assignment {chapter}")
-    released = sorted((workspace / "release" / chapter).glob("*.ipynb"))
+    released = sorted((root / "release" / chapter).glob("*.ipynb"))
     for path in released:
         _check_released(path)
     return released
 
 
 def build_student_notebooks(course: Course, chapter: str, target: Path) -> list[Path]:
-    """Write the student notebooks of a chapter into `target`, leaving nothing else behind."""
+    """Write the student notebooks of a chapter and the data beside them into `target`; returns the notebooks."""
     with tempfile.TemporaryDirectory(prefix="autograder-release-") as folder:
         released = generate(course, chapter, Path(folder))
-        target.mkdir(parents=True, exist_ok=True)
-        written = []
-        for path in released:
-            shutil.copyfile(path, target / path.name)
-            written.append(target / path.name)
-    return written
+        shutil.copytree(Path(folder, "release", chapter), target, dirs_exist_ok=True)
+    return [target / path.name for path in released]
 
 
 def _check_released(path: Path) -> None:

@@ -10,8 +10,9 @@ from pathlib import Path
 import nbformat
 
 from autograder.bank import Entry, load_bank
-from autograder.check import graded_cells
+from autograder.check import test_points
 from autograder.course import Course
+from autograder.notebook_file import cells_in
 from autograder.notebook_source import exercise_of, read_source
 from autograder.release import build_student_notebooks
 
@@ -33,7 +34,7 @@ def make_sample_class(course: Course, chapter: str, target: Path, *, students: i
         folder.mkdir(parents=True, exist_ok=True)
         for path in notebooks:
             notebook = nbformat.read(path, as_version=4)
-            points = {exercise_of(test): worth for test, worth in graded_cells(notebook).items()}
+            points = {exercise_of(test): worth for test, worth in test_points(cells_in(notebook, path.name)).items()}
             for cell in notebook.cells:
                 name = cell.metadata.get("nbgrader", {}).get("grade_id")
                 if name in points:

@@ -14,6 +14,7 @@ from autograder.course import Course
 from autograder.errors import CourseError
 from autograder.execution import cells_of
 from autograder.gradebook import checked, nbgrader_api, quiet
+from autograder.notebook_file import cells_in
 from autograder.notebook_source import exercise_of, read_source, visible
 from autograder.release import generate
 from autograder.runner import run_cell
@@ -97,7 +98,7 @@ def verify_chapter(course: Course, chapter: str, progress: Callable[[str], None]
         graded = [c.metadata["nbgrader"] for c in notebook.cells if c.metadata.get("nbgrader", {}).get("grade")]
         tests = {m["grade_id"]: exercise_of(m["grade_id"]) for m in graded}
         found.points[path.stem] = float(sum(m["points"] for m in graded))
-        cells = cells_of(notebook)
+        cells = cells_of(cells_in(notebook, path.name))
         known |= set(tests.values())
         for exercise, message in run_tests(cells, tests, hidden=True).items():
             if message:
@@ -127,7 +128,7 @@ def _through_nbgrader(course: Course, chapter: str, found: Verification) -> None
         for student, tree in (("reference", "source"), ("untouched", "release")):
             shutil.copytree(workspace / tree / chapter, workspace / "submitted" / student / chapter)
         with quiet() as complaints:
-            api = nbgrader_api(workspace, seconds=120)
+            api = nbgrader_api(workspace)
             for student in ("reference", "untouched"):
                 checked(api.autograde(chapter, student, force=True), complaints, f"autograde {student}")
         with Gradebook(f"sqlite:///{workspace / 'gradebook.db'}", "course") as gradebook:

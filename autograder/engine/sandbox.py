@@ -83,6 +83,16 @@ ALL_LAYERS = (
 )
 
 
+MEANING = {
+    "own files": "sees the libraries and an empty folder, nothing else of this machine",
+    "no network": "reaches no other machine and no other program here",
+    "own processes": "sees and signals its own processes only; all of them end with the submission",
+    "no privileges": "cannot become another user or gain a right",
+    "system call filter": "cannot ask the kernel for what no exercise needs",
+    "resource limits": "memory, processes, files and time are bounded",
+}
+
+
 class SandboxError(Exception):
     """A wall that could not be raised."""
 

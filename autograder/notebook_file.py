@@ -1,0 +1,117 @@
+"""Read a notebook from a file that may be anything: of an old format, damaged, hostile.
+
+Only what grading uses is read: each cell's kind, its source, and its nbgrader metadata. Outputs are never looked at.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from autograder.errors import SubmissionError
+
+MAX_BYTES = 20 * 2**20
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell of somebody's notebook; `kind` is "code", "markdown" or "raw"."""
+
+    kind: str
+    source: str
+    nbgrader: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def grade_id(self) -> str:
+        """The id that nbgrader knows the cell by, "" for a cell of the student's own."""
+        found = self.nbgrader.get("grade_id", "")
+        return found if isinstance(found, str) else ""
+
+    @property
+    def is_test(self) -> bool:
+        return bool(self.nbgrader.get("grade")) and not self.nbgrader.get("solution")
+
+
+def read_cells(path: Path) -> list[Cell]:
+    """The cells of a notebook file; the error says what is wrong with it, in one line."""
+    name = path.name
+    text = _text(_bytes(path), name)
+    try:
+        notebook = json.loads(text)
+    except json.JSONDecodeError as error:
+        cut = error.pos >= len(error.doc.rstrip()) - 1 or "Unterminated" in error.msg
+        why = "cut short" if cut else f"line {error.lineno} is not JSON"
+        raise SubmissionError(f"{name}: not a readable notebook ({why}): save it again and hand it in") from error
+    except (RecursionError, ValueError) as error:
+        raise SubmissionError(f"{name}: not a notebook (nested too deeply, or with impossible numbers)") from error
+    return cells_in(notebook, name)
+
+
+def cells_in(notebook: Any, name: str) -> list[Cell]:
+    """The cells of a parsed notebook of format 3 or 4."""
+    if not isinstance(notebook, dict):
+        raise SubmissionError(f"{name}: not a notebook (no cells in it)")
+    cells = notebook.get("cells")
+    if cells is None and isinstance(sheets := notebook.get("worksheets"), list):  # format 3 and before
+        cells = [cell for sheet in sheets if isinstance(sheet, dict) for cell in sheet.get("cells") or []]
+    if not isinstance(cells, list):
+        raise SubmissionError(f"{name}: not a valid notebook (it has no list of cells)")
+    return [found for cell in cells if (found := _cell(cell)) is not None]
+
+
+def read_regular(path: Path, most: int) -> bytes:
+    """The content of a regular file of bounded size; a link is not followed, a pipe not waited for."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+    except FileNotFoundError as error:
+        raise SubmissionError(f"{path.name}: there is no such file") from error
+    except OSError as error:
+        if path.is_symlink():
+            raise SubmissionError(f"{path.name}: not a regular file (a link): hand in the notebook itself") from error
+        raise SubmissionError(f"{path.name}: cannot be opened ({error.strerror})") from error
+    with os.fdopen(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise SubmissionError(f"{path.name}: not a regular file (a folder, a pipe or a device)")
+        content = file.read(most + 1) if status.st_size <= most else b""
+    if status.st_size > most or len(content) > most:
+        raise SubmissionError(f"{path.name}: larger than {most / 2**20:g} MiB: clear its outputs and save it again")
+    return content
+
+
+def _bytes(path: Path) -> bytes:
+    content = read_regular(path, MAX_BYTES)
+    if not content.strip():
+        raise SubmissionError(f"{path.name}: the file is empty: save the notebook and hand it in again")
+    return content
+
+
+def _text(content: bytes, name: str) -> str:
+    encoding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    try:
+        return content.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise SubmissionError(f"{name}: not a notebook (not UTF-8 text)") from error
+
+
+def _cell(cell: Any) -> Cell | None:
+    if not isinstance(cell, dict):
+        return None
+    kind = cell.get("cell_type")
+    source = cell.get("source", cell.get("input", ""))
+    if isinstance(source, list):
+        source = "".join(part for part in source if isinstance(part, str))
+    if not isinstance(source, str):
+        return None
+    source = source.replace("\r\n", "\n").replace("\r", "\n")
+    metadata = cell.get("metadata")
+    nbgrader = metadata.get("nbgrader") if isinstance(metadata, dict) else None
+    if kind == "heading":
+        kind, source = "markdown", f"# {source}"
+    if kind not in ("code", "markdown", "raw"):
+        return None
+    return Cell(kind, source, nbgrader if isinstance(nbgrader, dict) else {})
