@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import random
 import re
+import shutil
+from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from autograder.report import common_mistakes, exercise_stats, normalised, write_report
+from autograder.bank import Entry
+from autograder.report import common_mistakes, exercise_stats, normalised, notebook_stats, write_report
+from autograder.report.statistics import one_line
 
 HOSTILE = '<script>alert(1)</script><img src="https://evil.example/x" onerror=alert(2)>'
 
@@ -53,7 +59,7 @@ def small_class() -> dict[str, Any]:
 class Page(HTMLParser):
     """Every tag with its attributes, the ids, and the cells of each table by caption."""
 
-    VOID = frozenset({"meta", "br", "hr", "img", "link", "input"})
+    VOID = frozenset({"meta", "br", "wbr", "hr", "img", "link", "input"})
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -161,10 +167,11 @@ def test_the_page_shows_the_figures(tmp_path: Path) -> None:
     assert "5 submissions: 4 graded, 1 timed out. Of 4 points, those graded have a mean of 2.5" in text
     assert "a median of 2.5; full marks: 1." in text, "scores 4 3 2 1"
     assert page.tables["Exercises"][1:] == [
-        ["a", "weights", "4", "50%", "0.00"],
-        ["b", "weights", "4", "50%", "0.00"],
-        ["c", "weights", "4", "100%", "–"],
-    ]
+        ["a", "weights", "4", "50%", "2", "0", "–"],
+        ["b", "weights", "4", "50%", "2", "0", "–"],
+        ["c", "weights", "4", "100%", "4", "0", "–"],
+    ], "four are too few for a correlation"
+    assert page.tables["Points by notebook"][1:] == [["weights", "4", "4", "2.5", "1.8", "2.5", "3.2", "1"]]
     assert page.tables["Not graded to the end"][1:] == [["eve", "timed out", "0", "stopped after 120 s"]]
     assert page.tables["Graded, with a note"][1:] == [["dan", "graded", "1", "cost.ipynb was not handed in"]]
     assert page.tables["Slowest submissions"][1] == ["eve", "timed out", "120.0"]
@@ -180,9 +187,14 @@ def test_hostile_text_stays_text(tmp_path: Path) -> None:
     results["assignment"] = HOSTILE
     for r in results["rows"]:
         r["student"] += HOSTILE
-        r["note"] = r["status"] = HOSTILE
+        r["note"] = r["status"] = r["display_name"] = HOSTILE
+        kinds = ("timed out", "refused", "late", HOSTILE)
+        r["incidents"] = [{"notebook": HOSTILE, "cell": HOSTILE, "kind": kind, "text": HOSTILE} for kind in kinds]
         for e in r["exercises"]:
             e["message"], e["exercise"], e["notebook"] = HOSTILE, e["exercise"] + HOSTILE, HOSTILE
+            e["mistake"] = {"name": HOSTILE, "summary": HOSTILE}
+    results["similar"] = [{"students": [HOSTILE, results["rows"][0]["student"]], "share": 1, "exercises": [HOSTILE]}]
+    results["run"] = {"started": HOSTILE, "seconds": 1, "workers": HOSTILE, "sandbox": [HOSTILE]}
     results["rows"][0]["status"] = "graded"
     text = written(results, tmp_path)
     assert "<script" not in text
@@ -227,14 +239,274 @@ def test_the_page_asks_nothing_of_the_network(tmp_path: Path) -> None:
 def test_plots_are_named_and_their_ids_are_unique(tmp_path: Path) -> None:
     tags = Page(written(small_class(), tmp_path)).tags
     plots = [attributes for tag, attributes in tags if tag == "svg"]
-    assert len(plots) == 2
+    assert len(plots) == 3
     assert all(p["role"] == "img" and p["viewbox"] for p in plots)
-    assert "a 50%; b 50%; c 100%" in str(plots[1]["aria-label"])
+    scores, notebooks, exercises = (str(p["aria-label"]) for p in plots)
+    assert "median at 2.5. 1 to under 2: 1; 2 to under 3: 1; 3 to 4: 2." in scores
+    assert "weights: 44% to 81%, median 62%" in notebooks
+    assert "a 50%; b 50%; c 100%" in exercises
     ids = [attributes["id"] for _, attributes in tags if "id" in attributes]
     assert len(ids) == len(set(ids))
     used = {str(a["href"])[1:] for _, a in tags if "href" in a}
-    assert used <= set(ids), "a plot refers to a marker that is not there"
+    assert used <= set(ids), f"links or markers that lead nowhere: {used - set(ids)}"
+
+
+def test_links_lead_somewhere_on_the_full_page(tmp_path: Path) -> None:
+    tags = Page(written(large_class(40, 12), tmp_path)).tags
+    ids = [attributes["id"] for _, attributes in tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    links = {str(a["href"])[1:] for tag, a in tags if tag == "a"}
+    assert len(links) > 20
+    assert links <= set(ids)
 
 
 def test_the_same_results_make_the_same_page(tmp_path: Path) -> None:
     assert written(small_class(), tmp_path) == written(small_class(), tmp_path)
+
+
+# ---- what newer results say
+
+
+def newer_class() -> dict[str, Any]:
+    """The small class with names of mistakes, incidents, display names, a similar pair and facts of the run."""
+    results = small_class()
+    ann, bob, cat, dan, eve = results["rows"]
+    bob["exercises"][1]["mistake"] = {"name": "b_off_by_one", "summary": "One too many."}
+    dan["exercises"][1]["mistake"] = {"name": "b_off_by_one", "summary": "One too many."}
+    cat["exercises"][0]["mistake"] = None
+    dan["display_name"] = "Dan Dare"
+    for r in results["rows"]:
+        r["cpu_seconds"], r["incidents"] = 0.5, []
+    for r, seconds in ((eve, 20), (dan, 21), (dan, 21)):
+        text = f"stopped after {seconds} s"
+        r["incidents"].append({"notebook": "weights", "cell": "a", "kind": "timed out", "text": text})
+    ann["incidents"].append({"notebook": "cost", "cell": "free cell 2", "kind": "flood", "text": "12 MB printed"})
+    cat["incidents"].append(
+        {"notebook": "cost", "cell": "", "kind": "refused", "text": "cost.ipynb: the file is empty"}
+    )
+    ann["incidents"].append({"notebook": "", "cell": "", "kind": "late", "text": "2 h late"})
+    bob["incidents"].append({"notebook": "", "cell": "", "kind": "late", "text": "5 h late"})
+    results["similar"] = [{"students": ["ann", "dan"], "share": 0.934, "exercises": ["a", "b"]}]
+    results["run"] = {
+        "started": "2026-11-24T08:12:00",
+        "seconds": 71.6,
+        "workers": 2,
+        "sandbox": ["namespaces", "seccomp"],
+        "submissions_a_minute": 142.7,
+    }
+    return results
+
+
+def test_mistakes_by_name_come_with_counts_share_wording_and_what_to_say(tmp_path: Path) -> None:
+    found = common_mistakes(newer_class()["rows"])
+    assert [(m.name, m.summary, m.count, m.wordings) for m in found["weights", "b"]] == [
+        ("b_off_by_one", "One too many.", 2, 2)
+    ]
+    assert [(m.name, m.message) for m in found["weights", "a"]] == [("", "wrong axis"), ("", "not reached")]
+    text = " ".join(" ".join(Page(written(newer_class(), tmp_path)).text).split())
+    assert "2 of 4 50% One too many. b_ off_ by_ one The test says: expected 1.5, got 2 (and 1 more" in text
+
+
+def test_a_bank_names_the_mistakes_of_an_older_file(tmp_path: Path) -> None:
+    bank = [
+        Entry("a", "a_by_columns", False, "wrong axis", False, "", "The sum runs down the columns."),
+        Entry("b", "other", False, "wrong axis", False, "", "Not this one."),
+    ]
+    write_report(small_class(), tmp_path / "report.html", bank)
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "The sum runs down the columns." in text
+    assert "Not this one." not in text
+
+
+def test_untouched_exercises_are_counted_apart(tmp_path: Path) -> None:
+    rows = [row(str(i), [exercise("a", 0, 1, "not written yet")]) for i in range(3)]
+    rows += [row("x", [exercise("a", 0, 1, "wrong axis")])]
+    assert exercise_stats(rows)[0].untouched == 3
+    text = " ".join(Page(written({"assignment": "x", "max_score": 1.0, "rows": rows}, tmp_path)).text)
+    assert "not written: 3 of 4" in text
+    assert "Commonest  mistake : wrong axis" in text.replace("\n", " "), "an empty answer is no mistake to talk about"
+
+
+def test_incidents_by_kind_and_place(tmp_path: Path) -> None:
+    page = Page(written(newer_class(), tmp_path))
+    assert [line[:3] for line in page.tables["Incidents by kind"][1:]] == [["timed out", "2", "2"], ["flood", "1", "1"]]
+    assert page.tables["Incidents: timed out"][1:] == [["a in weights", "2", "stopped after 21 s", "Dan Dare dan, eve"]]
+    assert page.tables["Incidents: flood"][1:] == [["free cell 2 in cost", "1", "12 MB printed", "ann"]]
+    assert page.tables["Refused files"][1:] == [["cat", "cost", "cost.ipynb: the file is empty"]]
+    assert page.tables["Late submissions"][1:] == [["ann", "2 h late"], ["bob", "5 h late"]], "each with their own time"
+    assert page.tables["Slowest submissions"][1] == ["eve", "timed out", "120.0", "0.5"]
+
+
+def test_the_run_and_the_similar_pairs(tmp_path: Path) -> None:
+    page = Page(written(newer_class(), tmp_path))
+    text = " ".join(" ".join(page.text).split())
+    assert "graded 24 November 2026, 08:12 took 1 min 12 s workers 2 submissions a minute 143" in text
+    assert "sandbox namespaces, seccomp" in text
+    assert "To look at, never a verdict." in text
+    assert page.tables["Similar submissions"][1:] == [["ann and Dan Dare dan", "93%", "2", "a, b"]]
+    assert page.tables["Points by student and exercise"][4][0] == "Dan Dare dan"
+
+
+def test_a_run_without_a_sandbox_says_so(tmp_path: Path) -> None:
+    text = written(small_class() | {"run": {"started": 1.8e9, "sandbox": []}}, tmp_path)
+    assert "none: the students' code ran as the one who graded" in text
+    assert "15 January 2027, 08:00 UTC" in text
+
+
+def test_nothing_is_claimed_about_what_an_older_file_does_not_say(tmp_path: Path) -> None:
+    text = " ".join(Page(written(small_class(), tmp_path)).text)
+    for claim in ("Similar", "Stopped while running", "sandbox", "Refused files", "Late", "CPU seconds"):
+        assert claim not in text
+    assert "No two submissions have more code in common" in written(small_class() | {"similar": []}, tmp_path)
+
+
+def test_points_of_the_notebooks() -> None:
+    """w: 4 3 2 1 points of 4 have the quartiles 1.75, 2.5 and 3.25; h was handed in by two only."""
+    rows = [row(str(i), [exercise("a", 4 - i, 4)]) for i in range(4)]
+    for i in (0, 1):
+        rows[i]["exercises"].append(
+            {"notebook": "heads"} | {k: v for k, v in exercise("h", i, 1).items() if k != "notebook"}
+        )
+    weights, heads = notebook_stats(rows)
+    assert (weights.notebook, weights.points, weights.count, weights.full, weights.mean) == ("weights", 4, 4, 1, 2.5)
+    assert weights.quartiles == pytest.approx((1.75, 2.5, 3.25))
+    assert (heads.count, heads.mean, heads.full) == (2, 0.5, 1)
+
+
+def test_arrays_make_place_for_what_is_said_of_them() -> None:
+    array = "[[-0.14246787  0.71656095]\n [-0.14528549  nan]\n [1e-09 2.]]"
+    assert one_line(f"tile=2: expected {array}, got {array}: the scale is missing") == (
+        "tile=2: expected […], got […]: the scale is missing"
+    )
+    assert one_line("expected [1, 2], got (3, 4)") == "expected [1, 2], got (3, 4)"
+
+
+# ---- classes of any size, in a browser
+
+
+def large_class(students: int, exercises: int) -> dict[str, Any]:
+    """A class made up by a seeded generator, with some of everything."""
+    rng = random.Random(students)
+    names = [f"{['weights', 'heads', 'cost'][3 * i // exercises]}:exercise_number_{i}" for i in range(exercises)]
+    rows = []
+    for i in range(students):
+        skill, done = rng.random(), []
+        for n, name in enumerate(names):
+            points = rng.choice([0, 0, 1]) if rng.random() > skill else 2
+            message = "" if points == 2 else rng.choice(["not written yet", "wrong axis", f"expected {n}, got {i}"])
+            mistake = (
+                {"name": f"mistake_{n}", "summary": "The axis is the other one."} if message == "wrong axis" else None
+            )
+            notebook, exercise_name = name.split(":")
+            done.append(exercise(exercise_name, points, 2, message) | {"notebook": notebook, "mistake": mistake})
+        kinds = [k for k in ("timed out", "crashed", "out of memory", "flood", "refused", "late") if rng.random() < 0.1]
+        happened = [{"notebook": "cost", "cell": names[-1], "kind": k, "text": f"{k} after {i} s"} for k in kinds]
+        status = "timed out" if "timed out" in kinds else "graded"
+        more = {"incidents": happened, "cpu_seconds": rng.random(), "display_name": f"Maximiliane Schmidt-Müller {i}"}
+        rows.append(row(f"student{i:03}", done, status, note="; ".join(kinds), seconds=rng.random(), **more))
+    pairs = [sorted(rng.sample([r["student"] for r in rows], 2)) for _ in range(students // 10)]
+    similar = [{"students": pair, "share": 0.9, "exercises": ["exercise_number_0"]} for pair in pairs]
+    facts = newer_class()["run"]
+    return {"assignment": "attention", "max_score": 2.0 * exercises, "rows": rows, "similar": similar, "run": facts}
+
+
+@pytest.mark.parametrize("students", [1, 2, 20, 300])
+def test_a_class_of_any_size(students: int, tmp_path: Path) -> None:
+    text = written(large_class(students, 20), tmp_path)
+    page = Page(text)
+    assert len(page.tables["Points by student and exercise"]) == students + 2, "two lines of heads"
+    assert "nan" not in text
+    assert len(text) < 100_000 + 2_000 * students
+    assert ("Histogram" in text) == (students > 2)
+    told = {line[-1] for line in page.tables["Exercises"][1:]}
+    assert (told == {"–"}) == (students < 10)
+
+
+def test_long_lists_are_cut_and_say_so(tmp_path: Path) -> None:
+    results = large_class(300, 20)
+    results["similar"] *= 5
+    page = Page(written(results, tmp_path))
+    assert len(page.tables["Similar submissions"]) == 41
+    assert "and 110 pairs more" in " ".join(page.text)
+    assert all(len(line[-1]) < 500 for line in page.tables["Incidents: timed out"]), "not all the names"
+
+
+CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+            "--disable-component-update", "--disable-sync"]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        if os.environ.get("CI"):
+            pytest.fail("needs the program `chromium` on the PATH")
+        pytest.skip("needs the program `chromium` on the PATH")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM)
+        yield opened
+        opened.close()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("students", [1, 20])
+def test_everybody_can_use_the_page(browser: Any, students: int, theme: str, tmp_path: Path) -> None:
+    """axe-core finds nothing, the console is silent, nothing is asked for, and a phone shows it without scrolling."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    target = tmp_path / "report.html"
+    write_report(large_class(students, 12), target)
+    for width in (1280, 390):
+        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=theme)
+        page = context.new_page()
+        said: list[str] = []
+        asked: list[str] = []
+        page.on("console", lambda message, said=said: said.append(message.text))
+        page.on("request", lambda request, asked=asked: asked.append(request.url))
+        page.goto(target.as_uri())
+        found = Axe().run(page).response["violations"] if width == 1280 or students == 1 else []
+        assert not found, "\n".join(f"{v['id']}: {v['nodes'][0]['html'][:200]} ({len(v['nodes'])})" for v in found)
+        assert said == []
+        assert asked == [target.as_uri()]
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        context.close()
+
+
+def test_names_and_heads_stay_in_sight_while_the_points_scroll(browser: Any, tmp_path: Path) -> None:
+    target = tmp_path / "report.html"
+    write_report(large_class(300, 20), target)
+    context = browser.new_context(viewport={"width": 390, "height": 800})
+    page = context.new_page()
+    page.goto(target.as_uri())
+    box = page.locator("#everyone .scroll")
+    box.evaluate("box => box.scrollTo(400, 3000)")
+    frame = box.bounding_box()
+    head = page.locator("#everyone thead").bounding_box()
+    name = page.locator("#everyone tbody tr:nth-child(100) th").bounding_box()
+    assert frame["height"] <= 0.9 * 800
+    assert head["y"] == pytest.approx(frame["y"], abs=2)
+    assert name["x"] == pytest.approx(frame["x"], abs=2)
+    assert name["width"] < 0.5 * 390
+    context.close()
+
+
+def test_on_paper_the_points_lie_across_and_their_heads_are_repeated(browser: Any, tmp_path: Path) -> None:
+    """Chromium's PDF: upright pages first, then pages on their side, as many as 120 lines need."""
+    target = tmp_path / "report.html"
+    write_report(large_class(120, 20), target)
+    context = browser.new_context(color_scheme="dark")
+    page = context.new_page()
+    page.goto(target.as_uri())
+    pdf = page.pdf(prefer_css_page_size=True)
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": round(277 / 25.4 * 96), "height": 718})  # A4 on its side, less the margins
+    head = page.locator("#everyone thead").bounding_box()
+    context.close()
+    assert head["height"] <= 190 / 25.4 * 96 / 4, "Chromium repeats only heads of up to a quarter of the page"
+    boxes = [tuple(map(float, box.split())) for box in re.findall(rb"/MediaBox ?\[([\d. ]+)\]", pdf)]
+    across = [width > height for _, _, width, height in boxes]
+    assert across == sorted(across), "the table of all points comes last"
+    assert 2 <= sum(across) <= 6
+    assert 4 <= len(across) - sum(across) <= 20
