@@ -76,7 +76,6 @@ def deliveries(source: Path, assignment: str, scratch: Path, notebooks: Collecti
         scratch.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix="delivery-", dir=scratch))
         reading = read_names(unwrapped(tree, assignment), assignment)
-        _require_students(reading, source, assignment)
         note_shared_ids(reading.claims)
         found = []
         for student, claim in zip(_distinct_ids(reading.claims), reading.claims, strict=True):
@@ -84,6 +83,8 @@ def deliveries(source: Path, assignment: str, scratch: Path, notebooks: Collecti
                 found.append(_delivery(student, claim, folder / student, notebooks))
             except _NotAStudentError as error:
                 reading.problems.append(Problem(shown(claim.origin), str(error)))
+    if not found:
+        raise CourseError(f"{source}: {_why_nobody(reading, assignment)}")
     found.sort(key=lambda delivery: delivery.student)
     return Deliveries(tuple(found), tuple(reading.problems), tuple(reading.notes), reading.layout)
 
@@ -99,13 +100,11 @@ def _about(source: Path) -> Iterator[None]:
         raise CourseError(f"{error.filename or source}: {error.strerror or error}") from error
 
 
-def _require_students(reading: Reading, source: Path, assignment: str) -> None:
-    if reading.claims:
-        return
-    if reading.problems:
-        first, more = reading.problems[0], len(reading.problems) - 1
-        raise CourseError(f"{source}: {first.name}: {first.why}" + (f" (and {more} more like it)" if more else ""))
-    raise CourseError(f"{source}: no submissions of {assignment} in it: give the folder with the students' folders")
+def _why_nobody(reading: Reading, assignment: str) -> str:
+    if not reading.problems:
+        return f"no submissions of {assignment} in it: give the folder with the students' folders"
+    first, more = reading.problems[0], len(reading.problems) - 1
+    return f"{first.name}: {first.why}" + (f" (and {more} more like it)" if more else "")
 
 
 class _NotAStudentError(Exception):

@@ -500,6 +500,9 @@ def test_a_folder_without_students(tmp_path: Path, read: Read) -> None:
     tree(tmp_path / "flat", "heads.ipynb", "weights.ipynb")
     with pytest.raises(CourseError, match=r"heads.ipynb: whose is it\? Put it into a folder .* \(and 1 more like it\)"):
         read(tmp_path / "flat")
+    tree(tmp_path / "downloads", "canvas.zip", data=zipped(("doejane_12_345_heads.ipynb", NOTEBOOK)))
+    with pytest.raises(CourseError, match=r"canvas.zip: looks like the download of a whole class: give this zip by"):
+        read(tmp_path / "downloads")
 
 
 def test_scratch_must_not_lie_among_the_submissions(tmp_path: Path) -> None:
