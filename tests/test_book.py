@@ -24,7 +24,7 @@ PAGES = [
 ]
 CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
             "--disable-component-update", "--disable-sync"]  # fmt: skip
-FIGURES = "softmax-lab, attention-map, mask-lab"
+FIGURES = "softmax-lab, attention-map, mask-lab, tile-lab"
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):

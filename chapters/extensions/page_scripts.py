@@ -6,7 +6,7 @@ from typing import Any
 
 from sphinx.application import Sphinx
 
-SCRIPTS = ["accessible.js", "softmax-lab.js", "attention-map.js", "mask-lab.js"]
+SCRIPTS = ["accessible.js", "softmax-lab.js", "attention-map.js", "mask-lab.js", "tile-lab.js"]
 
 
 def without_thebe(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: object) -> None:
