@@ -329,7 +329,7 @@ def test_untouched_exercises_are_counted_apart(tmp_path: Path) -> None:
 
 def test_incidents_by_kind_and_place(tmp_path: Path) -> None:
     page = Page(written(newer_class(), tmp_path))
-    assert [line[:3] for line in page.tables["Incidents by kind"][1:]] == [["timed out", "2", "2"], ["flood", "1", "1"]]
+    assert [line[:2] for line in page.tables["Incidents by kind"][1:]] == [["timed out", "2"], ["flood", "1"]]
     assert page.tables["Incidents: timed out"][1:] == [["a in weights", "2", "stopped after 21 s", "Dan Dare dan, eve"]]
     assert page.tables["Incidents: flood"][1:] == [["free cell 2 in cost", "1", "12 MB printed", "ann"]]
     assert page.tables["Refused files"][1:] == [["cat", "cost", "cost.ipynb: the file is empty"]]
@@ -350,7 +350,31 @@ def test_the_run_and_the_similar_pairs(tmp_path: Path) -> None:
 def test_a_run_without_a_sandbox_says_so(tmp_path: Path) -> None:
     text = written(small_class() | {"run": {"started": 1.8e9, "sandbox": []}}, tmp_path)
     assert "none: the students' code ran as the one who graded" in text
+    assert "ran as the one who" in written(small_class() | {"run": {"unsafe": True}}, tmp_path)
+    assert "ran as the one who" not in written(small_class() | {"run": {"unsafe": False}}, tmp_path)
     assert "15 January 2027, 08:00 UTC" in text
+
+
+def test_what_no_test_graded_counts_in_no_figure(tmp_path: Path) -> None:
+    """Bob handed in no notebook `weights`; a person grades `essay`."""
+    rows = [
+        row("ann", [exercise("a", 1, 2, "wrong axis"), exercise("essay", 0, 5, "graded by a person")]),
+        row("bob", [exercise("a", 0, 2, "not handed in"), exercise("essay", 0, 5, "graded by a person")]),
+    ]
+    assert [(s.exercise, s.count, s.difficulty) for s in exercise_stats(rows)] == [("a", 1, 0.5)]
+    assert [(s.points, s.count, s.mean) for s in notebook_stats(rows)] == [(2, 1, 1)]
+    assert [m.message for found in common_mistakes(rows).values() for m in found] == ["wrong axis"]
+    page = Page(written({"assignment": "x", "max_score": 7.0, "rows": rows}, tmp_path))
+    assert "1  of 1" in " ".join(page.text)
+    everyone = page.tables["Points by student and exercise"]
+    assert [line[3:] for line in everyone[1:]] == [["1", "–"], ["–", "–"]]
+
+
+def test_changes_and_notes_about_the_files(tmp_path: Path) -> None:
+    change = {"student": "bob", "notebook": "weights", "exercise": "a", "before": 0.0, "after": 2.0, "why": "mended"}
+    page = Page(written(small_class() | {"changes": [change], "notes": [HOSTILE]}, tmp_path))
+    assert page.tables["Changed points"][1:] == [["bob", "a in weights", "0", "2", "mended"]]
+    assert HOSTILE in " ".join(page.text)
 
 
 def test_nothing_is_claimed_about_what_an_older_file_does_not_say(tmp_path: Path) -> None:

@@ -22,15 +22,18 @@ from autograder.report.statistics import (
     graded,
     key_of,
     one_line,
+    was_tested,
 )
 
 MISTAKES_EACH = 5  # mistakes listed for one exercise
 MISTAKES_FIRST = 8  # mistakes listed over all exercises
 SLOWEST = 10  # rows in the list of the slowest
 PAIRS = 40  # pairs of similar submissions listed
+CHANGES = 60  # changes of points listed
 PLACES = 30  # incidents of one kind listed
 NAMES = 8  # students named for one incident
 FEW = 3  # graded submissions below which there is no histogram
+NO_SANDBOX = "none: the students' code ran as the one who graded"
 
 KINDS = {
     "timed out": "A cell or a call used up its time and was stopped. What had been earned before it still counts.",
@@ -89,8 +92,9 @@ def run_facts(run: dict[str, Any] | None) -> str:
     if (rate := run.get("submissions_a_minute")) is not None:
         pairs.append(("submissions a minute", f"{float(rate):.0f}"))
     if (layers := run.get("sandbox")) is not None:
-        none = "none: the students' code ran as the one who graded"
-        pairs.append(("sandbox", text(", ".join(map(str, layers))) or none))
+        pairs.append(("sandbox", text(", ".join(map(str, layers))) or NO_SANDBOX))
+    elif (unsafe := run.get("unsafe")) is not None:
+        pairs.append(("sandbox", NO_SANDBOX if unsafe else "on"))
     return facts(pairs) if pairs else ""
 
 
@@ -217,11 +221,11 @@ def exercises(stats: Sequence[ExerciseStats], mistakes: dict[Key, list[Mistake]]
     return _section(
         "exercises",
         "Exercises",
-        f"""<p>Only submissions that were graded to the end count here. The <em>share of full points</em> is the sum of
-the points that the class earned, divided by the sum that it could have earned: the lower, the harder.
-<em>Discrimination</em> is the correlation (Pearson's r) of an exercise's points with the same students' points on all
-the other exercises: near 0 or below, look at the exercise and its test before you blame the class. {chance}A dash:
-fewer than {ENOUGH} were graded, or one of the two does not vary.</p>
+        f"""<p>Only notebooks that were handed in, in submissions that were graded to the end, count here. The
+<em>share of full points</em> is the sum of the points that the class earned, divided by the sum that it could have
+earned: the lower, the harder. <em>Discrimination</em> is the correlation (Pearson's r) of an exercise's points with the same
+students' points on all the other exercises: near 0 or below, look at the exercise and its test before you blame
+the class. {chance}A dash: fewer than {ENOUGH} were graded, or one of the two does not vary.</p>
 {plots.inline(plots.exercise_bars(stats), "bars", label)}
 {table("Exercises", head, body, numeric=range(2, 7))}""",
     )
@@ -289,11 +293,8 @@ def incidents(rows: Sequence[Row], happened: dict[str, list[Incident]]) -> str:
     there = {kind: happened[kind] for kind in kinds if kind in happened}
     if not there:
         return _section("incidents", "Stopped while running", "<p>Nothing was: no time-out, no crash, no flood.</p>")
-    lines = (
-        (text(kind), str(sum(len(i.rows) for i in those)), str(_students(those)), KINDS.get(kind, ""))
-        for kind, those in there.items()
-    )
-    parts = [table("Incidents by kind", ("what", "times", "students", "what it means"), lines, numeric=[1, 2])]
+    lines = ((text(kind), str(_students(those)), KINDS.get(kind, "")) for kind, those in there.items())
+    parts = [table("Incidents by kind", ("what", "students", "what it means"), lines, numeric=[1])]
     for kind, those in there.items():
         parts.append(f"<h3>{text(kind.capitalize())}</h3>" + _incident_table(rows, kind, those))
     return _section("incidents", "Stopped while running", "\n".join(parts))
@@ -311,7 +312,7 @@ def _incident_table(rows: Sequence[Row], kind: str, those: Sequence[Incident]) -
     )
     more = f'<p class="rest">and {len(those) - PLACES} more</p>' if len(those) > PLACES else ""
     name = f"Incidents: {text(kind)}"
-    return table(name, ("where", "times", "what was said", "students"), body, numeric=[1]) + more
+    return table(name, ("where", "students", "what was said", "who"), body, numeric=[1]) + more
 
 
 def _where(incident: Incident) -> str:
@@ -342,6 +343,35 @@ def late(rows: Sequence[Row], happened: dict[str, list[Incident]]) -> str:
 
 def _told_of(row: Row, kind: str) -> list[dict[str, Any]]:
     return [one for one in row.get("incidents") or [] if one.get("kind") == kind]
+
+
+def changed(rows: Sequence[Row], changes: Sequence[dict[str, Any]]) -> str:
+    """Whose points are others than in the last run."""
+    if not changes:
+        return ""
+    place = {str(row["student"]): i for i, row in enumerate(rows)}
+    body = (
+        (
+            who(rows, place[str(c["student"])]) if str(c["student"]) in place else text(c["student"]),
+            f"{code(c['exercise'])} <small>in</small> {text(c['notebook'])}",
+            f"{float(c['before']):g}",
+            f"{float(c['after']):g}",
+            text(c.get("why", "")),
+        )
+        for c in changes[:CHANGES]
+    )
+    more = f'<p class="rest">and {len(changes) - CHANGES} more</p>' if len(changes) > CHANGES else ""
+    told = table("Changed points", ("student", "exercise", "before", "now", "why"), body, numeric=[2, 3])
+    return _section("changed", "Changed since the last run", told + more)
+
+
+def delivery_notes(notes: Sequence[Any]) -> str:
+    """What was said of the class's files as a whole."""
+    if not notes:
+        return ""
+    items = "".join(f"<li>{text(one_line(note))}</li>" for note in notes[:PLACES])
+    more = f"<li>and {len(notes) - PLACES} more</li>" if len(notes) > PLACES else ""
+    return _section("delivery", "How the files came in", f"<ul>{items}{more}</ul>")
 
 
 def unfinished(rows: Sequence[Row], full: float) -> str:
@@ -431,7 +461,7 @@ def everyone(rows: Sequence[Row], full: float) -> str:
     )
     lines = []
     for i, row in enumerate(rows):
-        points = {key_of(e): float(e["points"]) for e in row["exercises"]}
+        points = {key_of(e): float(e["points"]) for e in row["exercises"] if was_tested(e)}
         cells = "".join(_points(points.get(key), most) for key, most in columns.items())
         shown = str(row.get("display_name") or row["student"])
         name = text(shown) + ("" if shown == str(row["student"]) else f" <small>{text(row['student'])}</small>")
@@ -447,7 +477,7 @@ def everyone(rows: Sequence[Row], full: float) -> str:
     )
     key = (
         '<p>Shaded: <span class="all">all points</span>, <span class="part">some</span>, <span class="none">none</span>'
-        "; a dash: the exercise's notebook was not graded.</p>"
+        "; a dash: not handed in, not graded to the end, or graded by a person.</p>"
     )
     return _section("everyone", "Everyone", key + scrolling("Points by student and exercise", inside))
 
@@ -471,7 +501,7 @@ def _places(keys: Any) -> dict[Key, int]:
 
 
 def _handed_in(rows: Sequence[Row]) -> Counter[Key]:
-    return Counter(key_of(e) for row in rows for e in row["exercises"])
+    return Counter(key_of(e) for row in rows for e in row["exercises"] if was_tested(e))
 
 
 def _ranked(mistakes: dict[Key, list[Mistake]]) -> list[tuple[Key, Mistake]]:

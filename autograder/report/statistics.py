@@ -2,7 +2,8 @@
 
 A row is one student: `student`, `status`, `note`, `score`, `seconds` and `exercises`, each with `notebook`,
 `exercise`, `points`, `max_points` and `message`. Newer files also say `display_name`, `cpu_seconds` and
-`incidents` of a row, and the `mistake` of an exercise; all four may be missing.
+`incidents` of a row, and the `mistake` of an exercise; all four may be missing. An exercise that was not handed
+in, or that a person grades, has a row of points but says so in its message; neither counts in any figure here.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ Row = dict[str, Any]
 Key = tuple[str, str]  # notebook, exercise
 
 NOT_WRITTEN = "not written yet"  # the message of an untouched exercise
+NOT_HANDED_IN = "not handed in"  # of an exercise whose notebook is not there
+BY_HAND = "graded by a person"  # of an exercise that no test grades
 MAX_MESSAGE = 300  # characters of a message that are kept
 ENOUGH = 10  # graded submissions below which a correlation says nothing
 
@@ -80,6 +83,16 @@ def key_of(exercise: dict[str, Any]) -> Key:
     return str(exercise["notebook"]), str(exercise["exercise"])
 
 
+def was_tested(exercise: dict[str, Any]) -> bool:
+    return exercise["message"] not in (NOT_HANDED_IN, BY_HAND)
+
+
+def by_test(rows: Iterable[Row]) -> dict[Key, float]:
+    """The exercises of `exercises_of` but for those that a person grades."""
+    hand = {key_of(e) for row in rows for e in row["exercises"] if e["message"] == BY_HAND}
+    return {key: points for key, points in exercises_of(rows).items() if key not in hand}
+
+
 def exercises_of(rows: Iterable[Row]) -> dict[Key, float]:
     """Every exercise that some row has, with its full points, in the order of first appearance by notebook."""
     found = {key_of(e): float(e["max_points"]) for row in rows for e in row["exercises"]}
@@ -94,10 +107,11 @@ def exercise_stats(rows: Sequence[Row]) -> list[ExerciseStats]:
     an exercise's points with the same students' points on all the other exercises; None where one of the
     two does not vary.
     """
-    seen: dict[Key, list[tuple[float, float, float, bool]]] = {key: [] for key in exercises_of(rows)}
+    seen: dict[Key, list[tuple[float, float, float, bool]]] = {key: [] for key in by_test(rows)}
     for row in graded(rows):
-        total = sum(float(e["points"]) for e in row["exercises"])
-        for e in row["exercises"]:
+        tested = [e for e in row["exercises"] if was_tested(e)]
+        total = sum(float(e["points"]) for e in tested)
+        for e in tested:
             points = float(e["points"])
             untouched = one_line(e["message"]) == NOT_WRITTEN
             seen[key_of(e)].append((points, float(e["max_points"]), total - points, untouched))
@@ -123,13 +137,13 @@ def notebook_stats(rows: Sequence[Row]) -> list[NotebookStats]:
     import numpy as np
 
     full: dict[str, float] = defaultdict(float)
-    for (notebook, _), points in exercises_of(rows).items():
+    for (notebook, _), points in by_test(rows).items():
         full[notebook] += points
     found = []
     for notebook, most in full.items():
         scores = []
         for row in graded(rows):
-            mine = [float(e["points"]) for e in row["exercises"] if str(e["notebook"]) == notebook]
+            mine = [float(e["points"]) for e in row["exercises"] if e["notebook"] == notebook and was_tested(e)]
             if mine:
                 scores.append(sum(mine))
         if scores:
@@ -151,7 +165,7 @@ def common_mistakes(
     summaries: dict[tuple[Key, str], str] = {}
     for row in rows:
         for e in row["exercises"]:
-            if not (message := one_line(e["message"])):
+            if not (message := one_line(e["message"])) or not was_tested(e):
                 continue
             key = key_of(e)
             named = e.get("mistake") or name(key[1], str(e["message"])) or {}
