@@ -223,8 +223,8 @@ def exercises(stats: Sequence[ExerciseStats], mistakes: dict[Key, list[Mistake]]
         "Exercises",
         f"""<p>Only notebooks that were handed in, in submissions that were graded to the end, count here. The
 <em>share of full points</em> is the sum of the points that the class earned, divided by the sum that it could have
-earned: the lower, the harder. <em>Discrimination</em> is the correlation (Pearson's r) of an exercise's points with the same
-students' points on all the other exercises: near 0 or below, look at the exercise and its test before you blame
+earned: the lower, the harder. <em>Discrimination</em> is the correlation (Pearson's r) of an exercise's points with the
+same students' points on all the other exercises: near 0 or below, look at the exercise and its test before you blame
 the class. {chance}A dash: fewer than {ENOUGH} were graded, or one of the two does not vary.</p>
 {plots.inline(plots.exercise_bars(stats), "bars", label)}
 {table("Exercises", head, body, numeric=range(2, 7))}""",
