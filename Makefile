@@ -7,7 +7,7 @@ export OMP_NUM_THREADS ?= 1
 STAMPS := .stamps
 SOURCES := $(wildcard solutions/*/*.py)
 BOOK := $(shell find chapters -type f -not -name '*.ipynb' 2>/dev/null) _config.yml _toc.yml
-GRADER := $(wildcard autograder/*.py)
+GRADER := $(wildcard autograder/*.py autograder/*/*)
 BANKS := $(wildcard tests/misconceptions/*.py)
 
 .PHONY: course test setup notebooks book sample lock clean

@@ -18,6 +18,7 @@ from autograder.bank import load_bank
 from autograder.check import exercise_results
 from autograder.course import Course
 from autograder.delivery import Deliveries, Delivery, deliveries
+from autograder.engine import sandbox
 from autograder.engine.limits import Limits
 from autograder.engine.processes import EngineError
 from autograder.errors import CourseError
@@ -176,9 +177,10 @@ class Grading:
         bank = self.course.bank(self.chapter)
         self.bank = load_bank(bank) if bank.is_file() else []
         self.answers: dict[str, dict[str, str]] = {}
+        self.width = 0
 
     def limits(self) -> Limits:
-        return Limits(notebook=self.options.seconds)
+        return Limits.for_notebook(self.options.seconds)
 
     def engine(self) -> EngineOptions:
         hidden = {str(self.course.root), str(self.workspace.root), str(self.folder.resolve())}
@@ -189,6 +191,7 @@ class Grading:
 
     def all(self, wanted: Sequence[Delivery], pool: Pool, progress: Callable[[int, int, str], None]) -> list[Row]:
         """Grade everybody; a bounded number of notebooks is under way or waiting to be written at any time."""
+        self.width = pool.width
         rows: list[Row] = []
         batch: list[tuple[Row, Scored]] = []
         written = time.monotonic()
@@ -355,14 +358,16 @@ class Grading:
 
     def results(self, rows: list[Row], found: Deliveries, started: float) -> dict[str, Any]:
         """What `results.json` holds; rows of an earlier run stay where only some students were graded."""
-        before = self._before()
+        earlier = self._before()
+        before = {row["student"]: row for row in earlier["rows"]}
         totals = self.scores.totals()
         for row in rows:
-            if row["student"] in totals and row["status"] != "failed":
-                row["score"] = totals[row["student"]]["score"]
-                if penalty := totals[row["student"]]["penalty"]:
-                    row["penalty"] = penalty
-                    row["incidents"].append(_incident("", "", "late", f"late: {penalty:g} points taken off"))
+            total = totals.get(row["student"])
+            if total is not None and row["status"] != "failed":
+                row["score"], row["penalty"] = total.score, total.penalty
+                if total.seconds_late:
+                    text = f"{total.seconds_late / 3600:.1f} hours late, {total.penalty:g} points taken off"
+                    row["incidents"].append(_incident("", "", "late", text))
         changes = score_changes(before, rows)
         mine = {row["student"] for row in rows}
         if self.options.only:
@@ -373,7 +378,7 @@ class Grading:
             "assignment": self.chapter,
             "max_score": sum(sum(o.tests.values()) + sum(o.by_hand.values()) for o in self.ours.values()),
             "rows": rows,
-            "similar": self._similar(),
+            "similar": earlier.get("similar", []) if self.options.only else self._similar(),
             "changes": changes,
             "notes": [*found.notes, *([found.layout] if found.layout else [])],
             "run": {
@@ -382,18 +387,20 @@ class Grading:
                 "submissions": len(mine),
                 "submissions_a_minute": round(60 * len(mine) / seconds, 1) if seconds else 0.0,
                 "unsafe": self.options.unsafe,
+                "workers": self.width,
+                "sandbox": list(sandbox.probe().layers()) if not self.options.scheduler else [],
             },
         }
 
-    def _before(self) -> dict[str, Row]:
-        """The rows of the last run here of this assignment, by student."""
+    def _before(self) -> dict[str, Any]:
+        """The results of the last run here of this assignment."""
         try:
             earlier = json.loads((self.workspace.root / "results.json").read_text(encoding="utf-8"))
-            if earlier["assignment"] != self.chapter:
-                return {}
-            return {row["student"]: row for row in earlier["rows"]}
+            if earlier["assignment"] == self.chapter and isinstance(earlier["rows"], list):
+                return dict(earlier)
         except (OSError, ValueError, KeyError, TypeError):
-            return {}
+            pass
+        return {"rows": []}
 
     def _similar(self) -> list[Any]:
         base = {

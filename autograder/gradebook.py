@@ -70,8 +70,10 @@ def course_config(root: Path, db_url: str | None = None) -> Any:
 
 def database_of(root: Path, db_url: str | None = None) -> str:
     """The gradebook's address: as given, as configured, or nbgrader's own default."""
-    found = db_url or course_config(root).CourseDirectory.get("db_url")
-    return str(found) if found else f"sqlite:///{root.resolve() / 'gradebook.db'}"
+    found = str(db_url or course_config(root).CourseDirectory.get("db_url") or "")
+    if found.startswith(("postgres://", "postgresql://")):  # SQLAlchemy would look for a driver that we do not ask for
+        found = "postgresql+psycopg://" + found.split("://", 1)[1]
+    return found or f"sqlite:///{root.resolve() / 'gradebook.db'}"
 
 
 def late_plugin(root: Path) -> Any:

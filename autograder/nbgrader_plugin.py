@@ -53,7 +53,7 @@ class RunCells(NbGraderPreprocessor):  # type: ignore[misc]
         known = {cell.grade_id for cell in ours.cells if not cell.nbgrader.get("solution")} - {""}
         placed = [Placed(name, cell, ours=name in known) for name, cell in zip(names, cells, strict=True)]
         options = EngineOptions(
-            tuple(imports_of([ours])), Limits(notebook=self.seconds), (_course_root(self),), self.unsafe
+            tuple(imports_of([ours])), Limits.for_notebook(self.seconds), (_course_root(self),), self.unsafe
         )
         run = run_from(engines_for(options).run(plain_job(make_job(ours, placed))))
         for name, cell in zip(names, nb.cells, strict=True):

@@ -7,7 +7,7 @@ for many at once, through the same models; scores and comments that a person gav
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from autograder.errors import CourseError
@@ -23,6 +23,15 @@ class Scored:
     unanswered: Mapping[str, frozenset[str]] = field(default_factory=dict)  # left as released
     timestamp: str = ""
     display_name: str = ""
+
+
+@dataclass(frozen=True)
+class Total:
+    """A student's points for the assignment, after the penalty for being late."""
+
+    score: float
+    penalty: float = 0.0
+    seconds_late: float = 0.0
 
 
 class Scores:
@@ -129,17 +138,25 @@ class Scores:
                 penalty = min(max(0.0, float(penalty)), notebook.score)
             _set(notebook, "late_submission_penalty", penalty)
 
-    def totals(self) -> dict[str, dict[str, float]]:
-        """Student → score, late penalty and whether a person still has to look, for all submissions."""
-        rows = self.gradebook.submission_dicts(self.name)
-        return {
-            row["student"]: {
-                "score": float(row["score"]),
-                "penalty": float(row["late_submission_penalty"] or 0.0) if "late_submission_penalty" in row else 0.0,
-                "needs_manual_grade": float(row["needs_manual_grade"]),
-            }
-            for row in rows
+    def totals(self) -> dict[str, Total]:
+        """What the gradebook now says of each student, penalties taken off."""
+        from nbgrader.api import SubmittedAssignment
+
+        columns = (
+            SubmittedAssignment.student_id,
+            SubmittedAssignment.score,
+            SubmittedAssignment.late_submission_penalty,
+        )
+        mine = SubmittedAssignment.assignment_id == self.assignment.id
+        found = {
+            student: Total(max(0.0, float(score) - float(penalty or 0.0)), float(penalty or 0.0))
+            for student, score, penalty in self.gradebook.db.query(*columns).filter(mine)
         }
+        if self.assignment.duedate is not None:
+            for submission in self.gradebook.db.query(SubmittedAssignment).filter(mine):
+                late = float(submission.total_seconds_late)
+                found[submission.student_id] = replace(found[submission.student_id], seconds_late=late)
+        return found
 
 
 def _set_grade(grade: Any, earned: float | None) -> None:

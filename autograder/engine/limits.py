@@ -24,5 +24,11 @@ class Limits:
     output: int = 20_000  # characters kept of what one cell prints
     message: int = 64 * MIB  # bytes of one value that crosses between the processes
 
+    @classmethod
+    def for_notebook(cls, seconds: float) -> Limits:
+        """Limits in proportion: a notebook has time for a cell or two that use up all of theirs."""
+        third = seconds / 3
+        return cls(notebook=seconds, cell=third, test=third, cell_cpu=seconds / 8, call_cpu=seconds / 12)
+
     def to_plain(self) -> dict[str, Any]:
         return asdict(self)
