@@ -53,12 +53,12 @@
           ...ids.map((id) => piece(id, id === 255 + step && step ? "merge-new" : "")))));
         pairs.replaceChildren(...now.pairs.map(([a, b, n], i) => make("li", i ? {} : { class: "merge-winner" },
           make("span", {}, piece(a), piece(b)), make("span", { class: "merge-count" }, String(n)),
-          make("span", { class: "merge-note" }, i === 0 ? (step < last ? "next" : "would be next") : n === top[2] ? "tie" : ""))));
+          make("span", { class: "merge-note" }, i === 0 ? "next" : n === top[2] ? "tie" : ""))));
         more.textContent = now.more ? `and ${now.more} more pairs` : "";
         tokens.replaceChildren(...data.merges.slice(0, step).map(([a, b], i) => make("li", {},
           make("span", { class: "merge-id" }, String(256 + i)), piece(256 + i, i === step - 1 ? "merge-new" : ""))));
         if (!step) tokens.append(make("li", { class: "merge-more" }, "nothing else yet"));
-        told.textContent = (merged ? `${name(merged[0])} + ${name(merged[1])} became ${255 + step}, ${name(255 + step)}, in ${merged[2]} places. ` : "Single bytes. ")
+        told.textContent = (merged ? `${name(merged[0])} + ${name(merged[1])} became ${255 + step} (${name(255 + step)}), ${merged[2]} times. ` : "Single bytes. ")
           + `The text has ${now.total} tokens.`;
       };
       this.setAttribute("role", "group");
