@@ -41,7 +41,12 @@ def test_the_reviews_are_counted_as_described() -> None:
     reviews = chinese_reviews()
     assert all(review and review == review.strip() and "\n" not in review for review in reviews)
     size = sum(len(review.encode()) + 1 for review in reviews)
-    assert f"{len(reviews):,}, or {size:,} bytes with a line end each" in SAID
+    praise, blame = texts._lines("pos.txt"), texts._lines("neg.txt")
+    assert reviews == praise + blame
+    assert (
+        f"{len(praise):,} lines of praise and {len(blame):,} of blame: {len(reviews):,}, "
+        f"or {size:,} bytes with a line end each"
+    ) in SAID
     assert f"Only {len(set(reviews)):,} of them are different" in SAID
 
 
