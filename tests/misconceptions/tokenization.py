@@ -1937,6 +1937,21 @@ class StreamOfDifferences:
         return ""
 
 
+@wrong("StreamDecoder", says="always return a string")
+class StreamWithNothingToSay:
+    """Returns None while it waits."""
+
+    def __init__(self, merges):
+        self.names = given_vocabulary(merges)
+        self.decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+
+    def feed(self, id):
+        return self.decoder.decode(self.names[id]) or None
+
+    def finish(self):
+        return self.decoder.decode(b"", final=True)
+
+
 @wrong("StreamDecoder", says="shared by all of them")
 class StreamWithOneBuffer:
     """The buffer belongs to the class, and so to all decoders."""
