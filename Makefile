@@ -48,6 +48,11 @@ test: $(STAMPS)/book
 	mypy
 	pytest -n 2
 
+# make bench-bpe ARGS="--full 512": the slow trainers whole, half an hour.
+.PHONY: bench-bpe
+bench-bpe: $(STAMPS)/setup
+	$(BIN)/python -m benchmarks.bpe $(ARGS)
+
 # The lock pins every package; torch without its local version, so that any build of it serves.
 lock:
 	$(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu$$//' > requirements.lock
