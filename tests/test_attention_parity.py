@@ -1,5 +1,7 @@
 """The attention chapter's reference solutions beside torch, autograd and properties that must hold."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from solutions.attention import cost, heads, weights
+from solutions.attention.example import TOKENS, W_K, W_Q, K, Q, V, X
 
 
 def normal(*shape: int, seed: int = 0) -> np.ndarray:
@@ -111,3 +114,70 @@ def test_split_heads_gives_each_head_its_slice() -> None:
     for head in range(3):
         np.testing.assert_array_equal(split[:, head], x[..., 4 * head : 4 * head + 4])
     np.testing.assert_array_equal(heads.merge_heads(split), x)
+
+
+def written(*numbers: float, places: int = 3) -> str:
+    """Numbers as the texts write them: (0.665, 0.090, 0.245), whole ones without places, minus as a sign."""
+    texts = [f"{x:.0f}" if np.isclose(x, round(x), atol=1e-9) else f"{x:.{places}f}" for x in numbers]
+    return "(" + ", ".join(text.replace("-", "−") for text in texts) + ")"
+
+
+def source(name: str) -> str:
+    """A notebook's source as one line a paragraph, so that numbers broken over two lines are found."""
+    text = (Path(__file__).parent.parent / "solutions" / "attention" / f"{name}.py").read_text(encoding="utf-8")
+    return text.replace("\n# ", " ")
+
+
+def test_numbers_done_by_hand_in_the_weights_notebook() -> None:
+    text = source("weights")
+    scores = weights.scaled_scores(Q, K)
+    for i, token in enumerate(TOKENS):
+        assert f"| {token} | {written(*Q[i])} | {written(*K[i])} | {written(*V[i])} |" in text
+        assert " ".join([token, *(f"{x:.0f}" for x in scores[i])]) in " ".join(text.split())
+    exps = np.exp(scores[2])
+    assert f"{exps[0]:.3f}, {exps[1]:.0f} and {exps[2]:.3f}, with sum {exps.sum():.3f}" in text
+    out, p = weights.attention(Q, K, V)
+    assert f"{p[2, 0]:.3f}, {p[2, 1]:.3f} and {p[2, 2]:.3f}" in text
+    assert f"weights of 干净 are {written(*p[2])}" in text
+    assert f"0.245 · (0, 0, 4, 2) = {written(*out[2])}" in text
+    out, p = weights.attention(Q, K, V, np.array([True, False, True]))
+    assert f"{p[2, 0]:.3f} and {p[2, 2]:.3f}: the output is {written(*out[2])}" in text
+
+
+def test_numbers_done_by_hand_in_the_heads_notebook() -> None:
+    text = source("heads")
+    out = heads.self_attention(X[None], W_Q, W_K, np.diag([4.0, 4, 4, 2]))[0, 2]
+    assert f"≈ {written(*out, places=2)}" in text
+    split = heads.split_heads(Q[None], 2)[0]
+    for head in split:
+        assert ", ".join(written(*row) for row in head) in text
+    crossed = heads.cross_attention(X[None, 2:], X[None, :2], W_Q, W_K, np.diag([4.0, 4, 4, 2]))[0, 0]
+    assert f"output about {written(*crossed)}" in text
+    assert written(*weights.softmax(np.array([2.0, 0.0]))) in text
+    first = heads.sinusoidal_positions(2, 4)[1]
+    assert f"({first[0]:.4f}, {first[1]:.4f}, {first[2]:.4f}, {first[3]:.5f})" in text
+
+
+def test_numbers_done_by_hand_in_the_cost_notebook() -> None:
+    text = source("cost")
+    p = weights.softmax(np.array([2.0, 0.0, 1.0]))
+    assert f"its weights are {written(*p)}" in text
+    assert f"scores is {written(*cost.softmax_backward(p, np.array([0.0, 1.0, 0.0])))}" in text
+    dout = np.zeros((3, 4))
+    dout[2, 0] = 1
+    dq, dk, dv = cost.attention_backward(Q, K, V, dout)
+    by_scores = cost.softmax_backward(p, V[:, 0])
+    assert f"weights, {written(*dv[:, 0])}" in text
+    assert f"becomes {written(*by_scores)} by the scaled scores, and half of that, {written(*by_scores / 2)}" in text
+    assert f"`dq` of 干净: {written(*dq[2])}" in text
+    np.testing.assert_allclose(dk[:, 0], by_scores)  # times the query's 2, times the scale
+    m, ell = cost.online_softmax(np.array([0.0, 1.0]))
+    assert f"`m = {m:.0f}` and `ell = ` $e^{{-1}} + e^0$ = {ell:.3f}" in text
+    m, ell = cost.online_softmax(np.array([2.0]), m, ell)
+    assert f"1.368 · {np.exp(-1):.3f} + 1 = {ell:.3f}" in text
+    out, (_, ell, mix) = cost.attention_tiled(Q, K[:2], V[:2])
+    assert f"= {ell[1, 0]:.3f}" in text
+    assert f"= {written(*mix[1])}" in text
+    assert f"output so far, {written(*out[1])}" in text
+    out, (_, ell, mix) = cost.attention_tiled(Q, K[2:], V[2:], cost.attention_tiled(Q, K[:2], V[:2])[1])
+    assert f"gives {ell[1, 0]:.3f} and {written(*mix[1])}, and the output is {written(*out[1])}" in text

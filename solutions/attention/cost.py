@@ -52,7 +52,7 @@ from scipy.special import softmax as scipy_softmax
 # ## `softmax_backward`
 # *difficulty ●●○ · importance ●●● · 15 min*
 #
-# Softmax made the weights `p` from a row of scores. The loss moves with each weight by `dp`. How does it move with each
+# Softmax made the attention weights (注意力权重) `p` from a row of scores (得分). The loss moves with each weight by `dp`. How does it move with each
 # **score**? Raising one score raises its own weight and lowers all the others:
 #
 # $$\frac{\partial p_i}{\partial s_j} = p_i(\delta_{ij} - p_j)$$

@@ -45,7 +45,7 @@ from scipy.special import softmax as scipy_softmax
 
 # %% [markdown]
 # ## Given: `attend`
-# Scores, scale, mask, softmax, weighted sum. A mask (注意力掩码 attention mask) is boolean, `True` = may look, and
+# Scores (得分), scale, mask, softmax to weights (注意力权重), weighted sum. A mask (注意力掩码 attention mask) is boolean, `True` = may look, and
 # broadcasts to the scores. A query that may look at nothing gets zeros: filling its scores with −∞ would give 0/0, and
 # one such NaN spreads through everything computed from it.
 

@@ -47,7 +47,8 @@ from scipy.special import softmax as scipy_softmax
 # ## `softmax`
 # *difficulty ●○○ · importance ●●● · 10 min*
 #
-# Softmax turns any numbers into weights: all positive, summing to 1, the larger number getting the larger weight.
+# Softmax turns any numbers into weights (注意力权重 attention weights): all positive, summing to 1, the larger number
+# getting the larger weight.
 #
 # $$\mathrm{softmax}(x)_i = \frac{e^{x_i}}{\sum_j e^{x_j}}$$
 #
@@ -181,7 +182,7 @@ if __name__ == "__main__":
 # ## `scaled_scores`
 # *difficulty ●○○ · importance ●●● · 10 min*
 #
-# The score of a query and a key is their dot product. A sum of `d` products of independent numbers of variance 1 has
+# The score (得分) of a query and a key is their dot product (点积). A sum of `d` products of independent numbers of variance 1 has
 # variance `d`; dividing by $\sqrt d$ brings it back to 1, so that softmax does not put nearly all weight on one key.
 #
 # `scaled_scores(q, k)` takes `q` of shape `(..., Tq, d)` and `k` of shape `(..., Tk, d)` with the same leading axes, and
