@@ -5,6 +5,7 @@ import logging
 import math
 import re
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -68,6 +69,14 @@ def test_words_differ_where_the_page_says_so(text, mine, spacys, mosess, spacy_e
     assert ours(text) == mine.split()
     assert [token.text for token in spacy_english(text)] == spacys.split()
     assert moses.tokenize(text, escape=False) == mosess.split()
+
+
+def test_the_pages_table_is_the_one_above() -> None:
+    page = (Path(__file__).parent.parent / "chapters/tokenization/granularity.md").read_text(encoding="utf-8")
+    table = [line for line in page.split("\n") if line.startswith("| `")]
+    rows = [[f"`{text}`", *(" ".join(f"`{token}`" for token in cut.split()) for cut in cuts)]
+            for text, *cuts in DIFFERENT]  # fmt: skip
+    assert table == ["| " + " | ".join(row) + " |" for row in rows]
 
 
 @pytest.fixture(scope="module")
