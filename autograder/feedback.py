@@ -7,10 +7,9 @@ where `nbgrader release_feedback` looks for it; `nbgrader generate_feedback` mak
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
-from typing import Any
 
 from autograder.execution import Run
 from autograder.notebook_source import exercise_of, visible
@@ -45,7 +44,7 @@ def feedback_page(title: str, lines: Iterable[Line], placed: Iterable[Placed], r
         body.append(f"<tr>{name}<td>{points}</td><td>{said}</td></tr>")
     body.append("</tbody></table>\n<h2>What was handed in</h2>")
     body += [_cell(p, run) for p in placed]
-    return _PAGE.format(title=_text(title), style=STYLE + _colours(), body="\n".join(body))
+    return _PAGE.format(title=_text(title), style=STYLE, body="\n".join(body))
 
 
 def _cell(placed: Placed, run: Run) -> str:
@@ -54,7 +53,7 @@ def _cell(placed: Placed, run: Run) -> str:
         return f'<pre class="text">{_text(source)}</pre>' if not placed.ours else ""
     if placed.cell.is_test:
         return _test(placed, run)
-    parts = [f'<div class="code">{_highlighted(source)}</div>']
+    parts = [f'<pre class="code">{_text(source)}</pre>']
     result = run.cells.get(placed.name)
     if result is not None and result.printed:
         parts.append(f'<pre class="out">{_text(result.printed)}</pre>')
@@ -67,7 +66,7 @@ def _test(placed: Placed, run: Run) -> str:
     result = run.cells.get(placed.name)
     name = f"<code>{_text(exercise_of(placed.name))}</code>"
     shown = f"<details><summary>The test of {name}, as far as you can see it</summary>"
-    shown += f'<div class="code">{_highlighted(visible(placed.cell.source))}</div></details>'
+    shown += f'<pre class="code">{_text(visible(placed.cell.source))}</pre></details>'
     if result is not None and result.passed:
         return f'<p class="right">{name}: right</p>{shown}'
     from autograder.check import explain
@@ -76,46 +75,12 @@ def _test(placed: Placed, run: Run) -> str:
     return f'<div class="wrong"><p>{name}: not yet</p><pre>{_text(message)}</pre></div>{shown}'
 
 
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
 def _text(value: object) -> str:
     """As HTML text, without control characters and marks that reorder text."""
-    return html.escape("".join(c if _printable(c) else "\N{REPLACEMENT CHARACTER}" for c in str(value)))
-
-
-def _printable(c: str) -> bool:
-    code = ord(c)
-    if code < 32 or 0x7F <= code <= 0x9F:
-        return c in "\n\t"
-    return not (0xD800 <= code <= 0xDFFF or 0x202A <= code <= 0x202E or 0x2066 <= code <= 0x2069)
-
-
-@cache
-def _formatter() -> Any:
-    from pygments.formatters import HtmlFormatter
-
-    return HtmlFormatter(nowrap=False, cssclass="hl")
-
-
-@cache
-def _lexer() -> Any:
-    from pygments.lexers import PythonLexer
-
-    return PythonLexer(stripnl=False)
-
-
-@cache
-def _colours() -> str:
-    from pygments.formatters import HtmlFormatter
-
-    light = HtmlFormatter(style="default").get_style_defs(".hl")
-    dark = HtmlFormatter(style="github-dark").get_style_defs(".hl")
-    return f"{light}\n@media (prefers-color-scheme: dark) {{\n{dark}\n}}"
-
-
-def _highlighted(source: str) -> str:
-    from pygments import highlight
-
-    clean = "".join(c if _printable(c) else "\N{REPLACEMENT CHARACTER}" for c in source)
-    return highlight(clean, _lexer(), _formatter())  # type: ignore[no-any-return]
+    return html.escape(_UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", str(value)))
 
 
 def lines_of(tests: Mapping[str, float], by_hand: Mapping[str, float], run: Run) -> list[Line]:
@@ -158,10 +123,9 @@ table { border-collapse: collapse; width: 100%; }
 th, td { padding: .3rem .6rem; border-bottom: 1px solid var(--rule); text-align: left; vertical-align: top; }
 td { overflow-wrap: anywhere; white-space: pre-wrap; }
 td:nth-child(2) { white-space: nowrap; }
-pre, .code { overflow-x: auto; margin: .4rem 0; font: .9rem/1.45 ui-monospace, monospace; }
+pre { overflow-x: auto; margin: .4rem 0; font: .9rem/1.45 ui-monospace, monospace; }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; }
-.code { border: 1px solid var(--rule); border-radius: 4px; padding: 0 .6rem; }
-.code pre { white-space: pre; overflow-wrap: normal; }
+.code { border: 1px solid var(--rule); border-radius: 4px; padding: .4rem .6rem; tab-size: 4; }
 .out { border-left: 3px solid var(--rule); padding-left: .6rem; }
 .error, .wrong pre { border-left: 3px solid var(--bad); padding-left: .6rem; }
 .right { color: var(--good); }

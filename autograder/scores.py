@@ -48,6 +48,10 @@ class Scores:
         except Exception as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise CourseError(f"{url}: the gradebook cannot be opened ({reason})") from error
+        notebooks = self.assignment.notebooks
+        self.notebook_names = {notebook.id: notebook.name for notebook in notebooks}
+        cells = [c for n in notebooks for c in (*n.grade_cells, *n.solution_cells, *n.task_cells)]
+        self.cell_names = {cell.id: cell.name for cell in cells}
         self.late_plugin = late_plugin
         self.name = assignment
 
@@ -86,18 +90,19 @@ class Scores:
         if scored.timestamp:
             submission.timestamp = utils.parse_utc(scored.timestamp)
         for notebook in submission.notebooks:
-            points = scored.points.get(notebook.name)
+            name = self.notebook_names[notebook.notebook_id]
+            points = scored.points.get(name)
             for grade in notebook.grades:
-                earned = 0.0 if points is None else points.get(grade.cell.name, 0.0)
+                earned = 0.0 if points is None else points.get(self.cell_names[grade.cell_id], 0.0)
                 _set_grade(grade, earned)
-            empty = scored.unanswered.get(notebook.name, frozenset())
+            empty = scored.unanswered.get(name, frozenset())
             for comment in notebook.comments:
-                _set(comment, "auto_comment", "No response." if comment.cell.name in empty else None)
+                _set(comment, "auto_comment", "No response." if self.cell_names[comment.cell_id] in empty else None)
         self._penalise(submission, session)
 
     def _submission(self, scored: Scored, session: Any) -> Any:
         """The submission's row with rows for its notebooks, grades and comments, made where they are missing."""
-        from nbgrader.api import Comment, Grade, Student, SubmittedAssignment, SubmittedNotebook
+        from nbgrader.api import Student, SubmittedAssignment
 
         student = session.get(Student, scored.student)
         if student is None:
@@ -110,18 +115,39 @@ class Scores:
         query = session.query(SubmittedAssignment)
         found = query.filter_by(assignment_id=self.assignment.id, student_id=scored.student).one_or_none()
         if found is not None:
+            self._complete(found, session)
             return found
         submission = SubmittedAssignment(assignment=self.assignment, student=student)
-        for notebook in self.assignment.notebooks:
-            row = SubmittedNotebook(notebook=notebook, assignment=submission)
-            for cell in [*notebook.grade_cells, *notebook.task_cells]:
-                Grade(cell_id=cell.id, notebook=row)
-            for cell in [*notebook.solution_cells, *notebook.task_cells]:
-                Comment(cell_id=cell.id, notebook=row)
         session.add(submission)
         session.flush()
-        session.refresh(submission)
+        self._complete(submission, session)
         return submission
+
+    def _complete(self, submission: Any, session: Any) -> None:
+        """Rows for cells that were added to the assignment after this submission was first graded."""
+        from nbgrader.api import Comment, Grade, SubmittedNotebook
+
+        there = {notebook.notebook_id: notebook for notebook in submission.notebooks}
+        added = False
+        for notebook in self.assignment.notebooks:
+            row = there.get(notebook.id)
+            if row is None:
+                row = SubmittedNotebook(notebook_id=notebook.id, assignment_id=submission.id)
+                session.add(row)
+                session.flush()
+            graded = {grade.cell_id for grade in row.grades}
+            commented = {comment.cell_id for comment in row.comments}
+            for cell in [*notebook.grade_cells, *notebook.task_cells]:
+                if cell.id not in graded:
+                    session.add(Grade(cell_id=cell.id, notebook_id=row.id))
+                    added = True
+            for cell in [*notebook.solution_cells, *notebook.task_cells]:
+                if cell.id not in commented:
+                    session.add(Comment(cell_id=cell.id, notebook_id=row.id))
+                    added = True
+        if added:
+            session.flush()
+            session.refresh(submission)
 
     def _penalise(self, submission: Any, session: Any) -> None:
         """nbgrader's late penalties, by the plugin that the course configured."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import builtins
 import collections.abc
+import contextlib
 import dataclasses
 import inspect
 import itertools
@@ -169,10 +170,12 @@ class StudentSide(Peer):
             message["args"] = encoder.encode(args)
             message["kwargs"] = encoder.encode(kwargs)
             self.leaves = self._leaves(args, kwargs)
-            message["grads"] = [[number, place] for number, place in _places(self.leaves, args, kwargs)]
+            if self.leaves:
+                message["grads"] = [[number, place] for number, place in _places(self.leaves, args, kwargs)]
             if self.pickled:
                 message["pickled"] = encoder.buffer(pickle.dumps(self.pickled))
-            message["files"] = [[name, encoder.buffer(content)] for name, content in self.files]
+            if self.files:
+                message["files"] = [[name, encoder.buffer(content)] for name, content in self.files]
         except WireError as error:
             raise UnreadableError(f"the test passes {error}") from None
         lent = list(self.pickled)
@@ -515,7 +518,7 @@ def run_tests(job: dict[str, Any], report: socket.socket, students: list[socket.
         if test["id"] not in job["done"]:
             verdict = _run_test(test, job, connection, limits, namespace, given, report)
             _tell(report, {"id": test["id"], **verdict})
-        connection.close()
+        _hang_up(connection)
     _tell(report, {"ended": True})
 
 
@@ -545,6 +548,13 @@ def _run_test(
     except BaseException as error:
         return {"error": type(error).__name__, "message": text_of(error)[:TEXT]}
     return {"error": "", "message": ""}
+
+
+def _hang_up(connection: socket.socket) -> None:
+    """End the conversation, whoever still holds the socket."""
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
+    connection.close()
 
 
 def _tell(report: socket.socket, record: dict[str, Any]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from autograder.engine.wire import Decoder, Encoder, WireError, receive, send
 
@@ -15,6 +15,7 @@ class Peer:
 
     def __init__(self, connection: socket.socket, limit: int) -> None:
         self.connection = connection
+        self.stream = cast("BinaryIO", connection.makefile("rb", buffering=1 << 16))
         self.limit = limit
         self.nesting = 0
 
@@ -48,7 +49,7 @@ class Peer:
             self.nesting -= 1
 
     def next_message(self) -> tuple[dict[str, Any], Decoder]:
-        message, buffers = receive(self.connection, self.limit)
+        message, buffers = receive(self.stream, self.limit)
         if type(message) is not dict:
             raise WireError("bytes that are no message")
         return message, Decoder(buffers, self.resolve)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import collections.abc
 import contextlib
 import dataclasses
+import gc
 import io
 import itertools
 import json
@@ -21,7 +22,7 @@ import socket
 import sys
 import tempfile
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -38,22 +39,26 @@ class TookTooLong(BaseException):
     """Raised inside the student's code when its time is up; not an Exception, so that `except Exception` lets it by."""
 
 
-@contextlib.contextmanager
-def time_limit(cpu: float, wall: float) -> Iterator[None]:
+class time_limit:  # noqa: N801  used like a function
     """Interrupt what runs inside after so many seconds of CPU time or of the clock."""
 
-    def stop(number: int, frame: Any) -> None:
-        raise TookTooLong(f"more than {cpu:g} s of computing" if number == signal.SIGPROF else f"more than {wall:g} s")
+    def __init__(self, cpu: float, wall: float) -> None:
+        self.cpu, self.wall = cpu, wall
 
-    signal.signal(signal.SIGPROF, stop)
-    signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_PROF, cpu, 1.0)
-    signal.setitimer(signal.ITIMER_REAL, wall, 1.0)
-    try:
-        yield
-    finally:
+    def __enter__(self) -> None:
+        if signal.getsignal(signal.SIGPROF) is not _time_is_up:  # honest code may have changed it
+            signal.signal(signal.SIGPROF, _time_is_up)
+            signal.signal(signal.SIGALRM, _time_is_up)
+        signal.setitimer(signal.ITIMER_PROF, self.cpu, 1.0)
+        signal.setitimer(signal.ITIMER_REAL, self.wall, 1.0)
+
+    def __exit__(self, *details: object) -> None:
         signal.setitimer(signal.ITIMER_PROF, 0)
         signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _time_is_up(number: int, frame: Any) -> None:
+    raise TookTooLong("too much computing" if number == signal.SIGPROF else "too much time")
 
 
 class Bounded(io.TextIOBase):
@@ -128,7 +133,7 @@ def run_cell(shell: Any, source: str, limits: Limits) -> dict[str, str]:
             if failed is not None:
                 error, message = type(failed).__name__, text_of(failed)
         except TookTooLong as late:
-            error, message = "TookTooLong", f"this cell took {late}"
+            error, message = "TookTooLong", f"this cell took {late}: is there a loop that does not end?"
         except BaseException as raised:
             error, message = type(raised).__name__, text_of(raised)
     record = {"error": error, "message": message[: limits.output], "printed": out.text()}
@@ -226,15 +231,9 @@ class JudgeSide(Peer):
 
     def serve_into(self, request: dict[str, Any], decoder: Decoder, encoder: Encoder) -> dict[str, Any]:
         self.borrowed.append([])
-        out = Bounded(self.limits.output)
         try:
             self._receive(request, decoder)
-            with (
-                contextlib.redirect_stdout(out),
-                contextlib.redirect_stderr(out),
-                time_limit(self.limits.call_cpu, self.limits.test),
-                _numeric_context(request),
-            ):
+            with time_limit(self.limits.call_cpu, self.limits.test), _numeric_context(request):
                 value = self._perform(request, decoder)
                 if isinstance(value, types.CoroutineType):
                     import asyncio
@@ -395,16 +394,19 @@ def _stamps(path: Path) -> dict[str, tuple[int, int]]:
     return found
 
 
-@contextlib.contextmanager
-def _numeric_context(request: dict[str, Any]) -> Iterator[None]:
+def _numeric_context(request: dict[str, Any]) -> contextlib.AbstractContextManager[Any]:
     """The judge's settings for numpy's warnings and torch's gradients."""
-    with contextlib.ExitStack() as stack:
-        if "errstate" in request:
-            stack.enter_context(np.errstate(**request["errstate"]))
-        torch = sys.modules.get("torch")
-        if torch is not None and "grad" in request:
-            stack.enter_context(torch.set_grad_enabled(bool(request["grad"])))
-        yield
+    torch = sys.modules.get("torch")
+    if "errstate" not in request and (torch is None or request.get("grad") == torch.is_grad_enabled()):
+        return NOTHING_TO_SET
+    stack = contextlib.ExitStack()
+    stack.enter_context(np.errstate(**request.get("errstate", {})))
+    if torch is not None and "grad" in request:
+        stack.enter_context(torch.set_grad_enabled(bool(request["grad"])))
+    return stack
+
+
+NOTHING_TO_SET = contextlib.nullcontext()
 
 
 SPECIAL: dict[str, Callable[..., Any]] = {
@@ -508,6 +510,7 @@ def _alive(connection: socket.socket) -> bool:
 def serve(connection: socket.socket, limits: Limits, namespace: dict[str, Any], scratch: Path) -> None:
     """Answer the judge until it hangs up."""
     side = JudgeSide(connection, limits, namespace, scratch)
+    sys.stdout = sys.stderr = Bounded(0)  # what is printed while a test runs is shown to nobody
     connection.sendall(b"R")  # ready
     try:
         while True:
@@ -547,7 +550,7 @@ def _tell(report: socket.socket, record: dict[str, Any]) -> None:
 def _let_a_snapshot_answer(
     connection: socket.socket, limits: Limits, namespace: dict[str, Any], scratch: Path, report: socket.socket
 ) -> None:
-    sys.stdout.flush()
+    gc.freeze()
     pid = os.fork()
     if pid == 0:
         report.close()

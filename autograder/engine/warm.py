@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import gc
 import importlib
 import json
 import os
@@ -222,6 +223,8 @@ def main(role: str, descriptor: int, preload: list[str]) -> None:
         from autograder.engine import judge  # noqa: F401  imported once, here
 
         become = become_judge
+    gc.collect()
+    gc.freeze()  # a child's collector would touch, and so copy, every page of what was imported
     control.sendall(b"ready\n")
     while True:
         request, descriptors, _, _ = socket.recv_fds(control, 4096, 250)

@@ -15,12 +15,13 @@ import socket
 import struct
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
 MAX_DEPTH = 40
 MAX_JSON = 32 * 2**20
+MAX_BUFFERS = 100_000
 FRAME = struct.Struct("<II")  # bytes of JSON, number of buffers
 LENGTH = struct.Struct("<Q")
 DTYPES = re.compile(r"[<>|=]?(?:b1|[iu][1248]|f(?:2|4|8|12|16)|c(?:8|16|24|32)|[SU]\d{1,7}|[mM]8(?:\[\w+\])?)")
@@ -302,34 +303,27 @@ def send(connection: socket.socket, message: Any, buffers: list[bytes]) -> None:
     connection.sendall(b"".join(parts))
 
 
-def receive(connection: socket.socket, limit: int) -> tuple[Any, list[bytes]]:
+def receive(stream: BinaryIO, limit: int) -> tuple[Any, list[bytes]]:
     """Read one frame; EOFError where the other side is gone, TimeoutError where it is silent."""
-    size, count = FRAME.unpack(_exactly(connection, FRAME.size))
-    if size > MAX_JSON or count > 100_000:
+    size, count = FRAME.unpack(_exactly(stream, FRAME.size))
+    if size > MAX_JSON or count > MAX_BUFFERS:
         raise WireError("a message that is too large")
-    text = _exactly(connection, size)
+    text = _exactly(stream, size)
     buffers, total = [], 0
     for _ in range(count):
-        (length,) = LENGTH.unpack(_exactly(connection, LENGTH.size))
+        (length,) = LENGTH.unpack(_exactly(stream, LENGTH.size))
         total += length
         if total > limit:
             raise WireError(f"a value of more than {limit // 2**20} MiB")
-        buffers.append(_exactly(connection, length))
+        buffers.append(_exactly(stream, length))
     try:
         return json.loads(text), buffers
     except (ValueError, RecursionError):
         raise WireError("bytes that are no message") from None
 
 
-def _exactly(connection: socket.socket, size: int) -> bytes:
-    if size == 0:
-        return b""
-    content = bytearray(size)
-    view = memoryview(content)
-    done = 0
-    while done < size:
-        count = connection.recv_into(view[done:])
-        if count == 0:
-            raise EOFError("the other side is gone")
-        done += count
-    return bytes(content)
+def _exactly(stream: BinaryIO, size: int) -> bytes:
+    content = stream.read(size) if size else b""
+    if len(content) < size:
+        raise EOFError("the other side is gone")
+    return content
