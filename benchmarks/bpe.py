@@ -1,6 +1,6 @@
 """How fast is the tokenizer? CPU seconds of ours and of its peers on the same texts, in one run, on one thread.
 
-    python -m benchmarks.bpe              some minutes; writes benchmarks/results/bpe.json
+    python -m benchmarks.bpe              ten minutes; writes benchmarks/results/bpe.json
     python -m benchmarks.bpe --full 512   runs the slow trainers whole up to 512 tokens: half an hour
     python -m benchmarks.bpe --quick      a few seconds on a little text: shows that the benchmark works, no more
 
@@ -383,7 +383,8 @@ def targets(rows: Rows) -> list[dict[str, Any]]:
 
     def at_least(bound: float, language: str, what: str, size: int, fast: str, other: str) -> None:
         measured = rows.times(what, language, size, fast, other)
-        name = f"{what} {language} {size}: {fast} at least {bound:g} times as fast as {other}"
+        factor = "" if bound == 1 else f"{bound:g} times "
+        name = f"{what} {language} {size}: {fast} at least {factor}as fast as {other}"
         goals.append({"target": name, "measured": measured, "met": measured >= bound})
 
     at_least(400, "en", "train", 512, "pure Python", slow)

@@ -122,10 +122,10 @@ def peak(function: Callable[[], object]) -> int:
 
 
 def some_lines(count: int) -> Iterator[str]:
-    """Lines of the same few words in ever new order."""
+    """Lines of the same few words in ever new order, every other one without a space."""
     rng = random.Random(0)
     words = sorted(set(english()[:20_000].split()))
-    return (" ".join(rng.choices(words, k=8)) + "\n" for _ in range(count))
+    return (" ,"[i % 2].join(rng.choices(words, k=8)) + "\n" for i in range(count))
 
 
 def test_memory_does_not_grow_with_the_number_of_lines(monkeypatch: pytest.MonkeyPatch) -> None:

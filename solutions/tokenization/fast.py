@@ -187,10 +187,10 @@ def train(words: Mapping[bytes, int], vocab_size: int, byte_ids: Sequence[int] =
         merges.append((ord(a), ord(b)))
 
         before, after = defaultdict(list), defaultdict(list)  # neighbour of the new token -> numbers of words
-        for number in dict.fromkeys(where.pop(best)):
+        for number in where.pop(best):
             text = texts[number]
             at = text.find(best)
-            if at < 0:  # it held the pair once
+            if at < 0:  # no longer there
                 continue
             text = texts[number] = text.replace(best, new)
             while at >= 0:
