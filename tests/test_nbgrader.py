@@ -1,0 +1,121 @@
+"""nbgrader's own commands on the course's configuration: our engine and our care behind them, its gradebook as ever."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from submissions import GOOD_DOUBLE, GOOD_PORTIONS, ROUNDED_PORTIONS, scores, write
+
+from autograder.course import Course
+from autograder.grade import grade_class
+from autograder.release import build_student_notebooks, generate
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture
+def nbgraders(tiny: Course, tmp_path: Path) -> Path:
+    """nbgrader's tree with a class handed in: good work, odd work, and files that stock nbgrader chokes on."""
+    root = tmp_path / "course"
+    root.mkdir()
+    shutil.copy(ROOT / "nbgrader_config.py", root)
+    generate(tiny, "cooking", root)
+    blank = build_student_notebooks(tiny, "cooking", tmp_path / "blank")[0]
+
+    def hand_in(student: str, **answers: str) -> Path:
+        return write(blank, root / "submitted" / student / "cooking" / "recipes.ipynb", **answers)
+
+    hand_in("good", portions=GOOD_PORTIONS, double="import sys\nprint('50 %', file=sys.stderr)\n" + GOOD_DOUBLE)
+    hand_in("blank")
+    hand_in("rounds", portions=ROUNDED_PORTIONS, double=GOOD_DOUBLE)
+    hand_in("exits", portions=GOOD_PORTIONS, double="import os\nos._exit(0)\n")
+    tampered = hand_in("tampered")
+    notebook = json.loads(tampered.read_text(encoding="utf-8"))
+    for cell in notebook["cells"]:
+        cell["metadata"].setdefault("tags", []).append("skip-execution")
+        if cell["metadata"].get("nbgrader", {}).get("grade"):
+            cell["source"], cell["metadata"]["nbgrader"]["points"] = "pass", 99
+    tampered.write_text(json.dumps(notebook), encoding="utf-8")
+    hand_in("pipe", portions=GOOD_PORTIONS)
+    os.mkfifo(root / "submitted" / "pipe" / "cooking" / "notes.txt")
+    linked = root / "submitted" / "link" / "cooking"
+    linked.mkdir(parents=True)
+    (linked / "recipes.ipynb").symlink_to(root / "source" / "cooking" / "recipes.ipynb")
+    hand_in("secrets", portions=GOOD_PORTIONS)
+    (root / "submitted" / "secrets" / "cooking" / "data.txt").symlink_to(root / "source" / "cooking" / "recipes.ipynb")
+    return root
+
+
+EXPECTED = {"good": 5, "blank": 0, "rounds": 3, "exits": 2, "tampered": 0, "pipe": 2, "link": 0, "secrets": 2}
+
+
+def nbgrader(root: Path, *words: str) -> str:
+    """Run a command of nbgrader's in its course folder; its output."""
+    command = [sys.executable, "-m", "nbgrader", *words]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout + done.stderr
+
+
+def gradebook(root: Path) -> Any:
+    from nbgrader.api import Gradebook
+
+    return Gradebook(f"sqlite:///{root / 'gradebook.db'}", "course")
+
+
+def test_autograde_gives_our_scores_and_our_care(nbgraders: Path, tiny: Course, tmp_path: Path) -> None:
+    log = nbgrader(nbgraders, "autograde", "cooking")
+    with gradebook(nbgraders) as book:
+        got = {s.student_id: s.score for s in book.assignment_submissions("cooking")}
+        assert not any(s.needs_manual_grade for s in book.assignment_submissions("cooking"))
+    assert got == EXPECTED
+    assert "link" in log
+    ours = grade_class(tiny, "cooking", nbgraders / "submitted", tmp_path / "ours")
+    assert scores(ours) == EXPECTED
+    copied = [p.name for p in (nbgraders / "autograded").rglob("*") if p.is_file()]
+    assert set(copied) == {"recipes.ipynb"}, "a submitted file other than the notebook was copied"
+
+
+def test_feedback_and_export_work_and_hide_the_hidden_tests(nbgraders: Path) -> None:
+    nbgrader(nbgraders, "autograde", "cooking")
+    nbgrader(nbgraders, "generate_feedback", "cooking")
+    page = (nbgraders / "feedback" / "rounds" / "cooking" / "recipes.html").read_text(encoding="utf-8")
+    assert "was the result rounded?" in page
+    assert "portions(1, 4)" not in page
+    nbgrader(nbgraders, "export")
+    table = (nbgraders / "grades.csv").read_text(encoding="utf-8")
+    assert "rounds" in table
+
+
+def test_a_persons_score_and_comment_survive_a_regrade(nbgraders: Path) -> None:
+    nbgrader(nbgraders, "autograde", "cooking", "--student=rounds")
+    with gradebook(nbgraders) as book:
+        book.find_grade("test_portions", "recipes", "cooking", "rounds").manual_score = 1
+        book.find_comment("portions", "recipes", "cooking", "rounds").manual_comment = "the idea is right"
+        book.db.commit()
+    nbgrader(nbgraders, "autograde", "cooking", "--student=rounds", "--force")
+    with gradebook(nbgraders) as book:
+        assert book.find_submission("cooking", "rounds").score == 4
+        comment = book.find_comment("portions", "recipes", "cooking", "rounds")
+        assert comment.comment == "the idea is right"
+
+
+def test_formgrader_can_grade_and_shows_the_class(nbgraders: Path) -> None:
+    """The call that formgrader's button makes, and the list that it shows."""
+    from autograder.gradebook import nbgrader_api, quiet
+
+    with quiet():
+        api = nbgrader_api(nbgraders)
+        assert api.autograde("cooking", "good")["success"]
+        listed = {row["student"]: row for row in api.get_submissions("cooking")}
+    assert set(listed) == set(EXPECTED)
+    assert listed["good"]["score"] == 5
+    assert listed["good"]["autograded"]
+    assert not listed["blank"]["autograded"]
