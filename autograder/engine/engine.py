@@ -16,11 +16,13 @@ from autograder.engine.limits import Limits
 from autograder.engine.processes import Child, EngineError, Warm
 from autograder.engine.warm import NO_WALLS, OUT_OF_MEMORY
 from autograder.execution import CellResult, Incident, Run
+from autograder.trees import shown
 
 ATTEMPTS = 8  # how often a notebook is started anew, without the cell that ended it
 GRACE = 3.0  # seconds beyond a limit before the process is ended from outside
 IDLE = 15.0  # seconds with neither a cell nor a test under way
 REPORT_BYTES = 32 * 2**20
+MOST_SHOWN = 300  # characters of an incident: they are shown in terminals and tables
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ class _Now:
     test: str = ""
     test_since: float = 0.0
     last: float = 0.0  # when anything was heard
+    began: bool = False  # whether the student's code may have run: from here on its process may say anything
     student_ended: bool = False
     judge_ended: bool = False
     student_gone: bool = False
@@ -135,6 +138,19 @@ class Engine:
 
     def _watch(self, job: Job, state: _State, student: Child, judge: Child, deadline: float) -> bool:
         now = _Now(last=time.monotonic())
+        try:
+            fate = self._follow(job, state, student, judge, now, deadline)
+        finally:
+            student_code, student_cpu = student.end()
+            judge_cpu = judge.end()[1]
+            state.cpu += student_cpu + judge_cpu
+        if student_code == NO_WALLS and not now.began:
+            raise EngineError("the sandbox could not be raised: see `autograder doctor`")
+        self._blame(fate, student_code, state, now)
+        return fate == "ended" or (len(state.tests) == len(job.tests) and not now.cell)
+
+    def _follow(self, job: Job, state: _State, student: Child, judge: Child, now: _Now, deadline: float) -> str:
+        """Hear what both report until something ends this attempt; says what."""
         watch = select.poll()
         hear = {student.report.fileno(): self._hear_student, judge.report.fileno(): self._hear_judge}
         for descriptor in (*hear, student.watch, judge.watch):
@@ -152,13 +168,7 @@ class Engine:
                     now.student_gone |= child is student
                     now.judge_gone |= child is judge
             fate = self._fate(now, deadline)
-        student_code, student_cpu = student.end()
-        judge_cpu = judge.end()[1]
-        state.cpu += student_cpu + judge_cpu
-        if student_code == NO_WALLS:
-            raise EngineError("the sandbox could not be raised: see `autograder doctor`")
-        self._blame(fate, student_code, state, now)
-        return fate == "ended" or (len(state.tests) == len(job.tests) and not now.cell)
+        return fate
 
     def _until(self, now: _Now, deadline: float) -> float:
         """The next moment at which something is overdue."""
@@ -191,14 +201,17 @@ class Engine:
         known = {item["id"] for item in job.items if item["kind"] == "cell"}
         for record in records:
             now.last = time.monotonic()
-            if "sandbox" in record:
+            if "sandbox" in record and not now.began:
                 raise EngineError(f"the sandbox could not be raised: {str(record['sandbox'])[:300]}")
+            now.began = True
+            name = record.get("started", record.get("id"))
             if record.get("ended"):
                 now.student_ended, now.cell = True, ""
-            elif record.get("started") in known:
-                now.cell, now.cell_since = str(record["started"]), time.monotonic()
-            elif record.get("id") in known:
-                name = str(record["id"])
+            elif type(name) is not str or name not in known:
+                continue
+            elif "started" in record:
+                now.cell, now.cell_since = name, time.monotonic()
+            else:
                 seconds = time.monotonic() - now.cell_since if now.cell == name else 0.0
                 now.cell = ""
                 result = state.cells.setdefault(name, _cell_result(name, record, seconds, self.limits))
@@ -298,7 +311,7 @@ def _cell_result(name: str, record: dict[str, Any], seconds: float, limits: Limi
 def _note_failure(state: _State, result: CellResult) -> None:
     kind = {"TimedOut": "timed out", "Crashed": "crashed", "MemoryError": "out of memory"}.get(result.error)
     if kind:
-        _note(state, Incident(result.id, kind, result.message or result.error))
+        _note(state, Incident(result.id, kind, shown(result.message or result.error, MOST_SHOWN)))
 
 
 def _note(state: _State, incident: Incident) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 START_SECONDS = 120.0
 END_SECONDS = 5.0
 MOST_READS = 64  # at one time, so that a flood cannot keep the reader
+MOST_UNREAD = 2 * 2**20  # bytes of one record: what is kept of a cell's output, escaped, is less
 
 
 class EngineError(Exception):
@@ -47,6 +48,8 @@ class Child:
             if not part or self.heard > limit:
                 return records, False
             *whole, self.unread = (self.unread + part).split(b"\n")
+            if len(self.unread) > MOST_UNREAD:
+                return records, False
             try:
                 found = [json.loads(line) for line in whole]
             except (ValueError, RecursionError):
