@@ -4,6 +4,8 @@
 - Width and height of every image, so that nothing jumps while the pictures load.
 - A quick question's choices (`<details><summary>choice</summary>`, then a text that opens with Yes or No) are marked
   as right or wrong, so that an opened choice shows which it is.
+- `arXiv:1706.03762` in running text becomes a link, and in a drawing, `<a data-chapter="attention">` one to the first
+  page of that chapter.
 - Chinese in running text is marked as such, for fonts and screen readers; where a run of it is a term of the glossary,
   its first use on a page links there.
 """
@@ -87,6 +89,32 @@ def glossary_terms(env: Any) -> dict[str, tuple[str, str]]:
     return terms
 
 
+def within(node: Any, *kinds: type) -> bool:
+    """Whether a node stands, however deep, in one of these kinds of node."""
+    while node is not None and not isinstance(node, kinds):
+        node = node.parent
+    return node is not None
+
+
+class ArxivLinks(SphinxPostTransform):
+    """Link the numbers of papers."""
+
+    default_priority = 940
+    number = re.compile(r"arXiv:(\d{4}\.\d{4,5})")
+
+    def run(self, **kwargs: Any) -> None:
+        for text in list(self.document.findall(nodes.Text)):
+            if self.number.search(text) and not within(text, nodes.reference, nodes.literal, nodes.FixedTextElement):
+                parts = self.number.split(text)  # text, number, text, number, text
+                pieces: list[nodes.Node] = []
+                for plain, number in zip(parts[::2], [*parts[1::2], ""], strict=True):
+                    pieces.append(nodes.Text(plain))
+                    if number:
+                        address = f"https://arxiv.org/abs/{number}"
+                        pieces.append(nodes.reference("", f"arXiv:{number}", refuri=address, internal=False))
+                text.parent.replace(text, pieces)
+
+
 class Chinese(SphinxPostTransform):
     """Mark runs of Chinese, and link the first use of a glossary term in each page."""
 
@@ -101,14 +129,9 @@ class Chinese(SphinxPostTransform):
                 text.parent.replace(text, list(self._pieces(text, terms)))
 
     def _untouched(self, text: nodes.Text) -> bool:
-        """Code, formulas and what is no text of the page stay as they are."""
-        within: Any = text.parent
-        while within is not None:
-            if isinstance(within, nodes.literal | nodes.literal_block | nodes.math | nodes.math_block | nodes.raw |
-                          nodes.comment | addnodes.index) or CHINESE in within.get("classes", []):  # fmt: skip
-                return True
-            within = within.parent
-        return False
+        """Code, formulas and what is no text of the page stay as they are, and so does what is marked already."""
+        kinds = nodes.literal, nodes.math, nodes.FixedTextElement, nodes.raw, nodes.comment, addnodes.index
+        return within(text, *kinds) or CHINESE in text.parent.get("classes", [])
 
     def _pieces(self, text: nodes.Text, terms: dict[str, tuple[str, str]]) -> Any:
         linkable = self._linkable(text)
@@ -127,13 +150,8 @@ class Chinese(SphinxPostTransform):
             yield nodes.Text(text[end:])
 
     def _linkable(self, text: nodes.Text) -> bool:
-        """In a paragraph or a table cell, and not within a link or a title."""
-        within: Any = text.parent
-        while within is not None and not isinstance(within, nodes.paragraph):
-            if isinstance(within, nodes.reference | nodes.title):
-                return False
-            within = within.parent
-        return within is not None
+        """In a paragraph (of a cell, a list…), and not within a link or a title."""
+        return within(text, nodes.paragraph) and not within(text, nodes.reference, nodes.title)
 
 
 SIZED = re.compile(r'<img ([^>]*) style="width: (\d+)px; height: (\d+)px;" />')
@@ -152,12 +170,22 @@ def finish_body(app: Sphinx, pagename: str, templatename: str, context: dict[str
     verdict = {"Yes": "right", "Right": "right", "No": "wrong", "Wrong": "wrong"}
     body = CHOICE.sub(lambda m: f'<details class="choice" data-verdict="{verdict[m[2]]}">{m[1]}', context["body"])
     body = SIZED.sub(r'<img \1 width="\2" height="\3" loading="lazy" />', body)
+    body = re.sub(r' data-chapter="(\w+)"', lambda m: chapter_link(app, context["pathto"], m[1]), body)
     # myst-nb names the summary of hidden code differently from what it shows.
     context["body"] = body.replace('<summary aria-label="Toggle hidden content">', "<summary>")
 
 
+def chapter_link(app: Sphinx, pathto: Any, chapter: str) -> str:
+    """The attribute that makes an `<a>` lead to a chapter's first page; nothing if the book has no such chapter."""
+    for docname in app.env.toctree_includes.get(app.config.root_doc, []):
+        if docname.startswith(f"chapters/{chapter}/"):
+            return f' href="{pathto(docname)}"'
+    return ""
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     app.add_post_transform(ImageSizes)
+    app.add_post_transform(ArxivLinks)
     app.add_post_transform(Chinese)
     app.connect("html-page-context", describe)
     app.connect("html-page-context", finish_body)
