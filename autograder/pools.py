@@ -16,6 +16,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from autograder.engine import sandbox
 from autograder.engine.engine import Engine, Job
 from autograder.engine.limits import Limits
 from autograder.engine.processes import EngineError
@@ -137,6 +138,7 @@ def local_pool(options: EngineOptions, workers: int | None = None) -> Iterator[P
         with ThreadPoolExecutor(count) as executor:
             yield Pool(executor, lambda task: run_without_walls(task, options.limits.notebook), count)
         return
+    sandbox.probe()
     engines = Engines(options)
     executor = ThreadPoolExecutor(count, thread_name_prefix="grading")
     try:
