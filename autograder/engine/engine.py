@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import select
 import shutil
 import socket
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from autograder.engine import sandbox
+from autograder.engine.keeper import NO_WALLS, OUT_OF_MEMORY
 from autograder.engine.limits import Limits
 from autograder.engine.processes import Child, EngineError, Warm
-from autograder.engine.warm import NO_WALLS, OUT_OF_MEMORY
 from autograder.execution import CellResult, Incident, Run
 from autograder.trees import shown
 
@@ -111,12 +114,10 @@ class Engine:
 
     def _attempt(self, job: Job, state: _State, deadline: float) -> bool:
         """Start both processes and watch them; True where everything that can be known is known."""
-        scratch = tempfile.mkdtemp(prefix="autograder-")
         pairs = [socket.socketpair() for _ in job.tests]
         plain = {
             "limits": self.limits.to_plain(),
             "done": list(state.tests),
-            "scratch": scratch,
             "walls": asdict(self.walls),
             "unsafe": self.unsafe,
             "hidden": self.hidden,
@@ -124,17 +125,15 @@ class Engine:
         }
         items = [i for i in job.items if i["id"] not in state.excluded]
         judged = {"given": job.given, "tests": job.tests, "names": job.names, "values": job.values}
-        try:
-            student = self.warm["student"].fork(plain | {"items": items}, [s for s, _ in pairs])
-            judge = self.warm["judge"].fork(plain | judged | {"files": []}, [j for _, j in pairs])
-        finally:
-            for pair in pairs:
-                for end in pair:
-                    end.close()
-        try:
+        with _scratch() as theirs, _scratch() as ours:
+            try:
+                student = self.warm["student"].fork(plain | {"items": items, "scratch": theirs}, [s for s, _ in pairs])
+                judge = self.warm["judge"].fork(plain | judged | {"scratch": ours}, [j for _, j in pairs])
+            finally:
+                for pair in pairs:
+                    for end in pair:
+                        end.close()
             return self._watch(job, state, student, judge, deadline)
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
 
     def _watch(self, job: Job, state: _State, student: Child, judge: Child, deadline: float) -> bool:
         now = _Now(last=time.monotonic())
@@ -229,7 +228,7 @@ class Engine:
                 now.judge_ended = True
             elif "started" in record:
                 now.test, now.test_since = str(record["started"]), time.monotonic()
-            elif record["error"] != "NotRun":
+            else:
                 seconds = time.monotonic() - now.test_since
                 result = _cell_result(str(record["id"]), record, seconds, self.limits)
                 state.tests.setdefault(result.id, result)
@@ -280,6 +279,21 @@ class Engine:
                 state.tests[name] = CellResult(name, "NotRun", text, "", 0.0)
             _note(state, Incident(missing[0], ended, text))
         return Run({**state.cells, **state.tests}, ended, tuple(state.incidents), state.cpu)
+
+
+@contextlib.contextmanager
+def _scratch() -> Iterator[str]:
+    """A folder for one process of one attempt; it goes, whatever was done in it to stay."""
+    folder = tempfile.mkdtemp(prefix="autograder-")
+    try:
+        yield folder
+    finally:
+        Path(folder).chmod(0o700)
+        for place, folders, _ in os.walk(folder):
+            for inside in (Path(place, name) for name in folders):
+                if not inside.is_symlink():
+                    inside.chmod(0o700)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _readable_now(child: Child) -> bool:

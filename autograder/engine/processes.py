@@ -18,6 +18,13 @@ END_SECONDS = 5.0
 MOST_READS = 64  # at one time, so that a flood cannot keep the reader
 MOST_UNREAD = 2 * 2**20  # bytes of one record: what is kept of a cell's output, escaped, is less
 
+# What a warm process is told of the grader's environment. The rest, passwords and tokens among it, must not even lie
+# in the memory of a process that becomes a student.
+INHERITED = (
+    "PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "PYTHONPATH",
+    "PYTHONHOME", "PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX", "MPLCONFIGDIR", "XDG_CACHE_HOME",
+)  # fmt: skip
+
 
 class EngineError(Exception):
     """The engine itself failed; nothing that a submission did."""
@@ -80,7 +87,7 @@ class Warm:
     def __init__(self, role: str, preload: Sequence[str]) -> None:
         ours, theirs = socket.socketpair()
         command = [sys.executable, "-m", "autograder.engine.warm", role, str(theirs.fileno()), ",".join(preload)]
-        environment = os.environ | {
+        environment = {name: os.environ[name] for name in INHERITED if name in os.environ} | {
             "MPLBACKEND": "Agg",
             "OMP_NUM_THREADS": "1",
             "OPENBLAS_NUM_THREADS": "1",

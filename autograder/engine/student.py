@@ -46,9 +46,9 @@ class time_limit:  # noqa: N801  used like a function
         self.cpu, self.wall = cpu, wall
 
     def __enter__(self) -> None:
-        if signal.getsignal(signal.SIGPROF) is not _time_is_up:  # honest code may have changed it
-            signal.signal(signal.SIGPROF, _time_is_up)
-            signal.signal(signal.SIGALRM, _time_is_up)
+        for number in (signal.SIGPROF, signal.SIGALRM):
+            if signal.getsignal(number) is not _time_is_up:  # honest code may have changed it
+                signal.signal(number, _time_is_up)
         signal.setitimer(signal.ITIMER_PROF, self.cpu, 1.0)
         signal.setitimer(signal.ITIMER_REAL, self.wall, 1.0)
 
@@ -132,6 +132,7 @@ def run_cell(shell: Any, source: str, limits: Limits) -> dict[str, str]:
                 failed = result.error_before_exec or result.error_in_exec
             if failed is not None:
                 error, message = type(failed).__name__, text_of(failed)
+            result = failed = shell.last_execution_result = None  # an error holds on to all that its frames held
         except TookTooLong as late:
             error, message = "TookTooLong", f"this cell took {late}: is there a loop that does not end?"
         except BaseException as raised:
@@ -547,10 +548,17 @@ def _tell(report: socket.socket, record: dict[str, Any]) -> None:
     report.sendall(json.dumps(record).encode("ascii") + b"\n")
 
 
+def _set_memory_aside(limits: Limits) -> None:
+    """Let no collector of a snapshot's touch, and so copy, what is there by now; garbage first, or it would stay."""
+    with contextlib.suppress(TookTooLong), time_limit(limits.call_cpu, limits.cell):
+        gc.collect()
+    gc.freeze()
+
+
 def _let_a_snapshot_answer(
     connection: socket.socket, limits: Limits, namespace: dict[str, Any], scratch: Path, report: socket.socket
 ) -> None:
-    gc.freeze()
+    _set_memory_aside(limits)
     pid = os.fork()
     if pid == 0:
         report.close()
