@@ -57,11 +57,9 @@ class Peer:
     def answer(self, request: dict[str, Any], decoder: Decoder) -> None:
         encoder = self.encoder()
         try:
-            reply = self.serve_into(request, decoder, encoder)
+            send(self.connection, self.serve_into(request, decoder, encoder), encoder.buffers)
         except WireError as error:
-            encoder = self.encoder()
-            reply = {"wire": str(error)}
-        send(self.connection, reply, encoder.buffers)
+            send(self.connection, {"wire": str(error)}, [])
 
     def serve_into(self, request: dict[str, Any], decoder: Decoder, encoder: Encoder) -> dict[str, Any]:
         raise NotImplementedError

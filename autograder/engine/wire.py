@@ -7,7 +7,10 @@ in bytes, depth and number of items, and the decoder builds exact built-in and n
 
 from __future__ import annotations
 
+import array
 import collections
+import decimal
+import fractions
 import json
 import math
 import re
@@ -26,6 +29,10 @@ FRAME = struct.Struct("<II")  # bytes of JSON, number of buffers
 LENGTH = struct.Struct("<Q")
 DTYPES = re.compile(r"[<>|=]?(?:b1|[iu][1248]|f(?:2|4|8|12|16)|c(?:8|16|24|32)|[SU]\d{1,7}|[mM]8(?:\[\w+\])?)")
 SAFE_INT = 2**53
+# What building a value raises where it does not fit its own description.
+MISFITS = (
+    ValueError, TypeError, LookupError, ArithmeticError, MemoryError, AttributeError, RuntimeError, ImportError,
+)  # fmt: skip
 
 
 class WireError(Exception):
@@ -141,6 +148,9 @@ _PLAIN: dict[type, _Plain] = {
     bytearray: lambda e, v, d: ["ba", e.buffer(bytes(v))],
     memoryview: lambda e, v, d: ["b", e.buffer(v.tobytes())],
     complex: lambda e, v, d: ["c", repr(v.real), repr(v.imag)],
+    fractions.Fraction: lambda e, v, d: ["q", *e.items((v.numerator, v.denominator), d)],
+    decimal.Decimal: lambda e, v, d: ["z", str(v)],
+    array.array: lambda e, v, d: ["l", e.items(v.tolist(), d)],
     slice: lambda e, v, d: ["sl", *e.items((v.start, v.stop, v.step), d)],
     range: lambda e, v, d: ["r", v.start, v.stop, v.step],
     type(...): lambda e, v, d: ["el"],
@@ -187,7 +197,7 @@ class Decoder:
             return build(self, item, depth + 1)
         except WireError:
             raise
-        except (ValueError, TypeError, IndexError, KeyError, OverflowError, MemoryError, AttributeError) as error:
+        except MISFITS as error:
             raise WireError(f"a value that does not fit its own description ({type(error).__name__})") from None
 
     def items(self, values: list[Any], depth: int) -> list[Any]:
@@ -211,7 +221,14 @@ def _shape(numbers: Any) -> tuple[int, ...]:
 
 def _array(d: Decoder, item: list[Any], depth: int) -> Any:
     dtype, shape = _dtype(item[1]), _shape(item[2])
+    if dtype.kind == "b":
+        return _booleans(d.buffers[item[3]]).reshape(shape)
     return np.frombuffer(d.buffers[item[3]], dtype=dtype).reshape(shape).copy()
+
+
+def _booleans(raw: bytes) -> Any:
+    """A byte that is neither 0 nor 1 would be true in one operation and false in another."""
+    return np.frombuffer(raw, dtype=np.uint8) != 0
 
 
 def _object_array(d: Decoder, item: list[Any], depth: int) -> Any:
@@ -224,7 +241,8 @@ def _object_array(d: Decoder, item: list[Any], depth: int) -> Any:
 
 
 def _scalar(d: Decoder, item: list[Any], depth: int) -> Any:
-    return np.frombuffer(d.buffers[item[2]], dtype=_dtype(item[1]), count=1)[0]
+    dtype, raw = _dtype(item[1]), d.buffers[item[2]]
+    return _booleans(raw)[0] if dtype.kind == "b" else np.frombuffer(raw, dtype=dtype, count=1)[0]
 
 
 _TORCH_DTYPES = frozenset({
@@ -247,9 +265,10 @@ def _tensor(d: Decoder, item: list[Any], depth: int) -> Any:
     dtype, shape = _torch_dtype(item[1]), _shape(item[2])
     raw = d.buffers[item[3]]
     if raw:
-        tensor = torch.frombuffer(bytearray(raw), dtype=torch.uint8).view(dtype).reshape(shape).clone()
+        flat = torch.frombuffer(bytearray(raw), dtype=torch.uint8)
+        tensor = (flat.ne(0) if dtype == torch.bool else flat.view(dtype)).reshape(shape).clone()
     else:
-        tensor = torch.empty(shape, dtype=dtype)
+        tensor = torch.zeros(0, dtype=dtype).reshape(shape)  # never `empty`: it would show what lay in our memory
     if item[6] and (dtype.is_floating_point or dtype.is_complex):
         tensor = torch.nn.Parameter(tensor, requires_grad=bool(item[4]))
     elif item[4]:
@@ -272,6 +291,8 @@ _BUILD: dict[str, _Build] = {
     "i": lambda d, i, n: int(i[1], 16),
     "f": lambda d, i, n: float(i[1]),
     "c": lambda d, i, n: complex(float(i[1]), float(i[2])),
+    "q": lambda d, i, n: fractions.Fraction(*(int(part) for part in d.items(i[1:3], n))),
+    "z": lambda d, i, n: decimal.Decimal(str(i[1])),
     "sl": lambda d, i, n: slice(*d.items(i[1:4], n)),
     "r": lambda d, i, n: range(int(i[1]), int(i[2]), int(i[3])),
     "el": lambda d, i, n: ...,
