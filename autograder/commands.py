@@ -102,6 +102,20 @@ def check(
 
 
 @app.command()
+def update(
+    mine: Annotated[Path, typer.Argument(help="Your notebook, with your answers; it is rewritten")],
+    new: Annotated[Path, typer.Argument(help="The newer version, as you downloaded it")],
+) -> None:
+    """Take a newer version of an exercise notebook without losing your answers; the old file is kept."""
+    from autograder.update import update as update_notebook
+
+    with one_line_errors():
+        notes = update_notebook(mine, new)
+    for note in notes:
+        typer.echo(note)
+
+
+@app.command()
 def grade(
     folder: Annotated[
         Path,
