@@ -2,8 +2,9 @@
 
 - `<meta name="description">`: the page's first paragraph, or `html_meta: description` in its front matter.
 - Width and height of every image, so that nothing jumps while the pictures load.
-- A quick question's choices (`<details><summary>choice</summary>`, then a text that opens with Yes or No) are marked
-  as right or wrong, so that an opened choice shows which it is.
+- A quick question's choices (one `<details><summary>choice</summary>` after another) are marked as right where the
+  answer opens with Yes, and as wrong where it does not, so that an opened choice shows which it is.
+- The glossary's terms are sorted by their English.
 - `arXiv:1706.03762` in running text becomes a link, and in a drawing, `<a data-chapter="attention">` one to the first
   page of that chapter.
 - Chinese in running text is marked as such, for fonts and screen readers; where a run of it is a term of the glossary,
@@ -155,7 +156,17 @@ class Chinese(SphinxPostTransform):
 
 
 SIZED = re.compile(r'<img ([^>]*) style="width: (\d+)px; height: (\d+)px;" />')
-CHOICE = re.compile(r"<details>(\s*<summary>(?:(?!</summary>).)*</summary>\s*<p>(Yes|Right|No|Wrong)\b)", re.DOTALL)
+CHOICES = re.compile(r"(?:<details>\s*<summary>(?:(?!<details).)*?</details>\s*)+", re.DOTALL)
+CHOICE = re.compile(r"<details>(\s*<summary>(?:(?!</summary>).)*</summary>\s*<p>(?:(Yes|Right)\b)?)", re.DOTALL)
+
+
+def mark_choices(group: re.Match[str]) -> str:
+    """The choices of one question, each with its verdict; doors that hold no right answer are left alone."""
+    found = CHOICE.findall(group[0])
+    if not any(right for _, right in found):
+        return group[0]
+    verdict = {True: "right", False: "wrong"}
+    return CHOICE.sub(lambda m: f'<details class="choice" data-verdict="{verdict[bool(m[2])]}">{m[1]}', group[0])
 
 
 def finish_body(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: object) -> None:
@@ -167,12 +178,18 @@ def finish_body(app: Sphinx, pagename: str, templatename: str, context: dict[str
     """
     if "body" not in context:
         return
-    verdict = {"Yes": "right", "Right": "right", "No": "wrong", "Wrong": "wrong"}
-    body = CHOICE.sub(lambda m: f'<details class="choice" data-verdict="{verdict[m[2]]}">{m[1]}', context["body"])
+    body = CHOICES.sub(mark_choices, context["body"])
     body = SIZED.sub(r'<img \1 width="\2" height="\3" loading="lazy" />', body)
     body = re.sub(r' data-chapter="(\w+)"', lambda m: chapter_link(app, context["pathto"], m[1]), body)
     # myst-nb names the summary of hidden code differently from what it shows.
     context["body"] = body.replace('<summary aria-label="Toggle hidden content">', "<summary>")
+
+
+def sort_glossary(app: Sphinx, doctree: nodes.document) -> None:
+    """By the English alone, in which `attention` stands before `attention weights`."""
+    for glossary in doctree.findall(addnodes.glossary):
+        for terms in glossary.findall(nodes.definition_list):
+            terms.children.sort(key=lambda item: item[0].astext().split("·")[0].strip().lower())
 
 
 def chapter_link(app: Sphinx, pathto: Any, chapter: str) -> str:
@@ -187,6 +204,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_post_transform(ImageSizes)
     app.add_post_transform(ArxivLinks)
     app.add_post_transform(Chinese)
+    app.connect("doctree-read", sort_glossary)
     app.connect("html-page-context", describe)
     app.connect("html-page-context", finish_body)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
