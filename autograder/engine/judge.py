@@ -29,7 +29,7 @@ import numpy as np
 from autograder.engine import streams
 from autograder.engine.limits import Limits
 from autograder.engine.peer import Peer, error_names, text_of
-from autograder.engine.wire import Decoder, Encoder, WireError
+from autograder.engine.wire import Decoder, Encoder, WireError, named_tuple
 
 TEXT = 20_000  # characters of a message
 LATER = 1.0  # seconds that the student's own clock has to speak first
@@ -71,7 +71,7 @@ class StudentSide(Peer):
 
     # References out.
 
-    def refer(self, value: Any) -> list[Any]:
+    def refer(self, value: Any, encoder: Encoder, depth: int) -> list[Any]:
         if type(value) is Handle:
             return ["h", _secret(value).number]
         if type(value) is Name:
@@ -81,18 +81,17 @@ class StudentSide(Peer):
         if isinstance(value, np.random.Generator):
             self.keyed[f"rng{id(value)}"] = value
             bits = value.bit_generator
-            return ["rng", f"rng{id(value)}", type(bits).__name__, self.encoder().encode(bits.state)]
+            return ["rng", f"rng{id(value)}", type(bits).__name__, encoder.encode(bits.state, depth)]
         if isinstance(value, random.Random):
             self.keyed[f"prng{id(value)}"] = value
-            return ["prng", f"prng{id(value)}", self.encoder().encode(value.getstate())]
+            return ["prng", f"prng{id(value)}", encoder.encode(value.getstate(), depth)]
         if isinstance(value, PurePath):
             return self._path(Path(value))
         if _is_torch_object(value) and self._pickles(value):
             return ["pk", self._pickle(value)]
         if dataclasses.is_dataclass(value) and not isinstance(value, type) and type(value).__name__ in self.given:
-            encoder = self.encoder()
             fields = [f.name for f in dataclasses.fields(value) if f.init]
-            return ["dc", type(value).__name__, [[name, encoder.encode(getattr(value, name))] for name in fields]]
+            return ["dc", type(value).__name__, [[n, encoder.encode(getattr(value, n), depth)] for n in fields]]
         if isinstance(value, collections.abc.Iterator):
             return ["it", self._lend(value)]
         if isinstance(value, types.FunctionType | types.BuiltinFunctionType | types.MethodType | type):
@@ -143,6 +142,8 @@ class StudentSide(Peer):
                 if isinstance(known, type) and dataclasses.is_dataclass(known):
                     return self._dataclass(known, {str(k): decoder.decode(v, depth) for k, v in fields})
                 return Handle(self, number, name[:80], "o", self.calling)
+            case ["np", str(name), list(values)]:
+                return named_tuple(self.given.get(name), decoder.items(values, depth))
             case ["m"]:
                 return METHOD
             case ["Tg", int(number), list(tensor)]:

@@ -21,7 +21,7 @@ class Peer:
 
     # What a subclass provides.
 
-    def refer(self, value: Any) -> list[Any]:
+    def refer(self, value: Any, encoder: Encoder, depth: int) -> list[Any]:
         raise WireError(f"a {type(value).__name__} does not cross")
 
     def resolve(self, item: list[Any], decoder: Decoder, depth: int) -> Any:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import collections.abc
 import contextlib
 import dataclasses
+import functools
 import gc
 import io
 import itertools
@@ -19,8 +20,10 @@ import pickle
 import select
 import signal
 import socket
+import subprocess
 import sys
 import tempfile
+import threading
 import types
 from collections.abc import Callable
 from pathlib import Path
@@ -30,7 +33,7 @@ import numpy as np
 
 from autograder.engine.limits import Limits
 from autograder.engine.peer import Peer, error_names, text_of
-from autograder.engine.wire import Decoder, Encoder, WireError
+from autograder.engine.wire import Decoder, Encoder, WireError, named_tuple
 
 GRACE = 0.2  # seconds for a snapshot to leave after its test
 
@@ -116,8 +119,20 @@ def make_shell() -> Any:
         )
     InteractiveShell._instance = shell
     quiet: Callable[..., None] = lambda *a, **k: None  # noqa: E731
+    shell.enable_gui = quiet
+    shell.system = functools.partial(_run_command, shell)
     shell.showtraceback = shell.showsyntaxerror = shell.showindentationerror = shell._showtraceback = quiet
     return shell
+
+
+def _run_command(shell: Any, command: str) -> None:
+    """`!command`, with its output in the cell; IPython's own way needs a terminal."""
+    done = subprocess.run(
+        ["/bin/sh", "-c", shell.var_expand(command, depth=1)],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
+    )  # fmt: skip
+    print(done.stdout.decode("utf-8", "replace"), end="")
+    shell.user_ns["_exit_code"] = done.returncode
 
 
 def run_cell(shell: Any, source: str, limits: Limits) -> dict[str, str]:
@@ -158,10 +173,12 @@ class JudgeSide(Peer):
         self.numbers = itertools.count(1)
         self.borrowed: list[list[tuple[Any, str, Any]]] = []
         self.pickled: list[Any] = []
+        self.classes: set[type] = set()  # those that the judge has made objects of
+        self.one_at_a_time = threading.RLock()  # threads of an answer may all use what they were lent
 
     # References out: objects that stay here.
 
-    def refer(self, value: Any) -> list[Any]:
+    def refer(self, value: Any, encoder: Encoder, depth: int) -> list[Any]:
         for kind in (_Callback, _RemoteIterator, _RemoteObject):
             if type(value) is kind:
                 return ["back", value._number]
@@ -173,9 +190,8 @@ class JudgeSide(Peer):
             traits += "o"
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
             fields = [[f.name, getattr(value, f.name, None)] for f in dataclasses.fields(value)]
-            encoder = self.encoder()
             if all(_is_simple(v) for _, v in fields):
-                return ["dc", type(value).__name__, [[n, encoder.encode(v)] for n, v in fields], number]
+                return ["dc", type(value).__name__, [[n, encoder.encode(v, depth)] for n, v in fields], number]
         return ["h", number, type(value).__name__, traits]
 
     def keep(self, value: Any) -> int:
@@ -203,6 +219,8 @@ class JudgeSide(Peer):
             case ["pk", int(number)]:
                 self.borrowed[-1].append((number, "pickled", self.pickled[number]))
                 return self.pickled[number]
+            case ["np", str(name), values]:
+                return named_tuple(self.namespace.get(name), decoder.items(values, depth))
             case ["dc", str(name), fields]:
                 return self.namespace[name](**{str(key): decoder.decode(value, depth) for key, value in fields})
             case ["rng", key, str(kind), state]:
@@ -270,6 +288,8 @@ class JudgeSide(Peer):
             _requires_grad(self, key, _dig(args, kwargs, place))
         match request["op"]:
             case "call":
+                if isinstance(target, type) and issubclass(target, CONTAINERS):
+                    self.classes.add(target)
                 return target(*args, **kwargs)
             case "value":
                 return target
@@ -331,13 +351,18 @@ class _GradEncoder(Encoder):
     def _other(self, value: Any, depth: int) -> Any:
         if type(value) is _Method:
             return ["m"]
+        if type(value) in self.side.classes:  # it has methods of its own: not the plain list or dict that it is, too
+            return self.side.refer(value, self, depth)
         return super()._other(value, depth)
 
-    def _tensor(self, tensor: Any, torch: Any) -> Any:
-        item = super()._tensor(tensor, torch)
+    def _tensor(self, tensor: Any, torch: Any, depth: int) -> Any:
+        item = super()._tensor(tensor, torch, depth)
         if tensor.requires_grad and tensor.grad_fn is not None and item[0] == "T":
             return ["Tg", self.side.keep(tensor), item]
         return item
+
+
+CONTAINERS = (dict, list, set, tuple)
 
 
 class _Method:
@@ -445,6 +470,10 @@ class _Lent:
         self._number = number
 
     def _ask(self, op: str, *args: Any, **kwargs: Any) -> Any:
+        with self._side.one_at_a_time:
+            return self._exchange(op, args, kwargs)
+
+    def _exchange(self, op: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         encoder = self._side.encoder()
         message = {"op": op, "on": self._number, "args": encoder.encode(args), "kwargs": encoder.encode(kwargs)}
         reply, decoder = self._side.request(message, encoder)

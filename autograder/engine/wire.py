@@ -42,7 +42,7 @@ class WireError(Exception):
 class Encoder:
     """Turns one value into JSON and buffers. `refer` gives what to send for an object without a plain form."""
 
-    def __init__(self, refer: Callable[[Any], list[Any]], limit: int) -> None:
+    def __init__(self, refer: Callable[[Any, Encoder, int], list[Any]], limit: int) -> None:
         self.refer = refer
         self.limit = limit
         self.buffers: list[bytes] = []
@@ -77,25 +77,31 @@ class Encoder:
         if isinstance(value, np.ndarray):
             return self._array(np.asarray(value), depth)
         if isinstance(value, np.generic):
-            return ["n", value.dtype.str, self.buffer(value.tobytes())] if _sendable(value.dtype) else self.refer(value)
+            if not _sendable(value.dtype):
+                return self.refer(value, self, depth)
+            return ["n", value.dtype.str, self.buffer(value.tobytes())]
         if isinstance(value, np.dtype) and _sendable(value):
             return ["dt", value.str]
         if isinstance(value, type) and issubclass(value, np.generic) and _sendable(np.dtype(value)):
             return ["nt", np.dtype(value).str]
+        if isinstance(value, type) and value in _TYPES:
+            return ["bt", value.__name__]
         torch = sys.modules.get("torch")
         if torch is not None:
             if isinstance(value, torch.Tensor):
-                return self._tensor(value, torch)
+                return self._tensor(value, torch, depth)
             if isinstance(value, torch.dtype):
                 return ["td", str(value).removeprefix("torch.")]
             if isinstance(value, torch.device):
                 return ["tv", str(value)]
             if isinstance(value, torch.Size):
                 return ["ts", [int(n) for n in value]]
+        if isinstance(value, tuple) and hasattr(value, "_fields"):
+            return ["np", type(value).__name__, self.items(tuple.__iter__(value), depth)]
         for base, encode in _SUBCLASSES:
             if isinstance(value, base):
                 return encode(self, value, depth)
-        return self.refer(value)
+        return self.refer(value, self, depth)
 
     def items(self, values: Any, depth: int) -> list[Any]:
         return [self.encode(value, depth) for value in values]
@@ -104,13 +110,13 @@ class Encoder:
         if array.dtype == object:
             return ["ao", list(array.shape), self.items(array.ravel().tolist(), depth)]
         if not _sendable(array.dtype):
-            return self.refer(array)
+            return self.refer(array, self, depth)
         return ["a", array.dtype.str, list(array.shape), self.buffer(np.ascontiguousarray(array).tobytes())]
 
-    def _tensor(self, tensor: Any, torch: Any) -> Any:
+    def _tensor(self, tensor: Any, torch: Any, depth: int) -> Any:
         data = tensor.detach().cpu()
         if data.is_sparse or data.is_quantized:
-            return self.refer(tensor)
+            return self.refer(tensor, self, depth)
         data = data.contiguous().resolve_conj().resolve_neg()
         raw = data.flatten().view(torch.uint8).numpy().tobytes() if data.numel() else b""
         grad = tensor.grad if tensor.is_leaf and tensor.grad is not None else None
@@ -120,9 +126,14 @@ class Encoder:
             list(data.shape),
             self.buffer(raw),
             bool(tensor.requires_grad),
-            self._tensor(grad, torch) if grad is not None else None,
+            self._tensor(grad, torch, depth) if grad is not None else None,
             isinstance(tensor, torch.nn.Parameter),
         ]
+
+
+# Types that a test passes as data, say for a dtype.
+_TYPES = frozenset({bool, int, float, complex, str, bytes, list, tuple, dict, set, frozenset, object})
+_TYPE = {kind.__name__: kind for kind in _TYPES}
 
 
 def _is_clean(text: str) -> bool:
@@ -174,6 +185,13 @@ _SUBCLASSES: tuple[tuple[type, _Plain], ...] = (
     (set, lambda e, v, d: ["s", e.items(set.__iter__(v), d)]),
     (frozenset, lambda e, v, d: ["fs", e.items(frozenset.__iter__(v), d)]),
 )
+
+
+def named_tuple(kind: Any, values: list[Any]) -> Any:
+    """As `kind` has it where that is a class of named tuples; a plain tuple elsewhere."""
+    if isinstance(kind, type) and issubclass(kind, tuple) and len(getattr(kind, "_fields", ())) == len(values):
+        return tuple.__new__(kind, values)
+    return tuple(values)
 
 
 class Decoder:
@@ -303,6 +321,7 @@ _BUILD: dict[str, _Build] = {
     "n": _scalar,
     "dt": lambda d, i, n: _dtype(i[1]),
     "nt": lambda d, i, n: _dtype(i[1]).type,
+    "bt": lambda d, i, n: _TYPE[i[1]],
     "T": _tensor,
     "td": lambda d, i, n: _torch_dtype(i[1]),
     "tv": lambda d, i, n: __import__("torch").device(str(i[1])),
