@@ -237,6 +237,21 @@ def test_first_page_leads_into_each_chapter(book):
     assert f"url={TOC['root']}.html" in (book / "index.html").read_text(encoding="utf-8")
 
 
+def test_printed_lines_stay_whole(monkeypatch):
+    """Pieces of a stream are joined as they came, also where a piece ends within a line."""
+    monkeypatch.syspath_prepend(ROOT / "chapters" / "extensions")
+    import whole_lines
+
+    def stream(name, text):
+        return {"output_type": "stream", "name": name, "text": text}
+
+    picture = {"output_type": "display_data"}
+    pieces = [stream("stdout", "3"), picture, stream("stderr", "hm"), stream("stdout", " x clean\n1 x ne"),
+              stream("stdout", "w\n")]  # fmt: skip
+    joined = whole_lines.join_streams(pieces)
+    assert joined == [stream("stdout", "3 x clean\n1 x new\n"), picture, stream("stderr", "hm")]
+
+
 # ---------- the panel's links, with and without a public address ----------
 
 CONF = """
