@@ -214,14 +214,14 @@ REQUESTS = {
     "the callback as its own argument": asked("call", args="['back', 1]"),
     "a set": asked("set", args="'x', 1"),
     "a value": asked("value", "'np'"),
-    "an iterator's next, of a function": asked("next"),
 }
 
 
-def test_requests_to_the_judge(gallery: Gallery) -> None:
+@pytest.mark.parametrize("exercise", ["apply", "running"])
+def test_requests_to_the_judge(gallery: Gallery, exercise: str) -> None:
     """What an answer asks of the judge while the judge waits for it: all are refused, and nothing is learnt."""
     lines = "".join(f"        {name!r}: {request},\n" for name, request in REQUESTS.items())
-    answer = f"def apply(function, items):\n    requests = {{\n{lines}    }}\n" + '''
+    answer = f"def {exercise}(lent, items=()):\n    requests = {{\n{lines}    }}\n" + '''
     side = found("side")
     for name, request in requests.items():
         side.connection.sendall(frame_of(request))
@@ -229,8 +229,8 @@ def test_requests_to_the_judge(gallery: Gallery) -> None:
         if "value" in answer: raise LookupError(name + " was answered: " + repr(answer))
     raise LookupError("all refused")
 '''
-    outcome = gallery.run({"area": GOOD["area"], "apply": answer}, before=FIND)
-    assert outcome.messages["apply"] == "LookupError: all refused"
+    outcome = gallery.run({"area": GOOD["area"], exercise: answer}, before=FIND)
+    assert outcome.messages[exercise] == "LookupError: all refused"
     assert outcome.earned == AREA
 
 
@@ -243,7 +243,8 @@ ODD_CALLS = {
 @pytest.mark.parametrize("name", ODD_CALLS)
 def test_calls_of_a_callback_on_objects_of_the_student(gallery: Gallery, name: str) -> None:
     """The judge asks back, of objects that were never there; it waits no longer than it would for anything."""
-    answer = "def apply(function, items):\n    " + f"found('side').connection.sendall(frame_of({ODD_CALLS[name]}))\n    return 5\n"
+    act = f"found('side').connection.sendall(frame_of({ODD_CALLS[name]}))"
+    answer = f"def apply(function, items):\n    {act}\n    return 5\n"
     outcome = gallery.run({"area": GOOD["area"], "apply": answer}, before=FIND)
     assert outcome.earned == AREA, outcome.messages
 
@@ -389,25 +390,23 @@ def test_files_come_back_inside_the_folder_that_was_lent(gallery: Gallery) -> No
         assert "lies elsewhere" in result.message, result
 
 
-def test_an_endless_answer_fills_no_memory_of_the_judge(gallery: Gallery) -> None:
-    """Each item is far below the limit of one message; together they are not."""
-    answer = code("""
-        def f():
-            while True:
-                yield bytes(20_000_000)
-    """)
-    result = gallery.judge(answer, "everything = list(f())\n")
-    assert result.error in ("MemoryError", "WrongType", "TimedOut"), result
+HOARDS = {
+    "an endless answer": (
+        "def f():\n    while True: yield bytes(20_000_000)\n",
+        "everything = list(f())\n",
+    ),
+    "a callback that keeps what it is given": (
+        "def f(keep):\n    while True: keep(bytes(20_000_000))\n",
+        "kept = []\nf(lambda item: kept.append(item))\n",
+    ),
+}
 
 
-def test_a_callback_that_keeps_its_arguments_fills_no_memory_of_the_judge(gallery: Gallery) -> None:
-    answer = code("""
-        def f(keep):
-            while True:
-                keep(bytes(20_000_000))
-    """)
-    result = gallery.judge(answer, "kept = []\nf(lambda item: kept.append(item))\n")
-    assert not result.passed
+@pytest.mark.parametrize("name", HOARDS)
+def test_no_answer_fills_the_memory_of_the_judge(patient: Gallery, name: str) -> None:
+    """Each value is far below the limit of one message; together they are not, and time enough there is."""
+    result = patient.judge(*HOARDS[name])
+    assert "MemoryError" in result.error + result.message, result
 
 
 def test_a_huge_answer_says_what_is_wrong_with_it(gallery: Gallery) -> None:
