@@ -24,6 +24,7 @@ CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
             "--disable-component-update", "--disable-sync"]  # fmt: skip
 TOC = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
 PAGES = [TOC["root"], *(page["file"] for part in TOC["parts"] for page in part["chapters"])]
+MADE_BY_SPHINX = ["search", "genindex"]
 FIGURES = sorted(path.stem for path in ASSETS.glob("*-*.js"))  # a figure's script is named after its element
 FIGURE = ", ".join(FIGURES)
 LIVE = "[data-ready]"  # what a figure carries once its script has built it
@@ -302,7 +303,7 @@ def test_panel_with_a_public_address(panel):
 # ---------- in a browser ----------
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", [*PAGES, *MADE_BY_SPHINX])
 def test_page_loads_in_peace(page, site, name):
     """No error in the console, no failed request, no request to another machine, few bytes."""
     errors, outside, failed, weights = [], [], [], {}
@@ -322,12 +323,13 @@ def test_page_loads_in_peace(page, site, name):
     assert not errors, errors
     assert not outside, f"requests to other machines: {outside}"
     assert not failed, f"missing files: {failed}"
-    light = {url: size for url, size in weights.items() if "/mathjax/" not in url}  # comes when a formula is in sight
+    # MathJax comes when a formula is in sight; the search index grows with the book, and only the search page has it.
+    light = {url: size for url, size in weights.items() if not re.search("/mathjax/|/searchindex", url)}
     assert len(light) >= 5
     assert sum(light.values()) <= BUDGET, f"{sum(light.values())} bytes: {light}"
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", [*PAGES, *MADE_BY_SPHINX])
 def test_page_is_accessible(page, site, name):
     """axe-core finds nothing, in the light and in the dark, with every door open."""
     from axe_playwright_python.sync_playwright import Axe
@@ -375,7 +377,7 @@ def test_code_is_legible(page, site, theme):
     assert not {pair: ratio for pair, ratio in found.items() if ratio < 4.5}
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", [*PAGES, *MADE_BY_SPHINX])
 def test_page_fits_a_phone(phone, site, name):
     """Nothing is wider than 390 px, doors open or closed; what is wider by nature scrolls within itself."""
     open_page(phone, site, name)
@@ -561,12 +563,6 @@ def test_figures_answer_to_the_mouse(page, site, name):
             page.mouse.move(box["x"] + box["width"] * (0.2 if share > 0.5 else 0.8), height, steps=4)
             page.mouse.up()
             assert figure.evaluate(SHOWN) != before, f"{tag}: a slider did not move"
-        for kind in ["radio", "checkbox"]:
-            control = figure.locator(f"input[type={kind}]:not(:checked):visible")
-            if control.count():
-                before = figure.evaluate(SHOWN)
-                figure.locator("label").filter(has=page.locator(f"input[type={kind}]:not(:checked)")).first.click()
-                assert figure.evaluate(SHOWN) != before, f"{tag}: a {kind} did not answer to a click"
         answers = []
         buttons = figure.locator("button:visible")
         for index in range(buttons.count()):
@@ -576,6 +572,12 @@ def test_figures_answer_to_the_mouse(page, site, name):
             buttons.nth(index).click()
             answers.append(figure.evaluate(SHOWN) != before)
         assert not answers or any(answers), f"{tag}: no button answered to a click"
+        for kind in ["radio", "checkbox"]:
+            control = figure.locator(f"input[type={kind}]:not(:checked):visible")
+            if control.count():
+                before = figure.evaluate(SHOWN)
+                figure.locator("label").filter(has=page.locator(f"input[type={kind}]:not(:checked)")).first.click()
+                assert figure.evaluate(SHOWN) != before, f"{tag}: a {kind} did not answer to a click"
 
 
 def test_attention_map_previews_on_hover(page, site):
