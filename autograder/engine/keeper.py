@@ -218,7 +218,8 @@ def _raise_walls(job: dict[str, Any], limits: Limits, uid: int) -> Path:
     if not walls.namespaces and walls.landlock:
         sandbox.landlock(walls.landlock, str(scratch))
     if walls.seccomp:
-        sandbox.install_filter(namespaces=bool(walls.namespaces))
+        kept_in = bool(walls.namespaces) or walls.landlock >= sandbox.SCOPED_SINCE
+        sandbox.install_filter(namespaces=bool(walls.namespaces), signals=not kept_in)
     return scratch
 
 

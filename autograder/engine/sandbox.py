@@ -24,10 +24,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autograder.engine.limits import MIB, Limits
-
-CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC = 0x00020000, 0x02000000, 0x04000000, 0x08000000
-CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x10000000, 0x20000000, 0x40000000
-APART = CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP
+from autograder.engine.seccomp import (
+    APART,
+    CLONE_NEWNS,
+    CLONE_NEWUSER,
+    PR_SET_PDEATHSIG,
+    SYSCALLS,
+    filter_program,
+)
 
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE = (
     1, 2, 4, 8, 32, 4096, 16384, 1 << 18,
@@ -36,49 +40,14 @@ MNT_DETACH = 2
 AT_FDCWD, AT_RECURSIVE = -100, 0x8000
 MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV = 1, 2, 4
 
-PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_CAPBSET_DROP = 1, 4, 22, 24
+PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_CAPBSET_DROP = 4, 22, 24
 PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 36, 38
 SECCOMP_MODE_FILTER = 2
 
 FIRST_SPARE_UID = 61_000  # where root grades, a submission runs as a user of its own from here on
 SPARE_UIDS = 4_000  # the highest is below 65536: some containers know no more
+SCOPED_SINCE = 6  # the version of Landlock, with Linux 6.12, that keeps signals in
 SCRATCH = "scratch"  # the folder under the new root that a submission may write to
-
-# System call numbers that the standard library does not name, by machine.
-SYSCALLS: dict[str, dict[str, int]] = {
-    "x86_64": {
-        "clone": 56, "clone3": 435, "socket": 41, "socketpair": 53, "connect": 42,
-        "prctl": 157, "ptrace": 101, "mount": 165, "umount2": 166,
-        "pivot_root": 155, "chroot": 161, "unshare": 272, "setns": 308, "bpf": 321, "perf_event_open": 298,
-        "keyctl": 250, "add_key": 248, "request_key": 249, "userfaultfd": 323, "process_vm_readv": 310,
-        "process_vm_writev": 311, "open_by_handle_at": 304, "init_module": 175, "finit_module": 313,
-        "delete_module": 176, "kexec_load": 246, "kexec_file_load": 320, "reboot": 169, "swapon": 167,
-        "swapoff": 168, "acct": 163, "settimeofday": 164, "clock_settime": 227, "quotactl": 179, "mknod": 133,
-        "mknodat": 259, "io_uring_setup": 425, "kcmp": 312, "fanotify_init": 300, "move_mount": 429,
-        "open_tree": 428, "fsopen": 430, "fsmount": 432, "fspick": 433, "mount_setattr": 442, "pidfd_getfd": 438,
-        "iopl": 172, "ioperm": 173, "syslog": 103, "vhangup": 153, "capset": 126, "memfd_create": 319,
-        "memfd_secret": 447, "shmget": 29, "semget": 64, "msgget": 68,
-        "landlock_create_ruleset": 444, "landlock_add_rule": 445, "landlock_restrict_self": 446,
-    },
-    "aarch64": {
-        "clone": 220, "clone3": 435, "socket": 198, "socketpair": 199, "connect": 203,
-        "prctl": 167, "ptrace": 117, "mount": 40, "umount2": 39,
-        "pivot_root": 41, "chroot": 51, "unshare": 97, "setns": 268, "bpf": 280, "perf_event_open": 241,
-        "keyctl": 219, "add_key": 217, "request_key": 218, "userfaultfd": 282, "process_vm_readv": 270,
-        "process_vm_writev": 271, "open_by_handle_at": 265, "init_module": 105, "finit_module": 273,
-        "delete_module": 106, "kexec_load": 104, "kexec_file_load": 294, "reboot": 142, "swapon": 224,
-        "swapoff": 225, "acct": 89, "settimeofday": 170, "clock_settime": 112, "quotactl": 60, "mknodat": 33,
-        "io_uring_setup": 425, "kcmp": 272, "fanotify_init": 262, "move_mount": 429, "open_tree": 428,
-        "fsopen": 430, "fsmount": 432, "fspick": 433, "mount_setattr": 442, "pidfd_getfd": 438, "syslog": 116,
-        "vhangup": 58, "capset": 91, "memfd_create": 279, "memfd_secret": 447, "shmget": 194, "semget": 190,
-        "msgget": 186,
-        "landlock_create_ruleset": 444, "landlock_add_rule": 445, "landlock_restrict_self": 446,
-    },
-}  # fmt: skip
-AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
-NOT_FILTERED = {"clone", "clone3", "socket", "socketpair", "connect", "prctl", "capset"} | {
-    name for name in SYSCALLS["x86_64"] if name.startswith("landlock")
-}
 
 ALL_LAYERS = (
     "own files",
@@ -119,7 +88,7 @@ class Walls:
             found.append("own files")
         if self.namespaces or self.seccomp:
             found.append("no network")
-        if self.namespaces or self.landlock >= 6:
+        if self.namespaces or self.landlock >= SCOPED_SINCE:
             found.append("own processes")
         if sys.platform == "linux":
             found.append("no privileges")
@@ -432,13 +401,15 @@ def _threads_of(uid: int) -> int:
 # ---- the filter on system calls
 
 
-def install_filter(*, namespaces: bool) -> None:
-    """Refuse what no exercise needs: other sockets than local ones, new namespaces, mounts, tracing, kernel keys."""
+def install_filter(*, namespaces: bool, signals: bool = False) -> None:
+    """Refuse what no exercise needs: other sockets than local ones, new namespaces, mounts, tracing, kernel keys.
+
+    `signals` says to keep signals in, too, as well as a filter can.
+    """
     machine = platform.machine()
-    numbers = SYSCALLS.get(machine)
-    if numbers is None or sys.byteorder != "little":
+    if machine not in SYSCALLS or sys.byteorder != "little":
         raise SandboxError(f"the filter does not know {machine}")
-    program = _filter_program(numbers, AUDIT_ARCH[machine], x32=machine == "x86_64", local_connect=namespaces)
+    program = filter_program(machine, apart=namespaces, signals_from=os.getpid() if signals else 0)
     forbid_new_privileges()
     code = b"".join(program)
     buffer = ctypes.create_string_buffer(code, len(code))
@@ -446,81 +417,17 @@ def install_filter(*, namespaces: bool) -> None:
     _check(_libc().prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, header, 0, 0), "seccomp")
 
 
-LOAD, EQUAL, AT_LEAST, ANY_BIT, AND, RETURN = 0x20, 0x15, 0x35, 0x45, 0x54, 0x06
-ALLOW, KILL, REFUSE = 0x7FFF0000, 0x80000000, 0x00050000  # REFUSE: + errno
-NUMBER, ARCH, FIRST_ARGUMENT, SECOND_ARGUMENT = 0, 4, 16, 24
-AF_UNIX, SOCK_STREAM, SOCK_SEQPACKET, SOCKET_KIND = 1, 1, 5, 0xF
-
-
-def _op(code: int, value: int, jump_true: int = 0, jump_false: int = 0) -> bytes:
-    return struct.pack("HBBI", code, jump_true, jump_false, value)
-
-
-def _filter_program(numbers: dict[str, int], arch: int, *, x32: bool, local_connect: bool) -> list[bytes]:
-    """Classic BPF, one decision after the other."""
-    namespaces = APART | CLONE_NEWUSER | CLONE_NEWNS
-    program = [_op(LOAD, ARCH), _op(EQUAL, arch, 1, 0), _op(RETURN, KILL), _op(LOAD, NUMBER)]
-    if x32:
-        program += [_op(AT_LEAST, 0x40000000, 0, 1), _op(RETURN, REFUSE | errno.ENOSYS)]
-    refused = [number for name, number in numbers.items() if name not in NOT_FILTERED]
-    if not local_connect:
-        refused.append(numbers["connect"])
-    for number in refused:
-        program += [_op(EQUAL, number, 0, 1), _op(RETURN, REFUSE | errno.EPERM)]
-    # clone3 hides its flags from a filter; told that it does not exist, libc falls back to clone.
-    program += [_op(EQUAL, numbers["clone3"], 0, 1), _op(RETURN, REFUSE | errno.ENOSYS)]
-    program += [
-        _op(EQUAL, numbers["clone"], 0, 3),
-        _op(LOAD, FIRST_ARGUMENT),
-        _op(ANY_BIT, namespaces, 0, 1),
-        _op(RETURN, REFUSE | errno.EPERM),
-        _op(LOAD, NUMBER),
-    ]
-    # The signal that ends the student with its keeper stays; who asks to change it is told that it was done.
-    program += [
-        _op(EQUAL, numbers["prctl"], 0, 4),
-        _op(LOAD, FIRST_ARGUMENT),
-        _op(EQUAL, PR_SET_PDEATHSIG, 0, 1),
-        _op(RETURN, REFUSE | 0),
-        _op(LOAD, NUMBER),
-    ]
-    program += [
-        _op(EQUAL, numbers["socket"], 0, 4),
-        _op(LOAD, FIRST_ARGUMENT),
-        _op(EQUAL, AF_UNIX, 1, 0),
-        _op(RETURN, REFUSE | errno.EPERM),
-        _op(LOAD, NUMBER),
-    ]
-    if not local_connect:
-        program += _only_connected_sockets(numbers)
-    return [*program, _op(RETURN, ALLOW)]
-
-
-def _only_connected_sockets(numbers: dict[str, int]) -> list[bytes]:
-    """Local sockets of the kinds that can send to nobody before they are connected, which is refused."""
-    return [
-        _op(EQUAL, numbers["socket"], 1, 0),
-        _op(EQUAL, numbers["socketpair"], 0, 6),
-        _op(LOAD, SECOND_ARGUMENT),
-        _op(AND, SOCKET_KIND),
-        _op(EQUAL, SOCK_STREAM, 2, 0),
-        _op(EQUAL, SOCK_SEQPACKET, 1, 0),
-        _op(RETURN, REFUSE | errno.EPERM),
-        _op(LOAD, NUMBER),
-    ]
-
-
 # ---- Landlock, where there are no namespaces
 
 FILE_RIGHTS = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1}
 READ = (1 << 0) | (1 << 2) | (1 << 3)  # execute, read a file, list a folder
-SCOPED = (1 << 0) | (1 << 1)  # abstract sockets and signals: since version 6, of Linux 6.12, within the walls only
+SCOPED = (1 << 0) | (1 << 1)  # abstract sockets and signals: within the walls only
 
 
 def landlock(version: int, scratch: str) -> None:
     """Let this process read the libraries and write `scratch`, touch no other file and, if it can be, no process."""
     rights = FILE_RIGHTS[min(version, 3)]
-    handled = struct.pack("QQQ", rights, 0, SCOPED) if version >= 6 else struct.pack("Q", rights)
+    handled = struct.pack("QQQ", rights, 0, SCOPED) if version >= SCOPED_SINCE else struct.pack("Q", rights)
     ruleset = _syscall("landlock_create_ruleset", handled, len(handled), 0)
     allowed = [(path, READ) for path in readable_paths()]
     allowed += [("/proc/self", READ), (scratch, rights), ("/dev/null", READ | 2), ("/dev/urandom", READ)]

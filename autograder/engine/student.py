@@ -590,6 +590,7 @@ def _let_a_snapshot_answer(
     _set_memory_aside(limits)
     pid = os.fork()
     if pid == 0:
+        os.setpgid(0, 0)
         report.close()
         with contextlib.suppress(BaseException):
             serve(connection, limits, namespace, scratch)
@@ -605,4 +606,6 @@ def _let_a_snapshot_answer(
                 os.kill(pid, signal.SIGKILL)
     finally:
         os.close(descriptor)
+        with contextlib.suppress(OSError):  # what it has forked ends with its test
+            os.killpg(pid, signal.SIGKILL)
         os.waitpid(pid, 0)

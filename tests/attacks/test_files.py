@@ -11,10 +11,12 @@ import os
 import socket
 import sqlite3
 import stat
+import sys
 import threading
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from attacks.gallery import ALL, AREA, GOOD, POINTS, Gallery, code, submissions
 
@@ -105,15 +107,14 @@ def test_listing(gallery: Gallery, places: dict[str, str], apart: None) -> None:
 
 
 def test_writing(gallery: Gallery, places: dict[str, str], tmp_path: Path) -> None:
-    """Nothing is to be written but in its own folder, which goes."""
+    """Nothing of the machine's is to be written, moved, or added to; what a student sees of it may be a copy."""
     targets = [
         f"{places['course']}/solutions/tools/tools.py", f"{places['secret']}/gradebook.db", f"{tmp_path}/new",
-        "/etc/cron.d/x", "/usr/lib/x", "/bin/x", "/root/x", "/var/tmp/attacked", "/proc/sys/kernel/hostname",
-        "/proc/1/comm", "/sys/x", "/dev/x", f"{Path(json.__file__).parent}/x.py", f"{places['home']}/.bashrc",
-        f"{places['tests']}/attacks/x.py",
+        "/etc/cron.d/atk", "/usr/lib/atk", "/bin/atk", "/root/atk", "/var/tmp/attacked", "/sys/atk", "/dev/atk",
+        f"{Path(json.__file__).parent}/atk.py", f"{Path(np.__file__).parent}/atk.py", f"{sys.prefix}/atk",
+        sys.executable, f"{places['home']}/.bashrc", f"{places['tests']}/attacks/test_files.py",
     ]  # fmt: skip
-    before = f"import os, sys, numpy\ntargets = {targets!r}\n" + code("""
-        targets += [os.path.dirname(numpy.__file__) + '/x.py', sys.prefix + '/x', sys.executable]
+    before = f"import os, sys\ntargets = {targets!r}\n" + code("""
         acts = (
             os.remove, lambda p: os.rename(p, p + 'x'), lambda p: os.chmod(p, 0o777),
             lambda p: os.symlink('/etc', p + 'y'), lambda p: os.mkdir(p + 'z'),
@@ -122,16 +123,23 @@ def test_writing(gallery: Gallery, places: dict[str, str], tmp_path: Path) -> No
         for path in targets:
             for number, act in enumerate(acts):
                 try: act(path)
-                except OSError: continue
-                print('CHANGED', number, path)
+                except OSError: pass
         print('all tried')
     """)
-    kept = {path: path.read_bytes() for path in (Path(targets[0]), Path(targets[1]))}
+    was = [state(path) for path in targets]
     outcome = gallery.run({"area": GOOD["area"]}, before=before)
-    assert "CHANGED" not in outcome.printed(), outcome.printed()
     assert "all tried" in outcome.printed(), outcome.errors()
-    assert {path: path.read_bytes() for path in kept} == kept
+    assert [state(path) for path in targets] == was
     assert outcome.earned == AREA
+
+
+def state(path: str) -> tuple[object, ...]:
+    """What there is at a path, and at those that the attack would make of it."""
+    here = Path(path)
+    try:
+        return (*(os.path.lexists(path + end) for end in ("", "x", "y", "z")), here.stat().st_mode, here.read_bytes())
+    except OSError as error:
+        return (*(os.path.lexists(path + end) for end in ("x", "y", "z")), type(error))
 
 
 def test_what_was_written_goes(gallery: Gallery) -> None:
@@ -161,8 +169,6 @@ def test_what_was_written_goes(gallery: Gallery) -> None:
 
 def test_the_parts_of_a_prefix_are_shown_and_not_what_lies_beside_them() -> None:
     """A virtual environment may lie in the course's own folder."""
-    import sys
-
     assert sys.prefix not in sandbox.readable_paths()
     assert sandbox.is_readable(f"{sys.prefix}/lib")
 

@@ -5,11 +5,14 @@ Each costs at most the place where it was made: a cell, or the exercise that it 
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 
 import pytest
 from attacks.gallery import ALL, GOOD, LIMITS, Gallery, code, mark, submissions
+
+from autograder.engine import sandbox
 
 LOUD = (
     "import ctypes, os, signal, sys, threading, time\nlibc = ctypes.CDLL(None, use_errno=True)\n"
@@ -131,6 +134,35 @@ def job(gallery: Gallery, before: str) -> object:
     from autograder.plan import make_job, rebuild
 
     return make_job(gallery.ours, rebuild(gallery.ours, gallery.cells({}, before))[0])
+
+
+def test_processes_of_others_are_out_of_reach(gallery: Gallery, walls: sandbox.Walls) -> None:
+    """The grader's own, say: no signal, no limit, no priority."""
+    if "own processes" not in walls.layers():
+        pytest.skip("processes are not kept apart on this machine (`autograder doctor`)")
+    others = [os.getpid(), os.getppid(), *(warm.process.pid for warm in gallery.engine.warm.values())]
+    before = f"others = {others}\n" + code("""
+        import os, resource, signal
+        ways = {
+            'signal': lambda pid: os.kill(pid, signal.SIGCONT),
+            'group': lambda pid: os.killpg(pid, signal.SIGCONT),
+            'descriptor': lambda pid: signal.pidfd_send_signal(os.pidfd_open(pid), signal.SIGCONT),
+            'limits': lambda pid: resource.prlimit(pid, resource.RLIMIT_CORE, (0, 0)),
+            'priority': lambda pid: os.setpriority(os.PRIO_PROCESS, pid, 1),
+            'affinity': lambda pid: os.sched_setaffinity(pid, {0}),
+            'scheduler': lambda pid: os.sched_setscheduler(pid, os.SCHED_BATCH, os.sched_param(0)),
+        }
+        for name, way in ways.items():
+            for pid in others:
+                try: way(pid)
+                except OSError: continue
+                print('REACHED', name, pid)
+        print('all tried')
+    """)
+    outcome = gallery.run(GOOD, before=before)
+    assert "REACHED" not in outcome.printed(), outcome.printed()
+    assert "all tried" in outcome.printed(), outcome.errors()
+    assert outcome.earned == ALL
 
 
 # ---- system calls
