@@ -13,6 +13,7 @@ import select
 import signal
 import socket
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -192,6 +193,7 @@ def _be_student(
         os._exit(NO_WALLS)
     os.environ.clear()
     os.environ.update(CLEAN_ENVIRONMENT | {"HOME": str(scratch), "TMPDIR": str(scratch)})
+    tempfile.tempdir = None  # the warm process has looked for it already, in another environment
     sys.path[:] = ["", *filter(sandbox.is_readable, sys.path)]  # as in Jupyter, the notebook's folder first
     run_notebook(shell, job, report, sockets[1:], scratch)
 
