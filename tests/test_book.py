@@ -1,15 +1,11 @@
 """The built book: what its files say, and what a real browser makes of them."""
 
 import functools
-import http.server
 import itertools
 import json
-import os
 import re
-import shutil
 import subprocess
 import sys
-import threading
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
@@ -20,8 +16,6 @@ from bs4 import BeautifulSoup
 ROOT = Path(__file__).parent.parent
 BOOK = ROOT / "_build" / "html"
 ASSETS = ROOT / "chapters" / "assets"
-CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-            "--disable-component-update", "--disable-sync"]  # fmt: skip
 TOC = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
 PAGES = [TOC["root"], *(page["file"] for part in TOC["parts"] for page in part["chapters"])]
 MADE_BY_SPHINX = ["search", "genindex"]
@@ -31,63 +25,6 @@ LIVE = "[data-ready]"  # what a figure carries once its script has built it
 # Bytes of style sheets, scripts and fonts that a page asks for before its reader does anything. The theme alone had
 # 2.3 million; a page with figures now has about 90,000.
 BUDGET = 130_000
-
-
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    """Serves files and keeps no log."""
-
-    def log_message(self, *args):
-        pass
-
-
-@pytest.fixture(scope="session")
-def book():
-    """The folder of the built book; builds it if it is missing."""
-    if not (BOOK / "index.html").exists():
-        tools = Path(sys.executable).parent
-        env = os.environ | {"PATH": f"{tools}{os.pathsep}{os.environ['PATH']}"}
-        done = subprocess.run([tools / "jupyter-book", "build", ".", "-W", "-n", "--keep-going"], cwd=ROOT, env=env,
-                              capture_output=True, text=True)  # fmt: skip
-        assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
-    return BOOK
-
-
-@pytest.fixture(scope="session")
-def site(book):
-    """The address of the built book."""
-    handler = functools.partial(Quiet, directory=str(book))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-
-
-@pytest.fixture(scope="session")
-def browser():
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        why = "the tests of the built book need the program `chromium` on the PATH"
-        pytest.fail(why) if os.environ.get("CI") else pytest.skip(why)
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM)
-        yield opened
-        opened.close()
-
-
-@pytest.fixture
-def page(browser):
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
-    yield context.new_page()
-    context.close()
-
-
-@pytest.fixture
-def phone(browser):
-    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True)
-    yield context.new_page()
-    context.close()
 
 
 @functools.cache
