@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,6 +20,10 @@ from autograder.errors import CourseError, SubmissionError
 
 if TYPE_CHECKING:
     from rich.progress import Progress
+
+# Reading a notebook needs `jsonschema`, which imports this where it can and spends more than a second at it, to check
+# internationalised addresses; nothing here asks for that.
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 app = typer.Typer(
     help="Make exercise notebooks, check them, and grade a class.",

@@ -54,6 +54,9 @@ class Options:
     again: bool = False  # run even what was run before
     due: str = ""
 
+    def limits(self) -> Limits:
+        return Limits.for_notebook(self.seconds)
+
 
 def _no_progress(done: int, total: int, student: str) -> None:
     pass
@@ -71,23 +74,32 @@ def grade_class(
     options = options or Options()
     workspace = Workspace(root)
     with workspace.lock(), tempfile.TemporaryDirectory(prefix="autograder-in-") as scratch:
+        started = time.time()
         db_url = database_of(workspace.root, options.db_url)
-        _prepare(course, chapter, workspace, db_url)
-        ours = read_assignment(workspace.root / "source" / chapter)
-        found = deliveries(folder, chapter, Path(scratch), list(ours))
-        wanted = _wanted(found, options.only)
-        with Scores(db_url, chapter, late_plugin(workspace.root)) as scores:
-            if options.due:
-                scores.set_due(options.due)
-            grading = Grading(course, chapter, workspace, ours, scores, options, folder)
-            started = time.time()
-            with pool_for(grading.engine(), scheduler=options.scheduler, workers=options.workers) as pool:
+        engine = _engine_options(course, chapter, workspace, folder, options)
+        with pool_for(engine, scheduler=options.scheduler, workers=options.workers) as pool:
+            _prepare(course, chapter, workspace, db_url)  # while the pool starts
+            ours = read_assignment(workspace.root / "source" / chapter)
+            found = deliveries(folder, chapter, Path(scratch), list(ours))
+            wanted = _wanted(found, options.only)
+            with Scores(db_url, chapter, late_plugin(workspace.root)) as scores:
+                if options.due:
+                    scores.set_due(options.due)
+                grading = Grading(course, chapter, workspace, ours, scores, options, folder)
                 rows = grading.all(wanted, pool, progress)
-            rows += _problem_rows(found, options.only)
-            results = grading.results(rows, found, started)
+                rows += _problem_rows(found, options.only)
+                results = grading.results(rows, found, started)
     write_whole(workspace.root / "results.json", json.dumps(results, ensure_ascii=False, indent=1))
     write_csv(results, workspace.root / "results.csv")
     return results
+
+
+def _engine_options(
+    course: Course, chapter: str, workspace: Workspace, folder: Path, options: Options
+) -> EngineOptions:
+    preload = imports_of(path.read_text(encoding="utf-8") for path in course.sources(chapter))
+    hidden = {str(course.root), str(workspace.root), str(folder.resolve())}
+    return EngineOptions(preload, options.limits(), tuple(sorted(hidden)), options.unsafe)
 
 
 def _prepare(course: Course, chapter: str, workspace: Workspace, db_url: str) -> None:
@@ -167,20 +179,12 @@ class Grading:
         released = self.workspace.root / "release" / self.chapter
         self.templates = {name: read_template(released / f"{name}.ipynb") for name in self.ours}
         self.digests = {name: digest([[vars(c) for c in mine.cells], _files(mine)]) for name, mine in self.ours.items()}
-        self.base = digest([_environment(), self.limits().to_plain(), self.options.unsafe])
+        self.base = digest([_environment(), self.options.limits().to_plain(), self.options.unsafe])
         self.reference = {name: make_job(mine, []) for name, mine in self.ours.items()}
         bank = self.course.bank(self.chapter)
         self.bank = load_bank(bank) if bank.is_file() else []
         self.answers: dict[str, dict[str, str]] = {}
         self.width = 0
-
-    def limits(self) -> Limits:
-        return Limits.for_notebook(self.options.seconds)
-
-    def engine(self) -> EngineOptions:
-        hidden = {str(self.course.root), str(self.workspace.root), str(self.folder.resolve())}
-        preload = tuple(imports_of(self.ours.values()))
-        return EngineOptions(preload, self.limits(), tuple(sorted(hidden)), self.options.unsafe)
 
     # The run over everybody.
 

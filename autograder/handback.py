@@ -38,8 +38,8 @@ def write_back(
     for name, (ours, placed, run) in notebooks.items():
         template = templates[name]
         if copy:
-            _write_json(submitted / f"{name}.ipynb", as_notebook(ours, placed, template, tests=False))
-        _write_json(autograded / f"{name}.ipynb", as_notebook(ours, placed, template, tests=True, run=run))
+            _write_notebook(submitted / f"{name}.ipynb", as_notebook(ours, placed, template, tests=False))
+        _write_notebook(autograded / f"{name}.ipynb", as_notebook(ours, placed, template, tests=True, run=run))
         lines = lines_of(ours.tests, ours.by_hand, run)
         mine = [note for note in notes if note.startswith(f"{name}.")]
         _write_text(feedback / f"{name}.html", feedback_page(f"{assignment} · {name}", lines, placed, run, mine))
@@ -48,8 +48,11 @@ def write_back(
             _write_text(folder / "timestamp.txt", timestamp)
 
 
-def _write_json(path: Path, value: Any) -> None:
-    _write_text(path, json.dumps(value, indent=1))
+def _write_notebook(path: Path, notebook: dict[str, Any]) -> None:
+    """One cell a line: short for people, and quick where `indent=` is not."""
+    cells = ",\n".join(json.dumps(cell) for cell in notebook["cells"])
+    rest = json.dumps({key: value for key, value in notebook.items() if key != "cells"})
+    _write_text(path, f'{{"cells": [\n{cells}\n],\n{rest[1:]}\n')
 
 
 def _write_text(path: Path, text: str) -> None:

@@ -78,6 +78,7 @@ class Engine:
         walls: sandbox.Walls | None = None,
         hidden: Sequence[str] = (),
         unsafe: bool = False,
+        core: int | None = None,
     ) -> None:
         self.limits = limits or Limits()
         self.walls = walls if walls is not None else sandbox.probe()
@@ -86,7 +87,9 @@ class Engine:
         if not self.walls.safe() and not unsafe:
             missing = ", ".join(layer for layer in sandbox.ALL_LAYERS if layer not in self.walls.layers())
             raise EngineError(f"no sandbox here ({missing}: missing): see `autograder doctor`")
-        self.warm = {role: Warm(role, preload) for role in ("student", "judge")}
+        # A judge and a student take turns: on one core, they need not wake another one at each call.
+        self.core = core
+        self.warm = {role: Warm(role, preload, core) for role in ("student", "judge")}
 
     def __enter__(self) -> Engine:
         return self
@@ -101,6 +104,7 @@ class Engine:
     def run(self, job: Job) -> Run:
         """Run one notebook. Whatever the student's code does, this returns, within the limits."""
         state = _State()
+        self.warm["judge"].prepare([*job.given, *job.tests])
         deadline = time.monotonic() + self.limits.notebook
         for _ in range(ATTEMPTS):
             before = len(state.tests), len(state.excluded)

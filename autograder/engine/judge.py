@@ -12,6 +12,7 @@ import builtins
 import collections.abc
 import contextlib
 import dataclasses
+import functools
 import inspect
 import itertools
 import json
@@ -540,7 +541,7 @@ def run_tests(job: dict[str, Any], report: socket.socket, students: list[socket.
     sys.modules["__main__"] = module
     namespace = module.__dict__
     for cell in job["given"]:
-        exec(compile(cell["source"], f"<{cell['id']}>", "exec"), namespace)
+        exec(compiled(cell["id"], cell["source"]), namespace)
     given = dict(namespace)
     for test, connection in zip(job["tests"], students, strict=True):
         if test["id"] not in job["done"]:
@@ -572,16 +573,31 @@ def _run_test(
     side = StudentSide(connection, limits, given, test["id"])
     namespace.update({name: Name(side, name) for name in job["names"]})
     try:
-        for name in _mentioned(test["source"]).intersection(job["values"]):
+        for name in mentioned(test["source"]).intersection(job["values"]):
             namespace[name] = side.ask("value", name)
-        exec(compile(test["source"], f"<{test['id']}>", "exec"), namespace)
+        exec(compiled(test["id"], test["source"]), namespace)
     except BaseException as error:
         return {"error": type(error).__name__, "message": text_of(error)[:TEXT]}
     return {"error": "", "message": ""}
 
 
-def _mentioned(source: str) -> set[str]:
-    return {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)}
+# The warm process fills these, once for all submissions: a judge is a copy of it.
+@functools.lru_cache(maxsize=2000)
+def compiled(name: str, source: str) -> types.CodeType:
+    return compile(source, f"<{name}>", "exec")
+
+
+@functools.lru_cache(maxsize=2000)
+def mentioned(source: str) -> frozenset[str]:
+    return frozenset(node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name))
+
+
+def prepare(cells: list[dict[str, str]]) -> None:
+    """Compile what judges will run; what does not compile is said where it is run."""
+    for cell in cells:
+        with contextlib.suppress(SyntaxError, ValueError, RecursionError, MemoryError):
+            compiled(cell["id"], cell["source"])
+            mentioned(cell["source"])
 
 
 def _hang_up(connection: socket.socket) -> None:

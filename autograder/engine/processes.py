@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from typing import Any
 
@@ -84,9 +85,10 @@ class Child:
 class Warm:
     """A warm process of one role, and the way to fork children from it."""
 
-    def __init__(self, role: str, preload: Sequence[str]) -> None:
+    def __init__(self, role: str, preload: Sequence[str], core: int | None = None) -> None:
         ours, theirs = socket.socketpair()
-        command = [sys.executable, "-m", "autograder.engine.warm", role, str(theirs.fileno()), ",".join(preload)]
+        arguments = [role, str(theirs.fileno()), ",".join(preload), str(-1 if core is None else core)]
+        command = [sys.executable, "-m", "autograder.engine.warm", *arguments]
         environment = {name: os.environ[name] for name in INHERITED if name in os.environ} | {
             "MPLBACKEND": "Agg",
             "OMP_NUM_THREADS": "1",
@@ -105,6 +107,7 @@ class Warm:
         theirs.close()
         self.control = ours
         self.ready = False
+        self.prepared: set[str] = set()
 
     def wait_ready(self) -> None:
         if not self.ready:
@@ -122,6 +125,18 @@ class Warm:
             return json.loads(self.control.recv(4096))  # type: ignore[no-any-return]
         except (OSError, ValueError) as error:
             raise EngineError(f"a warm process is gone ({error})") from error
+
+    def prepare(self, cells: Sequence[dict[str, str]]) -> None:
+        """Have our own cells compiled, once, before anything is forked that runs them."""
+        text = json.dumps(list(cells))
+        if text in self.prepared:
+            return
+        self.wait_ready()
+        with tempfile.NamedTemporaryFile("w", encoding="utf-8", prefix="autograder-") as file:  # mode 0600
+            file.write(text)
+            file.flush()
+            self.ask({"prepare": file.name})
+        self.prepared.add(text)
 
     def fork(self, job: dict[str, Any], sockets: Sequence[socket.socket]) -> Child:
         """Start a child on `job`; `sockets` become its own."""

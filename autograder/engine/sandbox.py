@@ -101,6 +101,7 @@ class Walls:
         return {"own files", "no network", "no privileges"} <= set(self.layers())
 
 
+@functools.cache
 def _libc() -> ctypes.CDLL:
     return ctypes.CDLL(None, use_errno=True)
 
@@ -202,7 +203,8 @@ def _meeting_point() -> str:
     return "/sys" if Path("/sys").is_dir() else "/mnt"
 
 
-def readable_paths() -> list[str]:
+@functools.cache
+def readable_paths() -> tuple[str, ...]:
     """What a Python with its packages needs to read: the interpreter, its libraries, the system's."""
     parts = ("bin", "lib", "lib64", "include", "share", "ssl", "pyvenv.cfg")  # not what else may lie there
     wanted = {f"{prefix}/{part}" for prefix in (sys.prefix, sys.base_prefix, sys.exec_prefix) for part in parts}
@@ -210,7 +212,7 @@ def readable_paths() -> list[str]:
     wanted |= {p for p in sys.path if p.endswith(("site-packages", "dist-packages"))}
     wanted |= {"/etc/ld.so.cache", "/etc/localtime", "/etc/fonts", "/etc/ssl/certs", "/etc/mime.types"}
     found = sorted(p for p in wanted if Path(p).exists())
-    return [p for p in found if not any(p != q and p.startswith(q.rstrip("/") + "/") for q in found)]
+    return tuple(p for p in found if not any(p != q and p.startswith(q.rstrip("/") + "/") for q in found))
 
 
 def is_readable(path: str) -> bool:

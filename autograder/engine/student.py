@@ -49,15 +49,18 @@ class time_limit:  # noqa: N801  used like a function
         self.cpu, self.wall = cpu, wall
 
     def __enter__(self) -> None:
-        for number in (signal.SIGPROF, signal.SIGALRM):
-            if signal.getsignal(number) is not _time_is_up:  # honest code may have changed it
-                signal.signal(number, _time_is_up)
         signal.setitimer(signal.ITIMER_PROF, self.cpu, 1.0)
         signal.setitimer(signal.ITIMER_REAL, self.wall, 1.0)
 
     def __exit__(self, *details: object) -> None:
         signal.setitimer(signal.ITIMER_PROF, 0)
         signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def hear_the_clock() -> None:
+    """Have `time_limit` interrupt; anew for each cell and each test, since honest code may use the same signals."""
+    for number in (signal.SIGPROF, signal.SIGALRM):
+        signal.signal(number, _time_is_up)
 
 
 def _time_is_up(number: int, frame: Any) -> None:
@@ -122,6 +125,7 @@ def make_shell() -> Any:
     shell.enable_gui = quiet
     shell.system = functools.partial(_run_command, shell)
     shell.showtraceback = shell.showsyntaxerror = shell.showindentationerror = shell._showtraceback = quiet
+    shell.run_cell("None", store_history=False, silent=True)  # its first cell imports more
     return shell
 
 
@@ -142,6 +146,7 @@ def run_cell(shell: Any, source: str, limits: Limits) -> dict[str, str]:
     message = ""
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
         try:
+            hear_the_clock()
             with time_limit(limits.cell_cpu, limits.cell):
                 result = shell.run_cell(source, store_history=False, silent=False)
                 failed = result.error_before_exec or result.error_in_exec
@@ -587,6 +592,7 @@ def _set_memory_aside(limits: Limits) -> None:
 def _let_a_snapshot_answer(
     connection: socket.socket, limits: Limits, namespace: dict[str, Any], scratch: Path, report: socket.socket
 ) -> None:
+    hear_the_clock()
     _set_memory_aside(limits)
     pid = os.fork()
     if pid == 0:

@@ -1,6 +1,6 @@
 """A warm process: imports the libraries once, then forks a student or a judge on request, in milliseconds.
 
-`python -m autograder.engine.warm ROLE FD PRELOAD` is started by `autograder.engine.processes`; one process a role, so
+`python -m autograder.engine.warm ROLE FD PRELOAD CORE` is started by `autograder.engine.processes`; one a role, so
 that a student's memory never held a test. Requests and answers are lines of JSON; sockets come along as descriptors.
 """
 
@@ -66,8 +66,16 @@ def become_student(shell: Any, sockets: list[socket.socket]) -> None:
     become_keeper(shell, sockets, read_job(sockets[0]))
 
 
-def main(role: str, descriptor: int, preload: list[str]) -> None:
+def _leave_to_no_collector() -> None:
+    """A child's collector would touch, and so copy, every page of what is here."""
+    gc.collect()
+    gc.freeze()
+
+
+def main(role: str, descriptor: int, preload: list[str], core: int) -> None:
     control = socket.socket(fileno=descriptor)
+    if core >= 0:
+        os.sched_setaffinity(0, {core})
     sandbox.die_with_parent(signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     warm_up(preload)
@@ -79,8 +87,8 @@ def main(role: str, descriptor: int, preload: list[str]) -> None:
         from autograder.engine import judge  # noqa: F401  imported once, here
 
         become = become_judge
-    gc.collect()
-    gc.freeze()  # a child's collector would touch, and so copy, every page of what was imported
+    sandbox.readable_paths()  # looked up once
+    _leave_to_no_collector()
     control.sendall(b"ready\n")
     while True:
         request, descriptors, _, _ = socket.recv_fds(control, 4096, 250)
@@ -91,6 +99,13 @@ def main(role: str, descriptor: int, preload: list[str]) -> None:
             _, status, usage = os.wait4(asked["wait"], 0)
             cpu = usage.ru_utime + usage.ru_stime
             control.sendall(json.dumps({"code": os.waitstatus_to_exitcode(status), "cpu": cpu}).encode() + b"\n")
+            continue
+        if "prepare" in asked:
+            from autograder.engine.judge import prepare
+
+            prepare(json.loads(Path(asked["prepare"]).read_text(encoding="utf-8")))
+            _leave_to_no_collector()
+            control.sendall(b"{}\n")
             continue
         pid = os.fork()
         if pid == 0:
@@ -108,4 +123,4 @@ def main(role: str, descriptor: int, preload: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), [name for name in sys.argv[3].split(",") if name])
+    main(sys.argv[1], int(sys.argv[2]), [name for name in sys.argv[3].split(",") if name], int(sys.argv[4]))

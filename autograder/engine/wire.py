@@ -11,6 +11,7 @@ import array
 import collections
 import decimal
 import fractions
+import functools
 import json
 import math
 import re
@@ -118,7 +119,7 @@ class Encoder:
         if data.is_sparse or data.is_quantized:
             return self.refer(tensor, self, depth)
         data = data.contiguous().resolve_conj().resolve_neg()
-        raw = data.flatten().view(torch.uint8).numpy().tobytes() if data.numel() else b""
+        raw = data.flatten().clone().view(torch.uint8).numpy().tobytes() if data.numel() else b""
         grad = tensor.grad if tensor.is_leaf and tensor.grad is not None else None
         return [
             "T",
@@ -140,6 +141,7 @@ def _is_clean(text: str) -> bool:
     return text.isascii() or not any("\ud800" <= c <= "\udfff" for c in text)
 
 
+@functools.lru_cache(maxsize=256)
 def _sendable(dtype: np.dtype[Any]) -> bool:
     return dtype.kind in "biufcSUmM" and dtype.subdtype is None and DTYPES.fullmatch(dtype.str) is not None
 
@@ -226,7 +228,14 @@ class Decoder:
 
 
 def _dtype(name: Any) -> np.dtype[Any]:
-    if type(name) is not str or DTYPES.fullmatch(name) is None:
+    if type(name) is not str:
+        raise WireError("an array of a kind that does not cross")
+    return _dtype_named(name)
+
+
+@functools.lru_cache(maxsize=256)
+def _dtype_named(name: str) -> np.dtype[Any]:
+    if DTYPES.fullmatch(name) is None:
         raise WireError("an array of a kind that does not cross")
     return np.dtype(name)
 
