@@ -150,7 +150,7 @@ def run(name: str, seed: int, epochs: int = EPOCHS, limit: int | None = None) ->
 
 
 def baseline() -> dict[str, Any]:
-    """TF-IDF and logistic regression on the same split and the same words. It has no seed; C is chosen on validation."""
+    """TF-IDF and logistic regression on the same split and words. It has no seed; C is chosen on validation."""
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
 
@@ -178,8 +178,8 @@ def baseline() -> dict[str, Any]:
 def digest(name: str) -> str:
     """Of all that a result depends on: the code without its comments, the selection of reviews, the settings."""
     code = [ast.dump(ast.parse(path.read_text(encoding="utf-8"))) for path in CODE]
-    settings = EXPERIMENTS[name] if name in EXPERIMENTS else name
-    return hashlib.sha256("".join([*code, reviews.SHA256, repr(settings)]).encode()).hexdigest()[:16]
+    settings = EXPERIMENTS.get(name)
+    return hashlib.sha256("".join([*code, reviews.SHA256, repr(settings or name)]).encode()).hexdigest()[:16]
 
 
 def commit() -> str:
