@@ -427,7 +427,7 @@ def test_layer_norm():
         for mistake, wrong in known.items():
             if not torch.allclose(wrong, expected, atol=1e-4):
                 assert not torch.allclose(result.double(), wrong, atol=1e-6), f"{call}: {mistake}"
-        assert torch.allclose(result.double(), expected, atol=1e-5), f"{call}: expected\n{expected}\ngot\n{result}"
+        assert torch.allclose(result.double(), expected, atol=1e-4), f"{call}: expected\n{expected}\ngot\n{result}"
 
     check((3, 4), 1e-5, 0)
     check((2, 3, 5), 0.1, 1)
