@@ -831,8 +831,8 @@ def test_rank_agreement():
             return
         known = {
             "that is the correlation of the numbers themselves: take their ranks": pearson(a, b),
-            "np.argsort does not give ranks: it gives where the smallest stands": pearson(np.argsort(a), np.argsort(b)),
             "equal numbers got different ranks: ties share their mean rank": pearson(*first),
+            "np.argsort does not give ranks: it gives where the smallest stands": pearson(np.argsort(a), np.argsort(b)),
             "equal numbers got the lowest of their ranks: ties share the mean": pearson(
                 *(stats.rankdata(x, "min") for x in (a, b))
             ),
