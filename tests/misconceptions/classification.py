@@ -258,7 +258,7 @@ def vocab_gaps_for_the_specials(texts, min_count):
     return vocab
 
 
-@wrong("build_vocab", says="texts were counted")
+@wrong("build_vocab", says="number of texts, not of occurrences")
 def vocab_counts_texts(texts, min_count):
     """Each text counts a word once."""
     counts = Counter(word for text in texts for word in set(text) if word not in ("<pad>", "<unk>"))
@@ -450,7 +450,7 @@ def encode_with_pad_sequence(texts, vocab, max_len):
 
 
 @wrong("masked_mean", says="divided by T")
-def mean_divided_by_T(h, mask):
+def mean_divided_by_the_longest(h, mask):
     """The sum over real words is divided by the length of the longest."""
     return (h * mask[:, :, None]).mean(1)
 
