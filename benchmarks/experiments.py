@@ -6,7 +6,7 @@
 
 The results are in benchmarks/results/classification.json, written anew after each run: stop it whenever you like, and
 the same command goes on where it was. Not here: tuning on the test part. The settings of case 3 come from the
-experiments named `tune-…`, which never look at it.
+experiments named `tune-…`, which never look at it, by `choose`.
 
 Of each run is kept: every epoch's losses and accuracies, and the test part's predictions, one bit a review packed into
 hex, once with the weights that the recipe ends with (`test`) and once with those of the epoch with the least
@@ -26,7 +26,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
@@ -57,15 +57,14 @@ class Experiment:
     patience: int | None = None
     rate: float = RATE
     test: bool = True  # False: settings are being chosen, and the test part stays shut
+    tuned: bool = False  # True: dropout and rate are those that `choose` found
 
 
-CHOSEN: dict[str, Any] = {"dropout": 0.3}  # by the least mean validation loss of the experiments tune-…
-CHOSEN_RATE = 1e-3
 PATIENCE = 3
 
 
 def case3(says: str, patience: int | None = PATIENCE, **options: Any) -> Experiment:
-    return Experiment(says, Case3, CHOSEN | options, patience, CHOSEN_RATE)
+    return Experiment(says, Case3, options, patience, tuned=True)
 
 
 MAIN = {
@@ -91,6 +90,30 @@ TUNING = {
     for rate in (3e-4, 1e-3)
 }
 EXPERIMENTS = TUNING | MAIN | ABLATIONS
+
+
+def choose(runs: list[dict[str, Any]]) -> dict[str, float] | None:
+    """The settings with the least mean validation loss, each run at its best epoch; None until all were tried."""
+    means = {}
+    for name, experiment in TUNING.items():
+        least = {run["seed"]: min(row[3] for row in run["epochs"]) for run in runs if run["name"] == name}
+        if not set(TUNING_SEEDS) <= set(least):
+            return None
+        means[name] = sum(least[seed] for seed in TUNING_SEEDS) / len(TUNING_SEEDS)
+    best = TUNING[min(means, key=lambda name: means[name])]
+    return {"dropout": best.options["dropout"], "rate": best.rate}
+
+
+def settled(name: str, chosen: dict[str, float] | None) -> Experiment:
+    """The experiment with its settings filled in."""
+    experiment = EXPERIMENTS[name]
+    if not experiment.tuned:
+        return experiment
+    if chosen is None:
+        raise ValueError(f"{name} needs the settings that the experiments tune-… find: run those first")
+    options = {"dropout": chosen["dropout"]} | experiment.options
+    return replace(experiment, options=options, rate=chosen["rate"])
+
 
 # --------------------------------------------------------------------------------------------------------------------
 # One run
@@ -125,10 +148,12 @@ def predictions(scored: dict[str, Any]) -> list[int]:
     return [int(bit) for bit in bits[: scored["count"]]]
 
 
-def run(name: str, seed: int, epochs: int = EPOCHS, limit: int | None = None) -> dict[str, Any]:
+def run(
+    name: str, seed: int, chosen: dict[str, float] | None = None, epochs: int = EPOCHS, limit: int | None = None
+) -> dict[str, Any]:
     """One run, the same whenever it is repeated. With a `limit`, on the first so many reviews of each part."""
     torch.set_num_threads(1)
-    experiment, (vocabulary, parts) = EXPERIMENTS[name], data()
+    experiment, (vocabulary, parts) = settled(name, chosen), data()
     train, val, test = (parts[part][:limit] for part in ("train", "val", "test"))
     start, cpu = time.perf_counter(), time.process_time()
     torch.manual_seed(seed)
@@ -175,11 +200,11 @@ def baseline() -> dict[str, Any]:
 # --------------------------------------------------------------------------------------------------------------------
 
 
-def digest(name: str) -> str:
+def digest(name: str, chosen: dict[str, float] | None = None) -> str:
     """Of all that a result depends on: the code without its comments, the selection of reviews, the settings."""
     code = [ast.dump(ast.parse(path.read_text(encoding="utf-8"))) for path in CODE]
-    settings = EXPERIMENTS.get(name)
-    return hashlib.sha256("".join([*code, reviews.SHA256, repr(settings or name)]).encode()).hexdigest()[:16]
+    settings = settled(name, chosen) if name in EXPERIMENTS else name
+    return hashlib.sha256("".join([*code, reviews.SHA256, repr(settings)]).encode()).hexdigest()[:16]
 
 
 def commit() -> str:
@@ -201,7 +226,6 @@ def facts() -> dict[str, Any]:
         "test_labels": scores([label for _, label in parts["test"]], parts["test"])["bits"],
         "vocabulary": len(vocabulary),
         "settings": {"batch": BATCH, "epochs": EPOCHS, "hidden": HIDDEN, "rate": RATE, "patience": PATIENCE},
-        "chosen": CHOSEN | {"rate": CHOSEN_RATE},
         "columns": ["train_loss", "train_accuracy", "last_batch_accuracy", "val_loss", "val_accuracy"],
         "experiments": {name: experiment.says for name, experiment in EXPERIMENTS.items()},
         "machine": {"python": platform.python_version(), "torch": torch.__version__, "processor": platform.machine()},
@@ -263,11 +287,13 @@ def overview(results: dict[str, Any]) -> Table:
     return table
 
 
-def complete(todo: list[tuple[str, int]], workers: int, done: Callable[[dict[str, Any]], None]) -> None:
-    """Every run in a process of its own kind, `workers` at a time, handed to `done` as it ends."""
+def complete(
+    todo: list[tuple[str, int]], chosen: dict[str, float] | None, workers: int, done: Callable[[dict[str, Any]], None]
+) -> None:
+    """All of these runs, `workers` at a time, each handed to `done` as it ends."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=context, initializer=prepare) as pool:
-        for future in as_completed([pool.submit(run, name, seed) for name, seed in todo]):
+        for future in as_completed([pool.submit(run, name, seed, chosen) for name, seed in todo]):
             done(future.result())
 
 
@@ -287,8 +313,12 @@ def main(
     if show:
         console.print(overview(results))
         return
-    codes = {name: digest(name) for name in EXPERIMENTS}
-    old = [run for run in results["runs"] if run["code"] != codes[run["name"]]]
+
+    def code(name: str) -> str:
+        chosen = choose(results["runs"])
+        return digest(name, chosen) if chosen or not EXPERIMENTS[name].tuned else ""
+
+    old = [run for run in results["runs"] if run["code"] != code(run["name"])]
     if old and again:
         results["runs"] = [run for run in results["runs"] if run not in old]
     elif old:
@@ -296,9 +326,10 @@ def main(
     have = {(run["name"], run["seed"]) for run in results["runs"]}
     todo = [pair for pair in wanted(only or [], span(seeds)) if pair not in have]
     at = commit()
-    results = facts() | {"runs": results["runs"], "quick": results.get("quick"), "baseline": results.get("baseline")}
+    kept = {key: results.get(key) for key in ("runs", "quick", "baseline")}
+    results = facts() | {"chosen": choose(kept["runs"])} | kept
     if again or not results["quick"]:
-        results["quick"] = run("case1", 0, epochs=1, limit=200) | {"commit": at, "code": codes["case1"]}
+        results["quick"] = run("case1", 0, epochs=1, limit=200) | {"commit": at, "code": code("case1")}
     if again or not results["baseline"]:
         results["baseline"] = baseline() | {"commit": at, "code": digest("tf-idf")}
     store(results, out)
@@ -307,12 +338,18 @@ def main(
         task = progress.add_task("", total=len(todo))
 
         def keep(found: dict[str, Any]) -> None:
-            results["runs"].append(found | {"commit": at, "code": codes[found["name"]]})
+            results["runs"].append(found | {"commit": at, "code": code(found["name"])})
+            results["chosen"] = choose(results["runs"])
             store(results, out)
             progress.update(task, description=f"{found['name']} seed {found['seed']}", advance=1)
 
-        if todo:
-            complete(todo, workers, keep)
+        for group in ([pair for pair in todo if pair[0] in TUNING], [pair for pair in todo if pair[0] not in TUNING]):
+            chosen = choose(results["runs"])
+            missing = [name for name, _ in group if EXPERIMENTS[name].tuned and chosen is None]
+            if missing:
+                raise typer.BadParameter(f"{missing[0]} needs its settings first: run it without --only")
+            if group:
+                complete(group, chosen, workers, keep)
     console.print(overview(results))
 
 

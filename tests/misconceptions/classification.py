@@ -1354,7 +1354,7 @@ def step_clearing_at_the_end(model, optimiser, ids, mask, y):
     model.zero_grad()
     loss.backward()
     optimiser.step()
-    return float(loss)
+    return float(loss.detach())
 
 
 @right("train_step")
