@@ -63,9 +63,9 @@
             make("output", { "aria-label": `mean of the drawn seeds, ${data.names[row]}` }, m.toFixed(4))) };
         });
         rows.replaceChildren(...means.map(({ node }) => node));
-        const gap = means[1].m - means[0].m, ahead = Math.abs(gap) < 1e-12 ? "neither" : data.names[gap > 0 ? 1 : 0];
-        const agrees = gap * all > 1e-15 ? "as with all seeds" : gap * all < -1e-15 ? "the other way than with all seeds" : "a draw";
-        notes.textContent = `Ahead: ${ahead}, by ${(100 * Math.abs(gap)).toFixed(2)} points, ${agrees}.`;
+        const gap = means[1].m - means[0].m, agrees = gap * all > 0 ? "as with all seeds" : "the other way than with all seeds";
+        notes.textContent = Math.abs(gap) < 1e-12 ? "Neither is ahead."
+          : `Ahead: ${data.names[gap > 0 ? 1 : 0]}, by ${(100 * Math.abs(gap)).toFixed(2)} points, ${agrees}.`;
         odds.textContent = `Of all draws of ${k} ${k === 1 ? "seed" : "seeds"}, ${(100 * data[mode][k - 1]).toFixed(0)} % ` +
           `contradict the mean of all ${n}, which puts ${data.names[all > 0 ? 1 : 0]} ahead by ${(100 * Math.abs(all)).toFixed(2)} points.`;
       };

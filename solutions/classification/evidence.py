@@ -467,7 +467,9 @@ def test_compare_seeds():
             ),
             "every draw was the same: seeds must be drawn with replacement": np.array([d.mean(), d.mean()]),
             "that is the percentiles 5 and 95: for 95 % take 2.5 and 97.5": np.percentile(means, [5, 95]),
-            "that is the lowest and highest draw: take the percentiles 2.5 and 97.5": np.array([means.min(), means.max()]),
+            "that is the lowest and highest draw: take the percentiles 2.5 and 97.5": np.array(
+                [means.min(), means.max()]
+            ),
             "that is one standard deviation of the differences to each side, not a bootstrap": d.mean()
             + s * np.array([-1, 1]),
             "that is 1.96 standard deviations of single differences to each side: the standard error is smaller": (
@@ -489,7 +491,9 @@ def test_compare_seeds():
                 assert not near(wrong), f"{call}: the interval: {mistake}"
         else:
             wide = ": the spread from seed to seed came in; draw pairs" if high - low > 1e-4 else ""
-            raise AssertionError(f"{call}: all differences are equal: expected low = high, got {low:.4f}, {high:.4f}{wide}")
+            raise AssertionError(
+                f"{call}: all differences are equal: expected low = high, got {low:.4f}, {high:.4f}{wide}"
+            )
         raise AssertionError(
             f"{call}: expected an interval near {expected[0]:.5f} to {expected[1]:.5f}, got {low:.5f} to {high:.5f}"
         )
@@ -570,7 +574,9 @@ def test_mcnemar():
             answer = mcnemar(pred_a.copy(), pred_b.copy(), labels.copy())
         except (ZeroDivisionError, ValueError) as error:
             raise AssertionError(f"{call}: {error}: where neither model is alone right, p is 1") from None
-        assert isinstance(answer, tuple | list) and len(answer) == 3, f"{call}: expected (only_a, only_b, p): {answer!r}"
+        assert isinstance(answer, tuple | list) and len(answer) == 3, (
+            f"{call}: expected (only_a, only_b, p): {answer!r}"
+        )
         found, p = (int(answer[0]), int(answer[1])), float(answer[2])
         if found != (only_a, only_b):
             praise = right_a[order] & ~right_b[order] & (labels == 1), right_b[order] & ~right_a[order] & (labels == 1)
