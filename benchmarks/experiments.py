@@ -95,7 +95,7 @@ EXPERIMENTS = TUNING | MAIN | ABLATIONS
 def choose(runs: list[dict[str, Any]]) -> dict[str, float] | None:
     """The settings with the least mean validation loss, each run at its best epoch; None until all were tried."""
     means = {}
-    for name, experiment in TUNING.items():
+    for name in TUNING:
         least = {run["seed"]: min(row[3] for row in run["epochs"]) for run in runs if run["name"] == name}
         if not set(TUNING_SEEDS) <= set(least):
             return None

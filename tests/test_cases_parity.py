@@ -184,6 +184,22 @@ class TestFit:
         assert history.epochs[0].last_batch_accuracy in (0.0, 0.5, 1.0)  # 10 reviews in batches of 8 leave 2
 
 
+def test_evaluation_mixes_its_batches_and_keeps_the_order_of_the_rows() -> None:
+    """With rows sorted by label, batches of neighbours would hold one label each."""
+    rows = [([2] * (1 + label), label) for label in [0] * 40 + [1] * 40]
+    widths = []
+
+    class ByLength(nn.Module):
+        def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            widths.append(len(set(mask.sum(1).tolist())))
+            return mask, nn.functional.one_hot(mask.sum(1) - 1, 2).float()
+
+    loss, accuracy, found = training.evaluate(ByLength(), rows)
+    assert found == [label for _, label in rows] and accuracy == 1.0
+    assert loss == pytest.approx(math.log(1 + math.exp(-1)), abs=1e-6)
+    assert sum(width == 2 for width in widths) >= 8, "nearly every batch of 8 holds both labels"
+
+
 def test_vocabulary_and_batches() -> None:
     vocabulary = training.Vocabulary.of(["a b b", "a c", "b"], str.split)
     assert vocabulary.number == {"b": 2, "a": 3} and len(vocabulary) == 4
