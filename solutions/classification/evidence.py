@@ -229,7 +229,7 @@ def test_evaluate_batches():
             "all batches were taken to be as large as the first": sum(hits) / (len(sizes) * sizes[0]),
             "all batches were taken to be as large as the last": sum(hits) / (len(sizes) * sizes[-1]),
             "that is a count, expected a share": sum(hits),
-            "that is the share of wrong predictions": 1 - expected,
+            "that is the share of wrong predictions (is the smallest logit taken?)": 1 - expected,
             "the smallest logit was taken, not the largest": np.mean(
                 np.concatenate([logits.argmin(1) == labels for logits, labels in batches])
             ),
@@ -448,7 +448,8 @@ def test_compare_seeds():
         expected = np.percentile(means, [2.5, 97.5])
 
         def near(wrong):
-            return np.abs(np.array([low, high]) - wrong).max() < max(0.13 * error, 1e-9)
+            slack = max(0.13 * error, 0.03 * (wrong[1] - wrong[0]), 1e-9)  # what two bootstraps differ by, and more
+            return np.abs(np.array([low, high]) - wrong).max() < slack
 
         if near(expected):
             return
