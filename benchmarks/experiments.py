@@ -1,6 +1,6 @@
 """The experiments of chapter 3: every case over many seeds on one split, so that they can be compared in pairs.
 
-    make experiments                              all of them, two at a time: about two hours on two busy cores
+    make experiments                              all of them, two at a time: about an hour if both cores are free
     make experiments ARGS="--only case1 --seeds 0-9"
     python -m benchmarks.experiments --list       what there is, and how much of it is done
 
