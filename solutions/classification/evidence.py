@@ -259,7 +259,7 @@ if __name__ == "__main__":
 # *difficulty ●●○ · importance ●●● · 15 min*
 #
 # A seed (随机种子) fixes a run's first weights and the order of its batches. Two models that were trained with the same
-# seed share some of their luck, and the **difference** of the two does not contain it. So compare in pairs (配对).
+# seed may share some of their luck, and the **difference** of the two does not contain it. So compare in pairs (配对).
 #
 # `paired_difference(a, b)` takes two dicts `{seed: accuracy}` and returns a pair `(mean, error)`:
 #
