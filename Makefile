@@ -6,6 +6,8 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export OMP_NUM_THREADS ?= 1
 STAMPS := .stamps
 SOURCES := $(wildcard solutions/*/*.py)
+# A chapter is a folder under solutions/ that holds a notebook.
+CHAPTERS := $(sort $(notdir $(patsubst %/,%,$(dir $(shell grep -l '^\#   jupytext:' $(SOURCES))))))
 BOOK := $(shell find chapters -type f -not -name '*.ipynb' 2>/dev/null) _config.yml _toc.yml
 GRADER := $(wildcard autograder/*.py autograder/*/*)
 BANKS := $(wildcard tests/misconceptions/*.py)
@@ -14,7 +16,7 @@ BANKS := $(wildcard tests/misconceptions/*.py)
 
 course: $(STAMPS)/notebooks $(STAMPS)/book $(STAMPS)/sample
 	@echo "book:      $(CURDIR)/_build/html/index.html"
-	@echo "notebooks: $(CURDIR)/chapters/attention/exercises/"
+	@echo "notebooks: $(CURDIR)/chapters/*/exercises/"
 	@echo "report:    $(CURDIR)/sample/graded/report.html"
 
 setup: $(STAMPS)/setup
@@ -23,12 +25,14 @@ book: $(STAMPS)/book
 sample: $(STAMPS)/sample
 
 $(STAMPS)/setup: pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+		{ echo "$(PYTHON) is no Python 3.11 to 3.13: run make PYTHON=python3.12"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable ".[test]"
 	@mkdir -p $(STAMPS) && touch $@
 
 $(STAMPS)/notebooks: $(STAMPS)/setup $(SOURCES) $(GRADER)
-	autograder release attention
+	for chapter in $(CHAPTERS); do autograder release $$chapter || exit 1; done
 	@touch $@
 
 $(STAMPS)/book: $(STAMPS)/notebooks $(BOOK) $(SOURCES)
@@ -47,6 +51,10 @@ test: $(STAMPS)/book
 	ruff check .
 	mypy
 	pytest -n 2
+
+.PHONY: bench-grader
+bench-grader: $(STAMPS)/setup
+	$(BIN)/python benchmarks/grader.py $(ARGS)
 
 # make bench-bpe ARGS="--full 512": the slow trainers whole, half an hour.
 .PHONY: bench-bpe

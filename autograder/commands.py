@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,6 +20,10 @@ from autograder.errors import CourseError, SubmissionError
 
 if TYPE_CHECKING:
     from rich.progress import Progress
+
+# Reading a notebook needs `jsonschema`, which imports this where it can and spends more than a second at it, to check
+# internationalised addresses; nothing here asks for that.
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 app = typer.Typer(
     help="Make exercise notebooks, check them, and grade a class.",
@@ -99,6 +104,20 @@ def check(
     earned, total = sum(r.points for r in results), sum(r.max_points for r in results)
     typer.echo(f"{earned:g} of {total:g} points on the tests in the notebook")
     raise typer.Exit(0 if earned == total else 1)
+
+
+@app.command()
+def update(
+    mine: Annotated[Path, typer.Argument(help="Your notebook, with your answers; it is rewritten")],
+    new: Annotated[Path, typer.Argument(help="The newer version, as you downloaded it")],
+) -> None:
+    """Take a newer version of an exercise notebook without losing your answers; the old file is kept."""
+    from autograder.update import update as update_notebook
+
+    with one_line_errors():
+        notes = update_notebook(mine, new)
+    for note in notes:
+        typer.echo(note)
 
 
 @app.command()

@@ -22,25 +22,23 @@ from autograder.engine import sandbox
 from autograder.engine.limits import Limits
 from autograder.engine.processes import EngineError
 from autograder.errors import CourseError
-from autograder.execution import Incident, Run
+from autograder.execution import Run
 from autograder.exports import write_csv
-from autograder.feedback import feedback_page, lines_of
 from autograder.gradebook import database_of, late_plugin
+from autograder.handback import write_back
 from autograder.intake import Submission, read_assignment, read_submission
-from autograder.mistakes import as_result, name_mistake
-from autograder.nbgrader_plugin import as_notebook, read_template
+from autograder.nbgrader_plugin import read_template
 from autograder.notebook_source import exercise_of
 from autograder.plan import Ours, imports_of, make_job
 from autograder.pools import EngineOptions, Pool, plain_job, pool_for
+from autograder.records import Row, add_total, by_hand, exercise, incident, new_row, score_changes, worst
 from autograder.release import generate
 from autograder.scores import Scored, Scores
 from autograder.similarity import known_answers, similar_pairs
-from autograder.workspace import Workspace, digest, fresh_folder, run_from, write_whole
+from autograder.workspace import Workspace, digest, run_from, write_whole
 
-Row = dict[str, Any]
 BATCH = 25  # students in one transaction
 BATCH_SECONDS = 5.0  # after which a smaller one is written
-MAX_MESSAGE = 4_000  # characters of a message in results.json
 
 
 @dataclass(frozen=True)
@@ -55,6 +53,9 @@ class Options:
     unsafe: bool = False
     again: bool = False  # run even what was run before
     due: str = ""
+
+    def limits(self) -> Limits:
+        return Limits.for_notebook(self.seconds)
 
 
 def _no_progress(done: int, total: int, student: str) -> None:
@@ -73,23 +74,32 @@ def grade_class(
     options = options or Options()
     workspace = Workspace(root)
     with workspace.lock(), tempfile.TemporaryDirectory(prefix="autograder-in-") as scratch:
+        started = time.time()
         db_url = database_of(workspace.root, options.db_url)
-        _prepare(course, chapter, workspace, db_url)
-        ours = read_assignment(workspace.root / "source" / chapter)
-        found = deliveries(folder, chapter, Path(scratch), list(ours))
-        wanted = _wanted(found, options.only)
-        with Scores(db_url, chapter, late_plugin(workspace.root)) as scores:
-            if options.due:
-                scores.set_due(options.due)
-            grading = Grading(course, chapter, workspace, ours, scores, options, folder)
-            started = time.time()
-            with pool_for(grading.engine(), scheduler=options.scheduler, workers=options.workers) as pool:
+        engine = _engine_options(course, chapter, workspace, folder, options)
+        with pool_for(engine, scheduler=options.scheduler, workers=options.workers) as pool:
+            _prepare(course, chapter, workspace, db_url)  # while the pool starts
+            ours = read_assignment(workspace.root / "source" / chapter)
+            found = deliveries(folder, chapter, Path(scratch), list(ours))
+            wanted = _wanted(found, options.only)
+            with Scores(db_url, chapter, late_plugin(workspace.root)) as scores:
+                if options.due:
+                    scores.set_due(options.due)
+                grading = Grading(course, chapter, workspace, ours, scores, options, folder)
                 rows = grading.all(wanted, pool, progress)
-            rows += _problem_rows(found, options.only)
-            results = grading.results(rows, found, started)
+                rows += _problem_rows(found, options.only)
+                results = grading.results(rows, found, started)
     write_whole(workspace.root / "results.json", json.dumps(results, ensure_ascii=False, indent=1))
     write_csv(results, workspace.root / "results.csv")
     return results
+
+
+def _engine_options(
+    course: Course, chapter: str, workspace: Workspace, folder: Path, options: Options
+) -> EngineOptions:
+    preload = imports_of(path.read_text(encoding="utf-8") for path in course.sources(chapter))
+    hidden = {str(course.root), str(workspace.root), str(folder.resolve())}
+    return EngineOptions(preload, options.limits(), tuple(sorted(hidden)), options.unsafe)
 
 
 def _prepare(course: Course, chapter: str, workspace: Workspace, db_url: str) -> None:
@@ -116,7 +126,8 @@ def _environment() -> list[str]:
     for package in ("transformer-course", "numpy", "scipy", "torch", "nbgrader"):
         with contextlib.suppress(metadata.PackageNotFoundError):
             found.append(f"{package} {metadata.version(package)}")
-    return found
+    engine = sorted(Path(sandbox.__file__).parent.glob("*.py"))
+    return [*found, digest([path.read_text(encoding="utf-8") for path in engine])]
 
 
 def _wanted(found: Deliveries, only: Sequence[str]) -> list[Delivery]:
@@ -133,11 +144,7 @@ def _problem_rows(found: Deliveries, only: Sequence[str]) -> list[Row]:
     """A row for each thing that may be a submission but whose student cannot be told."""
     if only:
         return []
-    return [_row(problem.name, "refused", note=problem.why) for problem in found.problems]
-
-
-def _row(student: str, status: str, note: str = "") -> Row:
-    return {"student": student, "status": status, "note": note, "score": 0.0, "seconds": 0.0, "exercises": []}
+    return [new_row(problem.name, "refused", note=problem.why) for problem in found.problems]
 
 
 @dataclass
@@ -172,20 +179,12 @@ class Grading:
         released = self.workspace.root / "release" / self.chapter
         self.templates = {name: read_template(released / f"{name}.ipynb") for name in self.ours}
         self.digests = {name: digest([[vars(c) for c in mine.cells], _files(mine)]) for name, mine in self.ours.items()}
-        self.base = digest([_environment(), self.limits().to_plain(), self.options.unsafe])
+        self.base = digest([_environment(), self.options.limits().to_plain(), self.options.unsafe])
         self.reference = {name: make_job(mine, []) for name, mine in self.ours.items()}
         bank = self.course.bank(self.chapter)
         self.bank = load_bank(bank) if bank.is_file() else []
         self.answers: dict[str, dict[str, str]] = {}
         self.width = 0
-
-    def limits(self) -> Limits:
-        return Limits.for_notebook(self.options.seconds)
-
-    def engine(self) -> EngineOptions:
-        hidden = {str(self.course.root), str(self.workspace.root), str(self.folder.resolve())}
-        preload = tuple(imports_of(self.ours.values()))
-        return EngineOptions(preload, self.limits(), tuple(sorted(hidden)), self.options.unsafe)
 
     # The run over everybody.
 
@@ -256,11 +255,11 @@ class Grading:
     def _finish(self, student: _Student) -> tuple[Row, Scored]:
         """Write a student's files; returns the row and what goes into the gradebook."""
         name, submission = student.delivery.student, student.submission
-        row = _row(name, "graded")
+        row = new_row(name, "graded")
         row["display_name"] = student.delivery.display_name
         row["lms"] = dict(student.delivery.lms)
         notes = [*student.delivery.notes, *submission.notes, *submission.refused.values()]
-        row["incidents"] = [_incident(file, "", "refused", why) for file, why in submission.refused.items()]
+        row["incidents"] += [incident(file, "", "refused", why) for file, why in submission.refused.items()]
         if student.failed:
             row["status"] = "failed"
             notes.append(student.failed)
@@ -269,7 +268,7 @@ class Grading:
             notes = notes or ["no notebook was handed in"]
         self._describe(row, student, notes)
         if not student.failed:
-            self._write_files(student)
+            self._write_back(student)
         row["note"] = "; ".join(notes)
         row["seconds"] = round(sum(sum(c.seconds for c in run.cells.values()) for run in student.runs.values()), 2)
         row["cpu_seconds"] = round(sum(run.cpu_seconds for run in student.runs.values()), 3)
@@ -278,7 +277,6 @@ class Grading:
 
     def _describe(self, row: Row, student: _Student, notes: list[str]) -> None:
         """The exercises, incidents and digests of a row, over all notebooks of the assignment."""
-        row["digests"] = {}
         for name, ours in self.ours.items():
             run = student.runs.get(name)
             if run is None:
@@ -288,24 +286,10 @@ class Grading:
             elif run.ended:
                 row["status"] = run.ended
             row["digests"][name] = [self.digests[name], student.keys.get(name, "")]
-            row["incidents"] += [_incident(name, exercise_of(i.cell), i.kind, i.text) for i in run.incidents]
-            notes += [f"{exercise_of(i.cell)}: {i.text}" for i in _worst(run.incidents)]
-            row["exercises"] += [self._exercise(r) for r in exercise_results(name, ours.tests, run)]
-            row["exercises"] += [_by_hand(name, cell, most) for cell, most in ours.by_hand.items()]
-
-    def _exercise(self, result: Any) -> dict[str, Any]:
-        message = result.message
-        if "was not handed in" in message:
-            message = "not handed in"
-        found = name_mistake(result.exercise, message, self.bank) if message else None
-        exercise = {
-            "notebook": result.notebook,
-            "exercise": result.exercise,
-            "points": result.points,
-            "max_points": result.max_points,
-            "message": message[:MAX_MESSAGE],
-        }
-        return exercise | ({"mistake": as_result(found)} if found is not None else {})
+            row["incidents"] += [incident(name, exercise_of(i.cell), i.kind, i.text) for i in run.incidents]
+            notes += [f"{exercise_of(i.cell)}: {i.text}" for i in worst(run.incidents)]
+            row["exercises"] += [exercise(r, self.bank) for r in exercise_results(name, ours.tests, run)]
+            row["exercises"] += [by_hand(name, cell, most) for cell, most in ours.by_hand.items()]
 
     def _scored(self, student: _Student, row: Row) -> Scored:
         points: dict[str, dict[str, float | None]] = {}
@@ -323,27 +307,19 @@ class Grading:
             unanswered[name] = empty
         return Scored(row["student"], points, unanswered, student.delivery.timestamp, student.delivery.display_name)
 
-    def _write_files(self, student: _Student) -> None:
-        """nbgrader's submitted/, autograded/ and feedback/ of one student."""
-        name = student.delivery.student
-        submitted = self.workspace.student("submitted", name, self.chapter)
-        autograded = fresh_folder(self.workspace.student("autograded", name, self.chapter))
-        feedback = fresh_folder(self.workspace.student("feedback", name, self.chapter))
-        copy = not submitted.resolve().is_relative_to(self.folder.resolve())
-        if copy:
-            fresh_folder(submitted)
-        for notebook, placed in student.submission.notebooks.items():
-            ours, template, run = self.ours[notebook], self.templates[notebook], student.runs[notebook]
-            if copy:
-                _write_json(submitted / f"{notebook}.ipynb", as_notebook(ours, placed, template, tests=False))
-            _write_json(autograded / f"{notebook}.ipynb", as_notebook(ours, placed, template, tests=True, run=run))
-            notes = [n for n in student.submission.notes if n.startswith(f"{notebook}.")]
-            lines = lines_of(ours.tests, ours.by_hand, run)
-            page = feedback_page(f"{self.chapter} · {notebook}", lines, placed, run, notes)
-            _write_text(feedback / f"{notebook}.html", page)
-        if student.delivery.timestamp:
-            for folder in (autograded, *([submitted] if copy else [])):
-                _write_text(folder / "timestamp.txt", student.delivery.timestamp)
+    def _write_back(self, student: _Student) -> None:
+        submission = student.submission
+        runs = {n: (self.ours[n], placed, student.runs[n]) for n, placed in submission.notebooks.items()}
+        write_back(
+            self.workspace,
+            self.chapter,
+            student.delivery.student,
+            runs,
+            self.templates,
+            notes=submission.notes,
+            timestamp=student.delivery.timestamp,
+            handed_in_at=self.folder,
+        )
 
     def _remember_answers(self, student: str, submission: Submission) -> None:
         """For the comparison of students: their solution cells by name."""
@@ -362,12 +338,7 @@ class Grading:
         before = {row["student"]: row for row in earlier["rows"]}
         totals = self.scores.totals()
         for row in rows:
-            total = totals.get(row["student"])
-            if total is not None and row["status"] != "failed":
-                row["score"], row["penalty"] = total.score, total.penalty
-                if total.seconds_late:
-                    text = f"{total.seconds_late / 3600:.1f} hours late, {total.penalty:g} points taken off"
-                    row["incidents"].append(_incident("", "", "late", text))
+            add_total(row, totals.get(row["student"]))
         changes = score_changes(before, rows)
         mine = {row["student"] for row in rows}
         if self.options.only:
@@ -409,37 +380,6 @@ class Grading:
         return list(similar_pairs(self.answers, base, known_answers(self.course, self.chapter)))
 
 
-def score_changes(before: dict[str, Row], rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """Whose points changed since the last run, on which exercise, and why."""
-    changes = []
-    for row in rows:
-        earlier = before.get(row["student"])
-        if earlier is None:
-            continue
-        old = {(e["notebook"], e["exercise"]): e["points"] for e in earlier["exercises"]}
-        for exercise in row["exercises"]:
-            key = exercise["notebook"], exercise["exercise"]
-            if key in old and old[key] != exercise["points"]:
-                changes.append(
-                    {
-                        "student": row["student"],
-                        "notebook": key[0],
-                        "exercise": key[1],
-                        "before": old[key],
-                        "after": exercise["points"],
-                        "why": _why(earlier.get("digests", {}), row["digests"], key[0]),
-                    }
-                )
-    return changes
-
-
-def _why(before: dict[str, Any], now: dict[str, Any], notebook: str) -> str:
-    old, new = before.get(notebook), now.get(notebook)
-    if old is None or new is None or old[0] != new[0]:
-        return "the notebook or its tests changed"
-    return "another version was handed in" if old[1] != new[1] else "the same submission was run again"
-
-
 def _passed(run: Run, test: str) -> bool:
     return test in run.cells and run.cells[test].passed
 
@@ -456,28 +396,7 @@ def _stems(files: Any) -> set[str]:
     return {Path(name).stem for name in files}
 
 
-def _incident(notebook: str, cell: str, kind: str, text: str) -> dict[str, str]:
-    return {"notebook": notebook, "cell": cell, "kind": kind, "text": text[:MAX_MESSAGE]}
-
-
-def _worst(incidents: Sequence[Incident]) -> list[Incident]:
-    """The incidents that a row's note names: not every cell of a notebook that timed out."""
-    return [i for i in incidents if i.kind != "flood"][:3]
-
-
-def _by_hand(notebook: str, cell: str, most: float) -> dict[str, Any]:
-    return {"notebook": notebook, "exercise": cell, "points": 0.0, "max_points": most, "message": "graded by a person"}
-
-
 def _engine_failure(error: Exception) -> str:
     if isinstance(error, EngineError):
         return f"could not be run: {error}"
     return f"could not be run ({type(error).__name__}: {str(error)[:300]})"
-
-
-def _write_json(path: Path, value: Any) -> None:
-    _write_text(path, json.dumps(value, indent=1))
-
-
-def _write_text(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8", errors="replace", newline="\n")

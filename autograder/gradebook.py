@@ -76,6 +76,30 @@ def database_of(root: Path, db_url: str | None = None) -> str:
     return found or f"sqlite:///{root.resolve() / 'gradebook.db'}"
 
 
+def make_tables(db_url: str) -> None:
+    """nbgrader's tables in a database that has none, marked with their version.
+
+    nbgrader does this itself, but starts another Python to learn the version, which takes it two seconds.
+    """
+    from alembic.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+    from nbgrader.api import Base
+    from nbgrader.dbutil import ALEMBIC_DIR
+    from sqlalchemy import create_engine, inspect
+
+    try:
+        engine = create_engine(db_url)
+        with engine.begin() as connection:
+            if not inspect(connection).get_table_names():
+                Base.metadata.create_all(connection)
+                script = ScriptDirectory(ALEMBIC_DIR)
+                MigrationContext.configure(connection).stamp(script, script.get_current_head())
+        engine.dispose()
+    except Exception as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise CourseError(f"{db_url}: the gradebook cannot be opened ({reason})") from error
+
+
 def late_plugin(root: Path) -> Any:
     """The plugin that turns lateness into a penalty, as the course configured it."""
     from nbgrader.preprocessors import AssignLatePenalties

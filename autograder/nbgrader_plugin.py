@@ -52,9 +52,9 @@ class RunCells(NbGraderPreprocessor):  # type: ignore[misc]
         names = [cell.grade_id or f"free-{place}" for place, cell in enumerate(cells)]
         known = {cell.grade_id for cell in ours.cells if not cell.nbgrader.get("solution")} - {""}
         placed = [Placed(name, cell, ours=name in known) for name, cell in zip(names, cells, strict=True)]
-        options = EngineOptions(
-            tuple(imports_of([ours])), Limits.for_notebook(self.seconds), (_course_root(self),), self.unsafe
-        )
+        preload = imports_of(cell.source for cell in ours.cells if cell.kind == "code")
+        limits = Limits.for_notebook(self.seconds)
+        options = EngineOptions(preload, limits, (_course_root(self),), self.unsafe)
         run = run_from(engines_for(options).run(plain_job(make_job(ours, placed))))
         for name, cell in zip(names, nb.cells, strict=True):
             if cell.cell_type == "code":

@@ -15,6 +15,7 @@ from typing import Any
 from autograder.errors import SubmissionError
 
 MAX_BYTES = 20 * 2**20
+MAX_CELLS = 2_000
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,8 @@ def cells_in(notebook: Any, name: str) -> list[Cell]:
         cells = [cell for sheet in sheets if isinstance(sheet, dict) for cell in sheet.get("cells") or []]
     if not isinstance(cells, list):
         raise SubmissionError(f"{name}: not a valid notebook (it has no list of cells)")
+    if len(cells) > MAX_CELLS:
+        raise SubmissionError(f"{name}: {len(cells)} cells in it, more than {MAX_CELLS}: hand in the exercise notebook")
     return [found for cell in cells if (found := _cell(cell)) is not None]
 
 

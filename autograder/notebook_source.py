@@ -40,9 +40,13 @@ def read_source(path: Path) -> Any:
             _check_cell(cell.source, metadata["nbgrader"], path)
         name = metadata.get("nbgrader", {}).get("grade_id") or f"{position}:{cell.cell_type}"
         new = nbformat.v4.new_code_cell if cell.cell_type == "code" else nbformat.v4.new_markdown_cell
-        cell_id = hashlib.sha256(f"{path.stem}:{name}".encode()).hexdigest()[:12]
-        notebook.cells.append(new(cell.source, metadata=metadata, id=cell_id))
+        notebook.cells.append(new(cell.source, metadata=metadata, id=cell_id(path.stem, name)))
     return notebook
+
+
+def cell_id(notebook: str, name: str) -> str:
+    """The id of a cell of ours: from its `grade_id`, or its place and kind (`7:markdown`) where it has none."""
+    return hashlib.sha256(f"{notebook}:{name}".encode()).hexdigest()[:12]
 
 
 def _complete(given: dict[str, Any], path: Path, position: int) -> dict[str, Any]:

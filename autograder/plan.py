@@ -141,23 +141,20 @@ def graded_names(ours: Ours) -> tuple[list[str], list[str]]:
     return names, values
 
 
-def imports_of(all_ours: Iterable[Ours]) -> list[str]:
-    """The modules that our plain and test cells import, to be imported once by the warm processes."""
+def imports_of(sources: Iterable[str]) -> tuple[str, ...]:
+    """The modules that our code imports, to be imported once by the warm processes."""
     found: set[str] = set()
-    for ours in all_ours:
-        for cell in ours.cells:
-            if cell.kind != "code":
-                continue
-            try:
-                tree = ast.parse(cell.source)
-            except SyntaxError:
-                continue
-            for node in ast.walk(tree):
-                if isinstance(node, ast.Import):
-                    found |= {alias.name for alias in node.names}
-                elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-                    found.add(node.module)
-    return sorted(found)
+    for source in sources:
+        try:
+            tree = ast.parse(source)
+        except SyntaxError:
+            continue
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import):
+                found |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                found.add(node.module)
+    return tuple(sorted(found))
 
 
 def ours_from(notebook: Any, name: str, files: Sequence[tuple[str, bytes]] = ()) -> Ours:

@@ -11,11 +11,12 @@ import os
 import queue
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from autograder.engine import sandbox
 from autograder.engine.engine import Engine, Job
 from autograder.engine.limits import Limits
 from autograder.engine.processes import EngineError
@@ -72,10 +73,11 @@ def job_from(task: Task) -> Job:
 
 
 class Engines:
-    """Engines of one kind, made when they are needed and kept for the next task."""
+    """Engines of one kind, made when they are needed and kept for the next task; each on a core of its own."""
 
-    def __init__(self, options: EngineOptions) -> None:
+    def __init__(self, options: EngineOptions, cores: Sequence[int] = ()) -> None:
         self.options = options
+        self.cores = list(cores)
         self.idle: queue.SimpleQueue[Engine] = queue.SimpleQueue()
         self.all: list[Engine] = []
         self.lock = threading.Lock()
@@ -102,11 +104,21 @@ class Engines:
         try:
             return self.idle.get_nowait()
         except queue.Empty:
-            options = self.options
-            engine = Engine(options.preload, options.limits, hidden=options.hidden, unsafe=options.unsafe)
-            with self.lock:
-                self.all.append(engine)
-            return engine
+            return self._new()
+
+    def start(self, count: int) -> None:
+        """Have as many start already; it is not waited for."""
+        for _ in range(count):
+            self.idle.put(self._new())
+
+    def _new(self) -> Engine:
+        o = self.options
+        with self.lock:
+            taken = [engine.core for engine in self.all]
+            core = min(self.cores, key=taken.count) if self.cores else None
+            engine = Engine(o.preload, o.limits, hidden=o.hidden, unsafe=o.unsafe, core=core)
+            self.all.append(engine)
+        return engine
 
     def _drop(self, engine: Engine) -> None:
         with self.lock:
@@ -137,14 +149,23 @@ def local_pool(options: EngineOptions, workers: int | None = None) -> Iterator[P
         with ThreadPoolExecutor(count) as executor:
             yield Pool(executor, lambda task: run_without_walls(task, options.limits.notebook), count)
         return
-    engines = Engines(options)
+    sandbox.probe()
+    engines = Engines(options, cores_in_turn())
     executor = ThreadPoolExecutor(count, thread_name_prefix="grading")
     try:
+        engines.start(count)
         yield Pool(executor, engines.run, count)
     finally:
         executor.shutdown(wait=False, cancel_futures=True)
         engines.close()
         executor.shutdown(wait=True)
+
+
+def cores_in_turn() -> list[int]:
+    """The cores that this process may use, not always the same one first: there may be more than one of it."""
+    cores = sorted(os.sched_getaffinity(0))
+    first = os.getpid() % len(cores)
+    return cores[first:] + cores[:first]
 
 
 def available_cores() -> int:

@@ -11,7 +11,7 @@ import nbformat
 
 from autograder.course import Course
 from autograder.errors import CourseError
-from autograder.gradebook import checked, nbgrader_api, quiet
+from autograder.gradebook import checked, database_of, make_tables, nbgrader_api, quiet
 from autograder.notebook_source import read_source
 
 
@@ -24,6 +24,7 @@ def generate(course: Course, chapter: str, root: Path, db_url: str | None = None
         nbformat.write(read_source(path), source / f"{path.stem}.ipynb")
     if (data := course.data(chapter)).is_dir():
         shutil.copytree(data, source, dirs_exist_ok=True)
+    make_tables(database_of(root, db_url))
     with quiet() as complaints:
         api = nbgrader_api(root, db_url=db_url)
         checked(api.generate_assignment(chapter, force=True), complaints, f"generate_assignment {chapter}")

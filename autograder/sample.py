@@ -7,11 +7,10 @@ import random
 import re
 from pathlib import Path
 
-import nbformat
-
 from autograder.bank import Entry, load_bank
 from autograder.check import test_points
 from autograder.course import Course
+from autograder.nbgrader_plugin import read_template
 from autograder.notebook_file import cells_in
 from autograder.notebook_source import exercise_of, read_source
 from autograder.release import build_student_notebooks
@@ -23,7 +22,7 @@ def make_sample_class(course: Course, chapter: str, target: Path, *, students: i
     """Write `students` folders of notebooks, and what each should score, to `target`/expected.json."""
     rng = random.Random(seed)
     bank = load_bank(course.bank(chapter))
-    notebooks = build_student_notebooks(course, chapter, target / "blank")
+    blank = {p: read_template(p) for p in build_student_notebooks(course, chapter, target / "blank")}
     answers = {path.stem: _answers(path) for path in course.sources(chapter)}
     expected: dict[str, dict[str, float]] = {}
     for number in range(1, students + 1):
@@ -32,15 +31,19 @@ def make_sample_class(course: Course, chapter: str, target: Path, *, students: i
         expected[student] = {}
         folder = target / "class" / student
         folder.mkdir(parents=True, exist_ok=True)
-        for path in notebooks:
-            notebook = nbformat.read(path, as_version=4)
-            points = {exercise_of(test): worth for test, worth in test_points(cells_in(notebook, path.name)).items()}
-            for cell in notebook.cells:
-                name = cell.metadata.get("nbgrader", {}).get("grade_id")
+        for path, notebook in blank.items():
+            tests = test_points(cells_in(notebook, path.name))
+            points = {exercise_of(test): worth for test, worth in tests.items()}
+            cells = []
+            for cell in notebook["cells"]:
+                name = cell["metadata"].get("nbgrader", {}).get("grade_id")
                 if name in points:
-                    cell.source, correct = _attempt(name, cell.source, answers[path.stem], bank, skill, rng)
+                    source, correct = _attempt(name, cell["source"], answers[path.stem], bank, skill, rng)
                     expected[student][name] = points[name] if correct else 0.0
-            nbformat.write(notebook, folder / path.name)
+                    cell = cell | {"source": source}
+                cells.append(cell)
+            text = json.dumps(notebook | {"cells": cells}, indent=1, ensure_ascii=False)
+            (folder / path.name).write_text(text, encoding="utf-8")
     (target / "expected.json").write_text(json.dumps(expected, indent=1), encoding="utf-8")
 
 

@@ -9,7 +9,9 @@ Every result is compared with ours before its time is believed.
 
 Two trainers are slow: the plain one of the chapter, and minbpe's algorithm. Unless told otherwise we time their first
 merges only, and go on from there: one merge goes through all tokens, so its time is taken to be in proportion to the
-number of tokens that are left, which we know. Such figures are marked `~`. With --full both are had, to be compared.
+number of tokens that are left, which we know. Such figures are marked `~`, and flatter the slow: as the lists are built
+anew they scatter over the memory, so that a merge becomes dearer even while the tokens become fewer. With --full both
+figures are had: see `estimate` beside `cpu_seconds` in the results.
 """
 
 import os
@@ -346,7 +348,7 @@ def machine() -> dict[str, Any]:
         "cpu": cpus[0] if cpus else platform.processor() or platform.machine(),
         "cores": os.cpu_count(),
         "load_before": os.getloadavg()[0],
-        "system": platform.platform(terse=True),
+        "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "numpy": np.__version__,
         "blas": blas,
@@ -417,7 +419,7 @@ def show(console: Console, rows: Rows, goals: list[dict[str, Any]]) -> None:
     def speed(row: Row) -> str:
         return f"{row.megabytes_per_second:.2f}{'' if row.same_as_ours else ' (other ids!)'}"
 
-    console.print(table("train", "Training, CPU seconds (~ from the first merges)", seconds))
+    console.print(table("train", "Training, CPU seconds (~ from the first merges: rather too small)", seconds))
     console.print(table("encode", "Encoding, megabytes a CPU second", speed))
     for row in rows:
         if row.estimate:

@@ -1,10 +1,24 @@
 """What several test files use: the course itself, and a tiny one on something else."""
 
+import functools
+import http.server
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from autograder.course import Course
+
+ROOT = Path(__file__).parent.parent
+BOOK = ROOT / "_build" / "html"
+CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+            "--disable-component-update", "--disable-sync"]  # fmt: skip
 
 HEADER = """# ---
 # jupyter:
@@ -98,3 +112,65 @@ def tiny(tmp_path: Path) -> Course:
     (root / "solutions" / "cooking" / "weights.py").write_text('"""A plain module."""\n', encoding="utf-8")
     (root / "tests" / "misconceptions" / "cooking.py").write_text(BANK, encoding="utf-8")
     return Course(root)
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    """Serves files and keeps no log."""
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="session")
+def book() -> Path:
+    """The folder of the built book; builds it if it is missing."""
+    if not (BOOK / "index.html").exists():
+        tools = Path(sys.executable).parent
+        env = os.environ | {"PATH": f"{tools}{os.pathsep}{os.environ['PATH']}"}
+        done = subprocess.run([tools / "jupyter-book", "build", ".", "-W", "-n", "--keep-going"], cwd=ROOT, env=env,
+                              capture_output=True, text=True)  # fmt: skip
+        assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
+    return BOOK
+
+
+@pytest.fixture(scope="session")
+def site(book: Path) -> Iterator[str]:
+    """The address of the built book."""
+    handler = functools.partial(Quiet, directory=str(book))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+# One for each test file, and closed after it: while it is open, an event loop runs in the process, and neither a
+# second browser nor anything else that wants a loop of its own can start.
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Chromium, without a window."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        why = "needs the program `chromium` on the PATH"
+        pytest.fail(why) if os.environ.get("CI") else pytest.skip(why)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def page(browser: Any) -> Iterator[Any]:
+    """An empty tab on a wide screen."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    yield context.new_page()
+    context.close()
+
+
+@pytest.fixture
+def phone(browser: Any) -> Iterator[Any]:
+    """An empty tab on a phone."""
+    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True)
+    yield context.new_page()
+    context.close()

@@ -191,6 +191,7 @@ def test_spaces_and_bytes_are_sentencepieces(train, kind: str) -> None:
         assert beyond.metaspace(text) == model.normalize(text)
         assert beyond.decode_with_bytes(pieces) == model.decode(pieces) == text
     assert byte_tokens > 100
+    assert model.decode(model.encode("a▁b")) == "a b"  # the one thing that it loses
 
 
 def test_unigram_with_byte_fallback_is_sentencepieces(train) -> None:

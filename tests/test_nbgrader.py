@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from nbgrader.api import Gradebook
 from submissions import GOOD_DOUBLE, GOOD_PORTIONS, ROUNDED_PORTIONS, scores, write
 
 from autograder.course import Course
+from autograder.errors import CourseError
 from autograder.grade import grade_class
+from autograder.gradebook import make_tables
 from autograder.release import build_student_notebooks, generate
 
 ROOT = Path(__file__).parent.parent
@@ -119,3 +123,20 @@ def test_formgrader_can_grade_and_shows_the_class(nbgraders: Path) -> None:
     assert listed["good"]["score"] == 5
     assert listed["good"]["autograded"]
     assert not listed["blank"]["autograded"]
+
+
+def test_a_new_gradebook_has_the_tables_and_the_version_that_nbgrader_would_give_it(tmp_path: Path) -> None:
+    def described(url: str) -> tuple[list[str], str]:
+        connection = sqlite3.connect(url.removeprefix("sqlite:///"))
+        tables = connection.execute("select name from sqlite_master where type = 'table' order by name").fetchall()
+        (version,) = connection.execute("select version_num from alembic_version").fetchone()
+        connection.close()
+        return [name for (name,) in tables], version
+
+    ours, theirs = f"sqlite:///{tmp_path / 'ours.db'}", f"sqlite:///{tmp_path / 'theirs.db'}"
+    make_tables(ours)
+    make_tables(ours)  # again: nothing to do
+    Gradebook(theirs, "course").close()
+    assert described(ours) == described(theirs)
+    with pytest.raises(CourseError, match="the gradebook cannot be opened"):
+        make_tables("nosuch://here")

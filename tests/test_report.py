@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import random
 import re
-import shutil
-from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -453,25 +450,6 @@ def test_long_lists_are_cut_and_say_so(tmp_path: Path) -> None:
     assert len(page.tables["Similar submissions"]) == 41
     assert "and 110 pairs more" in " ".join(page.text)
     assert all(len(line[-1]) < 500 for line in page.tables["Incidents: timed out"]), "not all the names"
-
-
-CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-            "--disable-component-update", "--disable-sync"]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        if os.environ.get("CI"):
-            pytest.fail("needs the program `chromium` on the PATH")
-        pytest.skip("needs the program `chromium` on the PATH")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM)
-        yield opened
-        opened.close()
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import select
 import shutil
 import socket
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from autograder.engine import sandbox
+from autograder.engine.keeper import NO_WALLS, OUT_OF_MEMORY
 from autograder.engine.limits import Limits
 from autograder.engine.processes import Child, EngineError, Warm
-from autograder.engine.warm import NO_WALLS, OUT_OF_MEMORY
 from autograder.execution import CellResult, Incident, Run
+from autograder.trees import shown
 
 ATTEMPTS = 8  # how often a notebook is started anew, without the cell that ended it
 GRACE = 3.0  # seconds beyond a limit before the process is ended from outside
 IDLE = 15.0  # seconds with neither a cell nor a test under way
 REPORT_BYTES = 32 * 2**20
+MOST_SHOWN = 300  # characters of an incident: they are shown in terminals and tables
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,7 @@ class _Now:
     test: str = ""
     test_since: float = 0.0
     last: float = 0.0  # when anything was heard
+    began: bool = False  # whether the student's code may have run: from here on its process may say anything
     student_ended: bool = False
     judge_ended: bool = False
     student_gone: bool = False
@@ -72,6 +78,7 @@ class Engine:
         walls: sandbox.Walls | None = None,
         hidden: Sequence[str] = (),
         unsafe: bool = False,
+        core: int | None = None,
     ) -> None:
         self.limits = limits or Limits()
         self.walls = walls if walls is not None else sandbox.probe()
@@ -80,7 +87,9 @@ class Engine:
         if not self.walls.safe() and not unsafe:
             missing = ", ".join(layer for layer in sandbox.ALL_LAYERS if layer not in self.walls.layers())
             raise EngineError(f"no sandbox here ({missing}: missing): see `autograder doctor`")
-        self.warm = {role: Warm(role, preload) for role in ("student", "judge")}
+        # A judge and a student take turns: on one core, they need not wake another one at each call.
+        self.core = core
+        self.warm = {role: Warm(role, preload, core) for role in ("student", "judge")}
 
     def __enter__(self) -> Engine:
         return self
@@ -95,6 +104,7 @@ class Engine:
     def run(self, job: Job) -> Run:
         """Run one notebook. Whatever the student's code does, this returns, within the limits."""
         state = _State()
+        self.warm["judge"].prepare([*job.given, *job.tests])
         deadline = time.monotonic() + self.limits.notebook
         for _ in range(ATTEMPTS):
             before = len(state.tests), len(state.excluded)
@@ -108,12 +118,10 @@ class Engine:
 
     def _attempt(self, job: Job, state: _State, deadline: float) -> bool:
         """Start both processes and watch them; True where everything that can be known is known."""
-        scratch = tempfile.mkdtemp(prefix="autograder-")
         pairs = [socket.socketpair() for _ in job.tests]
         plain = {
             "limits": self.limits.to_plain(),
             "done": list(state.tests),
-            "scratch": scratch,
             "walls": asdict(self.walls),
             "unsafe": self.unsafe,
             "hidden": self.hidden,
@@ -121,20 +129,31 @@ class Engine:
         }
         items = [i for i in job.items if i["id"] not in state.excluded]
         judged = {"given": job.given, "tests": job.tests, "names": job.names, "values": job.values}
-        try:
-            student = self.warm["student"].fork(plain | {"items": items}, [s for s, _ in pairs])
-            judge = self.warm["judge"].fork(plain | judged | {"files": []}, [j for _, j in pairs])
-        finally:
-            for pair in pairs:
-                for end in pair:
-                    end.close()
-        try:
+        with _scratch() as theirs, _scratch() as ours:
+            try:
+                student = self.warm["student"].fork(plain | {"items": items, "scratch": theirs}, [s for s, _ in pairs])
+                judge = self.warm["judge"].fork(plain | judged | {"scratch": ours}, [j for _, j in pairs])
+            finally:
+                for pair in pairs:
+                    for end in pair:
+                        end.close()
             return self._watch(job, state, student, judge, deadline)
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
 
     def _watch(self, job: Job, state: _State, student: Child, judge: Child, deadline: float) -> bool:
         now = _Now(last=time.monotonic())
+        try:
+            fate = self._follow(job, state, student, judge, now, deadline)
+        finally:
+            student_code, student_cpu = student.end()
+            judge_cpu = judge.end()[1]
+            state.cpu += student_cpu + judge_cpu
+        if student_code == NO_WALLS and not now.began:
+            raise EngineError("the sandbox could not be raised: see `autograder doctor`")
+        self._blame(fate, student_code, state, now)
+        return fate == "ended" or (len(state.tests) == len(job.tests) and not now.cell)
+
+    def _follow(self, job: Job, state: _State, student: Child, judge: Child, now: _Now, deadline: float) -> str:
+        """Hear what both report until something ends this attempt; says what."""
         watch = select.poll()
         hear = {student.report.fileno(): self._hear_student, judge.report.fileno(): self._hear_judge}
         for descriptor in (*hear, student.watch, judge.watch):
@@ -152,13 +171,7 @@ class Engine:
                     now.student_gone |= child is student
                     now.judge_gone |= child is judge
             fate = self._fate(now, deadline)
-        student_code, student_cpu = student.end()
-        judge_cpu = judge.end()[1]
-        state.cpu += student_cpu + judge_cpu
-        if student_code == NO_WALLS:
-            raise EngineError("the sandbox could not be raised: see `autograder doctor`")
-        self._blame(fate, student_code, state, now)
-        return fate == "ended" or (len(state.tests) == len(job.tests) and not now.cell)
+        return fate
 
     def _until(self, now: _Now, deadline: float) -> float:
         """The next moment at which something is overdue."""
@@ -191,14 +204,17 @@ class Engine:
         known = {item["id"] for item in job.items if item["kind"] == "cell"}
         for record in records:
             now.last = time.monotonic()
-            if "sandbox" in record:
+            if "sandbox" in record and not now.began:
                 raise EngineError(f"the sandbox could not be raised: {str(record['sandbox'])[:300]}")
+            now.began = True
+            name = record.get("started", record.get("id"))
             if record.get("ended"):
                 now.student_ended, now.cell = True, ""
-            elif record.get("started") in known:
-                now.cell, now.cell_since = str(record["started"]), time.monotonic()
-            elif record.get("id") in known:
-                name = str(record["id"])
+            elif type(name) is not str or name not in known:
+                continue
+            elif "started" in record:
+                now.cell, now.cell_since = name, time.monotonic()
+            else:
                 seconds = time.monotonic() - now.cell_since if now.cell == name else 0.0
                 now.cell = ""
                 result = state.cells.setdefault(name, _cell_result(name, record, seconds, self.limits))
@@ -216,7 +232,7 @@ class Engine:
                 now.judge_ended = True
             elif "started" in record:
                 now.test, now.test_since = str(record["started"]), time.monotonic()
-            elif record["error"] != "NotRun":
+            else:
                 seconds = time.monotonic() - now.test_since
                 result = _cell_result(str(record["id"]), record, seconds, self.limits)
                 state.tests.setdefault(result.id, result)
@@ -269,6 +285,21 @@ class Engine:
         return Run({**state.cells, **state.tests}, ended, tuple(state.incidents), state.cpu)
 
 
+@contextlib.contextmanager
+def _scratch() -> Iterator[str]:
+    """A folder for one process of one attempt; it goes, whatever was done in it to stay."""
+    folder = tempfile.mkdtemp(prefix="autograder-")
+    try:
+        yield folder
+    finally:
+        Path(folder).chmod(0o700)
+        for place, folders, _ in os.walk(folder):
+            for inside in (Path(place, name) for name in folders):
+                if not inside.is_symlink():
+                    inside.chmod(0o700)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def _readable_now(child: Child) -> bool:
     """Whether the last words of a process that has ended are still to be read."""
     watch = select.poll()
@@ -298,7 +329,7 @@ def _cell_result(name: str, record: dict[str, Any], seconds: float, limits: Limi
 def _note_failure(state: _State, result: CellResult) -> None:
     kind = {"TimedOut": "timed out", "Crashed": "crashed", "MemoryError": "out of memory"}.get(result.error)
     if kind:
-        _note(state, Incident(result.id, kind, result.message or result.error))
+        _note(state, Incident(result.id, kind, shown(result.message or result.error, MOST_SHOWN)))
 
 
 def _note(state: _State, incident: Incident) -> None:

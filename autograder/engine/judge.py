@@ -7,10 +7,12 @@ claims to equal everything is of no use. The verdict on a test is whether it ran
 
 from __future__ import annotations
 
+import ast
 import builtins
 import collections.abc
 import contextlib
 import dataclasses
+import functools
 import inspect
 import itertools
 import json
@@ -25,23 +27,30 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from autograder.engine import streams
 from autograder.engine.limits import Limits
 from autograder.engine.peer import Peer, error_names, text_of
-from autograder.engine.wire import Decoder, Encoder, WireError
+from autograder.engine.wire import Decoder, Encoder, WireError, named_tuple
 
 TEXT = 20_000  # characters of a message
 LATER = 1.0  # seconds that the student's own clock has to speak first
 NEVER_RAISED_HERE = frozenset({
     "StopIteration", "StopAsyncIteration", "GeneratorExit", "SystemExit", "KeyboardInterrupt",
     "BaseException", "ExceptionGroup", "BaseExceptionGroup",
+    # what a verdict may say of itself
+    "NotRun", "TimedOut", "Crashed", "OutOfMemory", "WrongType", "LostError", "UnreadableError",
 })  # fmt: skip
+MOST_NAMES = 20  # kinds that one exception is of
 
 
-class LostError(Exception):
-    """The student's process ended, or does not answer, in the middle of a test."""
+class LostError(BaseException):
+    """The student's process ended, or does not answer, in the middle of a test.
+
+    Not an Exception: a test that expects one, of whatever kind, does not expect this.
+    """
 
 
-class UnreadableError(Exception):
+class UnreadableError(BaseException):
     """The student's process sent something that is no answer, or a value that does not cross."""
 
 
@@ -63,7 +72,7 @@ class StudentSide(Peer):
 
     # References out.
 
-    def refer(self, value: Any) -> list[Any]:
+    def refer(self, value: Any, encoder: Encoder, depth: int) -> list[Any]:
         if type(value) is Handle:
             return ["h", _secret(value).number]
         if type(value) is Name:
@@ -73,18 +82,17 @@ class StudentSide(Peer):
         if isinstance(value, np.random.Generator):
             self.keyed[f"rng{id(value)}"] = value
             bits = value.bit_generator
-            return ["rng", f"rng{id(value)}", type(bits).__name__, self.encoder().encode(bits.state)]
+            return ["rng", f"rng{id(value)}", type(bits).__name__, encoder.encode(bits.state, depth)]
         if isinstance(value, random.Random):
             self.keyed[f"prng{id(value)}"] = value
-            return ["prng", f"prng{id(value)}", self.encoder().encode(value.getstate())]
+            return ["prng", f"prng{id(value)}", encoder.encode(value.getstate(), depth)]
         if isinstance(value, PurePath):
             return self._path(Path(value))
         if _is_torch_object(value) and self._pickles(value):
             return ["pk", self._pickle(value)]
         if dataclasses.is_dataclass(value) and not isinstance(value, type) and type(value).__name__ in self.given:
-            encoder = self.encoder()
             fields = [f.name for f in dataclasses.fields(value) if f.init]
-            return ["dc", type(value).__name__, [[name, encoder.encode(getattr(value, name))] for name in fields]]
+            return ["dc", type(value).__name__, [[n, encoder.encode(getattr(value, n), depth)] for n in fields]]
         if isinstance(value, collections.abc.Iterator):
             return ["it", self._lend(value)]
         if isinstance(value, types.FunctionType | types.BuiltinFunctionType | types.MethodType | type):
@@ -135,6 +143,8 @@ class StudentSide(Peer):
                 if isinstance(known, type) and dataclasses.is_dataclass(known):
                     return self._dataclass(known, {str(k): decoder.decode(v, depth) for k, v in fields})
                 return Handle(self, number, name[:80], "o", self.calling)
+            case ["np", str(name), list(values)]:
+                return named_tuple(self.given.get(name), decoder.items(values, depth))
             case ["m"]:
                 return METHOD
             case ["Tg", int(number), list(tensor)]:
@@ -163,7 +173,7 @@ class StudentSide(Peer):
     def ask(self, op: str, on: int | str, *args: Any, kwargs: dict[str, Any] | None = None, **more: Any) -> Any:
         """One request to the student; returns its value or raises what the student's code raised."""
         kwargs = kwargs or {}
-        self.pickled, self.files = [], []
+        self.pickled, self.files, self.keyed = [], [], {}
         encoder = self.encoder()
         message: dict[str, Any] = {"op": op, "on": on, **more, **_numeric_settings()}
         try:
@@ -178,11 +188,11 @@ class StudentSide(Peer):
                 message["files"] = [[name, encoder.buffer(content)] for name, content in self.files]
         except WireError as error:
             raise UnreadableError(f"the test passes {error}") from None
-        lent = list(self.pickled)
+        lent: dict[Any, Any] = {**dict(enumerate(self.pickled)), **self.keyed}
         reply, decoder = self._reply(message, encoder)
-        for key, state in reply.get("after", []):
-            self._restore(lent[key] if type(key) is int else self.keyed[key], decoder.decode(state))
         try:
+            for key, state in _states(reply):
+                self._restore(lent[key], decoder.decode(state))
             return decoder.decode(reply["value"])
         except WireError as error:
             raise UnreadableError(f"{self.calling} returned {error}") from None
@@ -199,8 +209,9 @@ class StudentSide(Peer):
         if "wire" in reply:
             raise UnreadableError(f"{self.calling} returned {str(reply['wire'])[:200]}")
         if "error" in reply:
-            raise remote_error(reply["error"], reply.get("text", ""))
-        if "value" not in reply or type(reply.get("after", [])) is not list:
+            ended = message["op"] == "special" and message["name"] == "next"
+            raise remote_error(reply["error"], reply.get("text", ""), ended=ended)
+        if "value" not in reply:
             raise UnreadableError(f"{self.calling} sent bytes that are no answer")
         return reply, decoder
 
@@ -221,8 +232,10 @@ class StudentSide(Peer):
     def _restore(self, lent: Any, state: Any) -> None:
         """Give what was lent the state in which the student's code left its copy."""
         if isinstance(lent, np.random.Generator):
+            self._check_stream(streams.advanced(lent.bit_generator.state, state))
             lent.bit_generator.state = state
         elif isinstance(lent, random.Random):
+            self._check_stream(streams.advanced_random(lent.getstate(), _as_state(state)))
             lent.setstate(_as_state(state))
         elif isinstance(lent, PurePath):
             self._write_back(Path(lent), state)
@@ -230,6 +243,11 @@ class StudentSide(Peer):
             from autograder.engine.gradients import restore
 
             restore(lent, state)
+
+    def _check_stream(self, fine: bool) -> None:
+        """A test may go on to draw its own inputs from a generator that it has lent."""
+        if not fine:
+            raise UnreadableError(f"{self.calling} left its generator in a state that drawing numbers does not lead to")
 
     def _write_back(self, lent: Path, state: Any) -> None:
         """The files that the student wrote at a path that it was lent, and at no other."""
@@ -278,6 +296,14 @@ class StudentSide(Peer):
 OPERATORS = frozenset({"__call__", "__iter__", "__len__", "__getitem__"})
 
 
+def _states(reply: dict[str, Any]) -> list[tuple[Any, Any]]:
+    """What a reply says of the things that were lent: keys and states."""
+    states = reply.get("after", [])
+    if type(states) is not list or not all(type(pair) is list and len(pair) == 2 for pair in states):
+        raise WireError("bytes that are no answer")
+    return [(key, state) for key, state in states if type(key) in (int, str)]
+
+
 def _is_public_method(kind: type, name: str) -> bool:
     if name.startswith("_") and name not in OPERATORS:
         return False
@@ -315,14 +341,17 @@ def _numeric_settings() -> dict[str, Any]:
 # ---- errors from the other side
 
 
-def remote_error(names: Any, text: Any) -> BaseException:
-    """An exception of the built-in kind that the student's code raised, with its text and nothing else of it."""
-    names = [n for n in names if type(n) is str] if type(names) is list else []
+def remote_error(names: Any, text: Any, *, ended: bool) -> BaseException:
+    """An exception of the built-in kind that the student's code raised, with its text and nothing else of it.
+
+    `ended` says whether it may be the end of an iterator: from anything else, that would end a loop of the test.
+    """
+    names = [n for n in names[:MOST_NAMES] if type(n) is str] if type(names) is list else []
     text = text[:TEXT] if type(text) is str else ""
     name = (names or ["Exception"])[0][:80]
     if name == "TookTooLong":
         return LostError(f"this call took {text}: is there a loop that does not end?")
-    if name == "EndedError":
+    if name == "EndedError" and ended:
         return StopIteration()
     if name in NEVER_RAISED_HERE or not name.isidentifier():
         return RuntimeError(f"{name}: {text}")
@@ -415,7 +444,7 @@ class Handle:
         _special(self, "delitem", key)
 
     def __contains__(self, key: Any) -> bool:
-        return _special(self, "contains", key) is True
+        return any(item is key or item == key for item in self)  # not asked: it would say yes, and be told what for
 
     def __iter__(self) -> Iterator[Any]:
         return _iterate(self)
@@ -512,12 +541,13 @@ def run_tests(job: dict[str, Any], report: socket.socket, students: list[socket.
     sys.modules["__main__"] = module
     namespace = module.__dict__
     for cell in job["given"]:
-        exec(compile(cell["source"], f"<{cell['id']}>", "exec"), namespace)
+        exec(compiled(cell["id"], cell["source"]), namespace)
     given = dict(namespace)
     for test, connection in zip(job["tests"], students, strict=True):
         if test["id"] not in job["done"]:
             verdict = _run_test(test, job, connection, limits, namespace, given, report)
-            _tell(report, {"id": test["id"], **verdict})
+            if verdict is not None:
+                _tell(report, {"id": test["id"], **verdict})
         _hang_up(connection)
     _tell(report, {"ended": True})
 
@@ -530,24 +560,44 @@ def _run_test(
     namespace: dict[str, Any],
     given: dict[str, Any],
     report: socket.socket,
-) -> dict[str, str]:
+) -> dict[str, str] | None:
+    """The verdict on one test; None where the student's process never came to its place."""
     try:
         ready = connection.recv(1)
     except ConnectionError:
         ready = b""
     if ready != b"R":
-        return {"error": "NotRun", "message": "this test was not reached"}
+        return None
     _tell(report, {"started": test["id"]})
     connection.settimeout(limits.test + LATER)
     side = StudentSide(connection, limits, given, test["id"])
     namespace.update({name: Name(side, name) for name in job["names"]})
     try:
-        for name in job["values"]:
+        for name in mentioned(test["source"]).intersection(job["values"]):
             namespace[name] = side.ask("value", name)
-        exec(compile(test["source"], f"<{test['id']}>", "exec"), namespace)
+        exec(compiled(test["id"], test["source"]), namespace)
     except BaseException as error:
         return {"error": type(error).__name__, "message": text_of(error)[:TEXT]}
     return {"error": "", "message": ""}
+
+
+# The warm process fills these, once for all submissions: a judge is a copy of it.
+@functools.lru_cache(maxsize=2000)
+def compiled(name: str, source: str) -> types.CodeType:
+    return compile(source, f"<{name}>", "exec")
+
+
+@functools.lru_cache(maxsize=2000)
+def mentioned(source: str) -> frozenset[str]:
+    return frozenset(node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name))
+
+
+def prepare(cells: list[dict[str, str]]) -> None:
+    """Compile what judges will run; what does not compile is said where it is run."""
+    for cell in cells:
+        with contextlib.suppress(SyntaxError, ValueError, RecursionError, MemoryError):
+            compiled(cell["id"], cell["source"])
+            mentioned(cell["source"])
 
 
 def _hang_up(connection: socket.socket) -> None:

@@ -21,7 +21,7 @@ class Peer:
 
     # What a subclass provides.
 
-    def refer(self, value: Any) -> list[Any]:
+    def refer(self, value: Any, encoder: Encoder, depth: int) -> list[Any]:
         raise WireError(f"a {type(value).__name__} does not cross")
 
     def resolve(self, item: list[Any], decoder: Decoder, depth: int) -> Any:
@@ -57,11 +57,9 @@ class Peer:
     def answer(self, request: dict[str, Any], decoder: Decoder) -> None:
         encoder = self.encoder()
         try:
-            reply = self.serve_into(request, decoder, encoder)
+            send(self.connection, self.serve_into(request, decoder, encoder), encoder.buffers)
         except WireError as error:
-            encoder = self.encoder()
-            reply = {"wire": str(error)}
-        send(self.connection, reply, encoder.buffers)
+            send(self.connection, {"wire": str(error)}, [])
 
     def serve_into(self, request: dict[str, Any], decoder: Decoder, encoder: Encoder) -> dict[str, Any]:
         raise NotImplementedError

@@ -10,12 +10,21 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from typing import Any
 
 START_SECONDS = 120.0
 END_SECONDS = 5.0
 MOST_READS = 64  # at one time, so that a flood cannot keep the reader
+MOST_UNREAD = 2 * 2**20  # bytes of one record: what is kept of a cell's output, escaped, is less
+
+# What a warm process is told of the grader's environment. The rest, passwords and tokens among it, must not even lie
+# in the memory of a process that becomes a student.
+INHERITED = (
+    "PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "PYTHONPATH",
+    "PYTHONHOME", "PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX", "MPLCONFIGDIR", "XDG_CACHE_HOME",
+)  # fmt: skip
 
 
 class EngineError(Exception):
@@ -47,6 +56,8 @@ class Child:
             if not part or self.heard > limit:
                 return records, False
             *whole, self.unread = (self.unread + part).split(b"\n")
+            if len(self.unread) > MOST_UNREAD:
+                return records, False
             try:
                 found = [json.loads(line) for line in whole]
             except (ValueError, RecursionError):
@@ -74,10 +85,11 @@ class Child:
 class Warm:
     """A warm process of one role, and the way to fork children from it."""
 
-    def __init__(self, role: str, preload: Sequence[str]) -> None:
+    def __init__(self, role: str, preload: Sequence[str], core: int | None = None) -> None:
         ours, theirs = socket.socketpair()
-        command = [sys.executable, "-m", "autograder.engine.warm", role, str(theirs.fileno()), ",".join(preload)]
-        environment = os.environ | {
+        arguments = [role, str(theirs.fileno()), ",".join(preload), str(-1 if core is None else core)]
+        command = [sys.executable, "-m", "autograder.engine.warm", *arguments]
+        environment = {name: os.environ[name] for name in INHERITED if name in os.environ} | {
             "MPLBACKEND": "Agg",
             "OMP_NUM_THREADS": "1",
             "OPENBLAS_NUM_THREADS": "1",
@@ -95,6 +107,7 @@ class Warm:
         theirs.close()
         self.control = ours
         self.ready = False
+        self.prepared: set[str] = set()
 
     def wait_ready(self) -> None:
         if not self.ready:
@@ -112,6 +125,18 @@ class Warm:
             return json.loads(self.control.recv(4096))  # type: ignore[no-any-return]
         except (OSError, ValueError) as error:
             raise EngineError(f"a warm process is gone ({error})") from error
+
+    def prepare(self, cells: Sequence[dict[str, str]]) -> None:
+        """Have our own cells compiled, once, before anything is forked that runs them."""
+        text = json.dumps(list(cells))
+        if text in self.prepared:
+            return
+        self.wait_ready()
+        with tempfile.NamedTemporaryFile("w", encoding="utf-8", prefix="autograder-") as file:  # mode 0600
+            file.write(text)
+            file.flush()
+            self.ask({"prepare": file.name})
+        self.prepared.add(text)
 
     def fork(self, job: dict[str, Any], sockets: Sequence[socket.socket]) -> Child:
         """Start a child on `job`; `sockets` become its own."""

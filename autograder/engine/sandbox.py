@@ -12,9 +12,11 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
+import functools
 import os
 import platform
 import resource
+import socket
 import struct
 import sys
 from collections.abc import Sequence
@@ -22,10 +24,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autograder.engine.limits import MIB, Limits
-
-CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC = 0x00020000, 0x02000000, 0x04000000, 0x08000000
-CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x10000000, 0x20000000, 0x40000000
-APART = CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP
+from autograder.engine.seccomp import (
+    APART,
+    CLONE_NEWNS,
+    CLONE_NEWUSER,
+    PR_SET_PDEATHSIG,
+    SYSCALLS,
+    filter_program,
+)
 
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE = (
     1, 2, 4, 8, 32, 4096, 16384, 1 << 18,
@@ -34,44 +40,14 @@ MNT_DETACH = 2
 AT_FDCWD, AT_RECURSIVE = -100, 0x8000
 MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV = 1, 2, 4
 
-PR_SET_PDEATHSIG, PR_CAPBSET_DROP, PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS = 1, 24, 22, 38
+PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_CAPBSET_DROP = 4, 22, 24
+PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 36, 38
 SECCOMP_MODE_FILTER = 2
 
 FIRST_SPARE_UID = 61_000  # where root grades, a submission runs as a user of its own from here on
-SPARE_UIDS = 4_000
+SPARE_UIDS = 4_000  # the highest is below 65536: some containers know no more
+SCOPED_SINCE = 6  # the version of Landlock, with Linux 6.12, that keeps signals in
 SCRATCH = "scratch"  # the folder under the new root that a submission may write to
-
-# System call numbers that the standard library does not name, by machine.
-SYSCALLS: dict[str, dict[str, int]] = {
-    "x86_64": {
-        "clone": 56, "clone3": 435, "socket": 41, "connect": 42, "ptrace": 101, "mount": 165, "umount2": 166,
-        "pivot_root": 155, "chroot": 161, "unshare": 272, "setns": 308, "bpf": 321, "perf_event_open": 298,
-        "keyctl": 250, "add_key": 248, "request_key": 249, "userfaultfd": 323, "process_vm_readv": 310,
-        "process_vm_writev": 311, "open_by_handle_at": 304, "init_module": 175, "finit_module": 313,
-        "delete_module": 176, "kexec_load": 246, "kexec_file_load": 320, "reboot": 169, "swapon": 167,
-        "swapoff": 168, "acct": 163, "settimeofday": 164, "clock_settime": 227, "quotactl": 179, "mknod": 133,
-        "mknodat": 259, "io_uring_setup": 425, "kcmp": 312, "fanotify_init": 300, "move_mount": 429,
-        "open_tree": 428, "fsopen": 430, "fsmount": 432, "fspick": 433, "mount_setattr": 442, "pidfd_getfd": 438,
-        "iopl": 172, "ioperm": 173, "syslog": 103, "vhangup": 153, "capset": 126,
-        "landlock_create_ruleset": 444, "landlock_add_rule": 445, "landlock_restrict_self": 446,
-    },
-    "aarch64": {
-        "clone": 220, "clone3": 435, "socket": 198, "connect": 203, "ptrace": 117, "mount": 40, "umount2": 39,
-        "pivot_root": 41, "chroot": 51, "unshare": 97, "setns": 268, "bpf": 280, "perf_event_open": 241,
-        "keyctl": 219, "add_key": 217, "request_key": 218, "userfaultfd": 282, "process_vm_readv": 270,
-        "process_vm_writev": 271, "open_by_handle_at": 265, "init_module": 105, "finit_module": 273,
-        "delete_module": 106, "kexec_load": 104, "kexec_file_load": 294, "reboot": 142, "swapon": 224,
-        "swapoff": 225, "acct": 89, "settimeofday": 170, "clock_settime": 112, "quotactl": 60, "mknodat": 33,
-        "io_uring_setup": 425, "kcmp": 272, "fanotify_init": 262, "move_mount": 429, "open_tree": 428,
-        "fsopen": 430, "fsmount": 432, "fspick": 433, "mount_setattr": 442, "pidfd_getfd": 438, "syslog": 116,
-        "vhangup": 58, "capset": 91,
-        "landlock_create_ruleset": 444, "landlock_add_rule": 445, "landlock_restrict_self": 446,
-    },
-}  # fmt: skip
-AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
-NOT_FILTERED = {"clone", "clone3", "socket", "connect", "capset"} | {
-    name for name in SYSCALLS["x86_64"] if name.startswith("landlock")
-}
 
 ALL_LAYERS = (
     "own files",
@@ -112,7 +88,7 @@ class Walls:
             found.append("own files")
         if self.namespaces or self.seccomp:
             found.append("no network")
-        if self.namespaces:
+        if self.namespaces or self.landlock >= SCOPED_SINCE:
             found.append("own processes")
         if sys.platform == "linux":
             found.append("no privileges")
@@ -125,6 +101,7 @@ class Walls:
         return {"own files", "no network", "no privileges"} <= set(self.layers())
 
 
+@functools.cache
 def _libc() -> ctypes.CDLL:
     return ctypes.CDLL(None, use_errno=True)
 
@@ -146,8 +123,9 @@ def _syscall(name: str, *arguments: object) -> int:
 # ---- what is there
 
 
+@functools.cache
 def probe() -> Walls:
-    """Try each wall in a child process and say which stand."""
+    """Try each wall in a child process and say which stand. Ask before there are threads: it forks."""
     if sys.platform != "linux":
         return Walls("", 0, False)
     namespaces = ""
@@ -203,6 +181,7 @@ def unshare(way: str) -> None:
     uid, gid = os.geteuid(), os.getegid()
     _check(_libc().unshare(flags), "unshare")
     if way == "user":
+        _libc().prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)  # or the keeper may not ask what its own student uses
         Path("/proc/self/setgroups").write_text("deny", encoding="ascii")
         Path("/proc/self/uid_map").write_text(f"1000 {uid} 1", encoding="ascii")
         Path("/proc/self/gid_map").write_text(f"1000 {gid} 1", encoding="ascii")
@@ -224,13 +203,21 @@ def _meeting_point() -> str:
     return "/sys" if Path("/sys").is_dir() else "/mnt"
 
 
-def readable_paths() -> list[str]:
+@functools.cache
+def readable_paths() -> tuple[str, ...]:
     """What a Python with its packages needs to read: the interpreter, its libraries, the system's."""
-    wanted = {sys.prefix, sys.base_prefix, sys.exec_prefix, "/usr", "/lib", "/lib64", "/bin"}
+    parts = ("bin", "lib", "lib64", "include", "share", "ssl", "pyvenv.cfg")  # not what else may lie there
+    wanted = {f"{prefix}/{part}" for prefix in (sys.prefix, sys.base_prefix, sys.exec_prefix) for part in parts}
+    wanted |= {"/usr", "/lib", "/lib64", "/bin"}
     wanted |= {p for p in sys.path if p.endswith(("site-packages", "dist-packages"))}
     wanted |= {"/etc/ld.so.cache", "/etc/localtime", "/etc/fonts", "/etc/ssl/certs", "/etc/mime.types"}
     found = sorted(p for p in wanted if Path(p).exists())
-    return [p for p in found if not any(p != q and p.startswith(q.rstrip("/") + "/") for q in found)]
+    return tuple(p for p in found if not any(p != q and p.startswith(q.rstrip("/") + "/") for q in found))
+
+
+def is_readable(path: str) -> bool:
+    """Whether the student can read in `path`: it lies in one of the paths above."""
+    return any(path == p or path.startswith(p.rstrip("/") + "/") for p in readable_paths())
 
 
 def build_root(limits: Limits, files: Sequence[tuple[str, bytes]], hidden: Sequence[str], uid: int) -> None:
@@ -253,10 +240,7 @@ def build_root(limits: Limits, files: Sequence[tuple[str, bytes]], hidden: Seque
         inside = Path(root, path.lstrip("/"))
         if inside.is_dir() and not _needed(path):
             mount("tmpfs", str(inside), "tmpfs", MS_NOSUID | MS_NODEV | MS_RDONLY, "size=4096")
-    for name, content in files:
-        target = Path(root, SCRATCH, name)
-        target.write_bytes(content)
-        target.chmod(0o644)
+    write_files(Path(root, SCRATCH), files, uid)
     if os.geteuid() == 0 and uid:
         os.chown(Path(root, SCRATCH), uid, uid)
     old = Path(root, ".old")
@@ -266,6 +250,17 @@ def build_root(limits: Limits, files: Sequence[tuple[str, bytes]], hidden: Seque
     _check(_libc().umount2(b"/.old", MNT_DETACH), "umount")
     Path("/.old").rmdir()
     os.chdir(f"/{SCRATCH}")
+
+
+def write_files(folder: Path, files: Sequence[tuple[str, bytes]], uid: int = 0) -> None:
+    """The data beside the notebook, the student's own to read and to change."""
+    for name, content in files:
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)
+        target.chmod(0o644)
+        for made in (target, *target.parents[: len(Path(name).parts) - 1]) if uid else ():
+            os.chown(made, uid, uid)
 
 
 def _needed(path: str) -> bool:
@@ -303,9 +298,21 @@ def _place(target: Path, source: Path) -> None:
 # ---- privileges and limits
 
 
-def spare_uid() -> int:
-    """A user for one submission where root grades; nobody else's."""
-    return FIRST_SPARE_UID + os.getpid() % SPARE_UIDS
+def spare_uid() -> tuple[int, socket.socket]:
+    """A user for one submission where root grades, nobody else's while the socket that comes with it is open.
+
+    The kernel counts processes by user: two submissions with one user would take them from each other.
+    """
+    claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    start = os.getpid()
+    for number in range(start, start + SPARE_UIDS):
+        uid = FIRST_SPARE_UID + number % SPARE_UIDS
+        try:
+            claim.bind(f"\0autograder-user-{uid}")  # a name that goes with the process, however that ends
+        except OSError:
+            continue
+        return uid, claim
+    raise SandboxError("no spare user: too many submissions at a time")
 
 
 def drop_privileges(uid: int) -> None:
@@ -331,18 +338,32 @@ def die_with_parent(signal_number: int) -> None:
     _libc().prctl(PR_SET_PDEATHSIG, signal_number, 0, 0, 0)
 
 
-def limit_resources(limits: Limits) -> None:
-    """Memory, processes, files: what the kernel counts for us. CPU time is the student loop's business."""
-    already = _data_bytes()
-    _lower(resource.RLIMIT_DATA, already + limits.memory)
+def adopt_orphans() -> None:
+    """Descendants whose parent ends become this process's children, so that it can find them."""
+    _libc().prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def limit_memory(more: int) -> None:
+    """Let this process write to so many bytes of memory beyond what it has."""
+    _lower(resource.RLIMIT_DATA, _data_bytes() + more)
+
+
+def limit_resources(limits: Limits, *, alone: bool) -> None:
+    """Memory, processes, files: what the kernel counts for us. CPU time is the student loop's business.
+
+    `alone` says whether the kernel counts this submission's processes alone, or those of the grader's user with them.
+    """
+    limit_memory(limits.memory)
     _lower(resource.RLIMIT_CORE, 0)
     _lower(resource.RLIMIT_FSIZE, limits.scratch)
     _lower(resource.RLIMIT_NOFILE, limits.open_files)
     _lower(resource.RLIMIT_STACK, 64 * MIB)
     _lower(resource.RLIMIT_MEMLOCK, 0)
     _lower(resource.RLIMIT_MSGQUEUE, 0)
-    if _counts_processes_by_namespace():
+    if alone and _counts_processes_by_namespace():
         _lower(resource.RLIMIT_NPROC, limits.processes)
+    elif not alone:
+        _lower(resource.RLIMIT_NPROC, _threads_of(os.getuid()) + limits.processes)
 
 
 def _lower(kind: int, value: int) -> None:
@@ -369,16 +390,28 @@ def _counts_processes_by_namespace() -> bool:
     return (major, minor) >= (5, 14) or os.geteuid() != os.getuid()
 
 
+def _threads_of(uid: int) -> int:
+    """How many threads a user has on this machine by now."""
+    count = 0
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if process.stat().st_uid == uid:
+                count += len(list((process / "task").iterdir()))
+    return count
+
+
 # ---- the filter on system calls
 
 
-def install_filter(*, namespaces: bool) -> None:
-    """Refuse what no exercise needs: other sockets than local ones, new namespaces, mounts, tracing, kernel keys."""
+def install_filter(*, namespaces: bool, signals: bool = False) -> None:
+    """Refuse what no exercise needs: other sockets than local ones, new namespaces, mounts, tracing, kernel keys.
+
+    `signals` says to keep signals in, too, as well as a filter can.
+    """
     machine = platform.machine()
-    numbers = SYSCALLS.get(machine)
-    if numbers is None or sys.byteorder != "little":
+    if machine not in SYSCALLS or sys.byteorder != "little":
         raise SandboxError(f"the filter does not know {machine}")
-    program = _filter_program(numbers, AUDIT_ARCH[machine], x32=machine == "x86_64", local_connect=namespaces)
+    program = filter_program(machine, apart=namespaces, signals_from=os.getpid() if signals else 0)
     forbid_new_privileges()
     code = b"".join(program)
     buffer = ctypes.create_string_buffer(code, len(code))
@@ -386,54 +419,18 @@ def install_filter(*, namespaces: bool) -> None:
     _check(_libc().prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, header, 0, 0), "seccomp")
 
 
-LOAD, EQUAL, AT_LEAST, ANY_BIT, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
-ALLOW, KILL, REFUSE = 0x7FFF0000, 0x80000000, 0x00050000  # REFUSE: + errno
-NUMBER, ARCH, FIRST_ARGUMENT = 0, 4, 16
-
-
-def _op(code: int, value: int, jump_true: int = 0, jump_false: int = 0) -> bytes:
-    return struct.pack("HBBI", code, jump_true, jump_false, value)
-
-
-def _filter_program(numbers: dict[str, int], arch: int, *, x32: bool, local_connect: bool) -> list[bytes]:
-    """Classic BPF, one decision after the other."""
-    namespaces = APART | CLONE_NEWUSER | CLONE_NEWNS
-    program = [_op(LOAD, ARCH), _op(EQUAL, arch, 1, 0), _op(RETURN, KILL), _op(LOAD, NUMBER)]
-    if x32:
-        program += [_op(AT_LEAST, 0x40000000, 0, 1), _op(RETURN, REFUSE | errno.ENOSYS)]
-    refused = [number for name, number in numbers.items() if name not in NOT_FILTERED]
-    if not local_connect:
-        refused.append(numbers["connect"])
-    for number in refused:
-        program += [_op(EQUAL, number, 0, 1), _op(RETURN, REFUSE | errno.EPERM)]
-    # clone3 hides its flags from a filter; told that it does not exist, libc falls back to clone.
-    program += [_op(EQUAL, numbers["clone3"], 0, 1), _op(RETURN, REFUSE | errno.ENOSYS)]
-    program += [
-        _op(EQUAL, numbers["clone"], 0, 3),
-        _op(LOAD, FIRST_ARGUMENT),
-        _op(ANY_BIT, namespaces, 0, 1),
-        _op(RETURN, REFUSE | errno.EPERM),
-        _op(LOAD, NUMBER),
-    ]
-    program += [
-        _op(EQUAL, numbers["socket"], 0, 3),
-        _op(LOAD, FIRST_ARGUMENT),
-        _op(EQUAL, 1, 1, 0),  # AF_UNIX
-        _op(RETURN, REFUSE | errno.EPERM),
-    ]
-    return [*program, _op(RETURN, ALLOW)]
-
-
 # ---- Landlock, where there are no namespaces
 
 FILE_RIGHTS = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1}
 READ = (1 << 0) | (1 << 2) | (1 << 3)  # execute, read a file, list a folder
+SCOPED = (1 << 0) | (1 << 1)  # abstract sockets and signals: within the walls only
 
 
 def landlock(version: int, scratch: str) -> None:
-    """Let this process read the libraries and write `scratch`, and touch no other file."""
+    """Let this process read the libraries and write `scratch`, touch no other file and, if it can be, no process."""
     rights = FILE_RIGHTS[min(version, 3)]
-    ruleset = _syscall("landlock_create_ruleset", struct.pack("Q", rights), 8, 0)
+    handled = struct.pack("QQQ", rights, 0, SCOPED) if version >= SCOPED_SINCE else struct.pack("Q", rights)
+    ruleset = _syscall("landlock_create_ruleset", handled, len(handled), 0)
     allowed = [(path, READ) for path in readable_paths()]
     allowed += [("/proc/self", READ), (scratch, rights), ("/dev/null", READ | 2), ("/dev/urandom", READ)]
     for path, wanted in allowed:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import collections.abc
 import contextlib
 import dataclasses
+import functools
 import gc
 import io
 import itertools
@@ -19,8 +20,10 @@ import pickle
 import select
 import signal
 import socket
+import subprocess
 import sys
 import tempfile
+import threading
 import types
 from collections.abc import Callable
 from pathlib import Path
@@ -30,7 +33,7 @@ import numpy as np
 
 from autograder.engine.limits import Limits
 from autograder.engine.peer import Peer, error_names, text_of
-from autograder.engine.wire import Decoder, Encoder, WireError
+from autograder.engine.wire import Decoder, Encoder, WireError, named_tuple
 
 GRACE = 0.2  # seconds for a snapshot to leave after its test
 
@@ -46,15 +49,18 @@ class time_limit:  # noqa: N801  used like a function
         self.cpu, self.wall = cpu, wall
 
     def __enter__(self) -> None:
-        if signal.getsignal(signal.SIGPROF) is not _time_is_up:  # honest code may have changed it
-            signal.signal(signal.SIGPROF, _time_is_up)
-            signal.signal(signal.SIGALRM, _time_is_up)
         signal.setitimer(signal.ITIMER_PROF, self.cpu, 1.0)
         signal.setitimer(signal.ITIMER_REAL, self.wall, 1.0)
 
     def __exit__(self, *details: object) -> None:
         signal.setitimer(signal.ITIMER_PROF, 0)
         signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def hear_the_clock() -> None:
+    """Have `time_limit` interrupt; anew for each cell and each test, since honest code may use the same signals."""
+    for number in (signal.SIGPROF, signal.SIGALRM):
+        signal.signal(number, _time_is_up)
 
 
 def _time_is_up(number: int, frame: Any) -> None:
@@ -116,8 +122,21 @@ def make_shell() -> Any:
         )
     InteractiveShell._instance = shell
     quiet: Callable[..., None] = lambda *a, **k: None  # noqa: E731
+    shell.enable_gui = quiet
+    shell.system = functools.partial(_run_command, shell)
     shell.showtraceback = shell.showsyntaxerror = shell.showindentationerror = shell._showtraceback = quiet
+    shell.run_cell("None", store_history=False, silent=True)  # its first cell imports more
     return shell
+
+
+def _run_command(shell: Any, command: str) -> None:
+    """`!command`, with its output in the cell; IPython's own way needs a terminal."""
+    done = subprocess.run(
+        ["/bin/sh", "-c", shell.var_expand(command, depth=1)],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
+    )  # fmt: skip
+    print(done.stdout.decode("utf-8", "replace"), end="")
+    shell.user_ns["_exit_code"] = done.returncode
 
 
 def run_cell(shell: Any, source: str, limits: Limits) -> dict[str, str]:
@@ -127,11 +146,13 @@ def run_cell(shell: Any, source: str, limits: Limits) -> dict[str, str]:
     message = ""
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
         try:
+            hear_the_clock()
             with time_limit(limits.cell_cpu, limits.cell):
                 result = shell.run_cell(source, store_history=False, silent=False)
                 failed = result.error_before_exec or result.error_in_exec
             if failed is not None:
                 error, message = type(failed).__name__, text_of(failed)
+            result = failed = shell.last_execution_result = None  # an error holds on to all that its frames held
         except TookTooLong as late:
             error, message = "TookTooLong", f"this cell took {late}: is there a loop that does not end?"
         except BaseException as raised:
@@ -157,10 +178,12 @@ class JudgeSide(Peer):
         self.numbers = itertools.count(1)
         self.borrowed: list[list[tuple[Any, str, Any]]] = []
         self.pickled: list[Any] = []
+        self.classes: set[type] = set()  # those that the judge has made objects of
+        self.one_at_a_time = threading.RLock()  # threads of an answer may all use what they were lent
 
     # References out: objects that stay here.
 
-    def refer(self, value: Any) -> list[Any]:
+    def refer(self, value: Any, encoder: Encoder, depth: int) -> list[Any]:
         for kind in (_Callback, _RemoteIterator, _RemoteObject):
             if type(value) is kind:
                 return ["back", value._number]
@@ -172,9 +195,8 @@ class JudgeSide(Peer):
             traits += "o"
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
             fields = [[f.name, getattr(value, f.name, None)] for f in dataclasses.fields(value)]
-            encoder = self.encoder()
             if all(_is_simple(v) for _, v in fields):
-                return ["dc", type(value).__name__, [[n, encoder.encode(v)] for n, v in fields], number]
+                return ["dc", type(value).__name__, [[n, encoder.encode(v, depth)] for n, v in fields], number]
         return ["h", number, type(value).__name__, traits]
 
     def keep(self, value: Any) -> int:
@@ -202,6 +224,8 @@ class JudgeSide(Peer):
             case ["pk", int(number)]:
                 self.borrowed[-1].append((number, "pickled", self.pickled[number]))
                 return self.pickled[number]
+            case ["np", str(name), values]:
+                return named_tuple(self.namespace.get(name), decoder.items(values, depth))
             case ["dc", str(name), fields]:
                 return self.namespace[name](**{str(key): decoder.decode(value, depth) for key, value in fields})
             case ["rng", key, str(kind), state]:
@@ -269,6 +293,8 @@ class JudgeSide(Peer):
             _requires_grad(self, key, _dig(args, kwargs, place))
         match request["op"]:
             case "call":
+                if isinstance(target, type) and issubclass(target, CONTAINERS):
+                    self.classes.add(target)
                 return target(*args, **kwargs)
             case "value":
                 return target
@@ -330,13 +356,18 @@ class _GradEncoder(Encoder):
     def _other(self, value: Any, depth: int) -> Any:
         if type(value) is _Method:
             return ["m"]
+        if type(value) in self.side.classes:  # it has methods of its own: not the plain list or dict that it is, too
+            return self.side.refer(value, self, depth)
         return super()._other(value, depth)
 
-    def _tensor(self, tensor: Any, torch: Any) -> Any:
-        item = super()._tensor(tensor, torch)
+    def _tensor(self, tensor: Any, torch: Any, depth: int) -> Any:
+        item = super()._tensor(tensor, torch, depth)
         if tensor.requires_grad and tensor.grad_fn is not None and item[0] == "T":
             return ["Tg", self.side.keep(tensor), item]
         return item
+
+
+CONTAINERS = (dict, list, set, tuple)
 
 
 class _Method:
@@ -444,6 +475,10 @@ class _Lent:
         self._number = number
 
     def _ask(self, op: str, *args: Any, **kwargs: Any) -> Any:
+        with self._side.one_at_a_time:
+            return self._exchange(op, args, kwargs)
+
+    def _exchange(self, op: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         encoder = self._side.encoder()
         message = {"op": op, "on": self._number, "args": encoder.encode(args), "kwargs": encoder.encode(kwargs)}
         reply, decoder = self._side.request(message, encoder)
@@ -547,12 +582,21 @@ def _tell(report: socket.socket, record: dict[str, Any]) -> None:
     report.sendall(json.dumps(record).encode("ascii") + b"\n")
 
 
+def _set_memory_aside(limits: Limits) -> None:
+    """Let no collector of a snapshot's touch, and so copy, what is there by now; garbage first, or it would stay."""
+    with contextlib.suppress(TookTooLong), time_limit(limits.call_cpu, limits.cell):
+        gc.collect()
+    gc.freeze()
+
+
 def _let_a_snapshot_answer(
     connection: socket.socket, limits: Limits, namespace: dict[str, Any], scratch: Path, report: socket.socket
 ) -> None:
-    gc.freeze()
+    hear_the_clock()
+    _set_memory_aside(limits)
     pid = os.fork()
     if pid == 0:
+        os.setpgid(0, 0)
         report.close()
         with contextlib.suppress(BaseException):
             serve(connection, limits, namespace, scratch)
@@ -568,4 +612,6 @@ def _let_a_snapshot_answer(
                 os.kill(pid, signal.SIGKILL)
     finally:
         os.close(descriptor)
+        with contextlib.suppress(OSError):  # what it has forked ends with its test
+            os.killpg(pid, signal.SIGKILL)
         os.waitpid(pid, 0)

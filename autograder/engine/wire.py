@@ -7,7 +7,11 @@ in bytes, depth and number of items, and the decoder builds exact built-in and n
 
 from __future__ import annotations
 
+import array
 import collections
+import decimal
+import fractions
+import functools
 import json
 import math
 import re
@@ -26,6 +30,10 @@ FRAME = struct.Struct("<II")  # bytes of JSON, number of buffers
 LENGTH = struct.Struct("<Q")
 DTYPES = re.compile(r"[<>|=]?(?:b1|[iu][1248]|f(?:2|4|8|12|16)|c(?:8|16|24|32)|[SU]\d{1,7}|[mM]8(?:\[\w+\])?)")
 SAFE_INT = 2**53
+# What building a value raises where it does not fit its own description.
+MISFITS = (
+    ValueError, TypeError, LookupError, ArithmeticError, MemoryError, AttributeError, RuntimeError, ImportError,
+)  # fmt: skip
 
 
 class WireError(Exception):
@@ -35,7 +43,7 @@ class WireError(Exception):
 class Encoder:
     """Turns one value into JSON and buffers. `refer` gives what to send for an object without a plain form."""
 
-    def __init__(self, refer: Callable[[Any], list[Any]], limit: int) -> None:
+    def __init__(self, refer: Callable[[Any, Encoder, int], list[Any]], limit: int) -> None:
         self.refer = refer
         self.limit = limit
         self.buffers: list[bytes] = []
@@ -70,25 +78,31 @@ class Encoder:
         if isinstance(value, np.ndarray):
             return self._array(np.asarray(value), depth)
         if isinstance(value, np.generic):
-            return ["n", value.dtype.str, self.buffer(value.tobytes())] if _sendable(value.dtype) else self.refer(value)
+            if not _sendable(value.dtype):
+                return self.refer(value, self, depth)
+            return ["n", value.dtype.str, self.buffer(value.tobytes())]
         if isinstance(value, np.dtype) and _sendable(value):
             return ["dt", value.str]
         if isinstance(value, type) and issubclass(value, np.generic) and _sendable(np.dtype(value)):
             return ["nt", np.dtype(value).str]
+        if isinstance(value, type) and value in _TYPES:
+            return ["bt", value.__name__]
         torch = sys.modules.get("torch")
         if torch is not None:
             if isinstance(value, torch.Tensor):
-                return self._tensor(value, torch)
+                return self._tensor(value, torch, depth)
             if isinstance(value, torch.dtype):
                 return ["td", str(value).removeprefix("torch.")]
             if isinstance(value, torch.device):
                 return ["tv", str(value)]
             if isinstance(value, torch.Size):
                 return ["ts", [int(n) for n in value]]
+        if isinstance(value, tuple) and hasattr(value, "_fields"):
+            return ["np", type(value).__name__, self.items(tuple.__iter__(value), depth)]
         for base, encode in _SUBCLASSES:
             if isinstance(value, base):
                 return encode(self, value, depth)
-        return self.refer(value)
+        return self.refer(value, self, depth)
 
     def items(self, values: Any, depth: int) -> list[Any]:
         return [self.encode(value, depth) for value in values]
@@ -97,15 +111,15 @@ class Encoder:
         if array.dtype == object:
             return ["ao", list(array.shape), self.items(array.ravel().tolist(), depth)]
         if not _sendable(array.dtype):
-            return self.refer(array)
+            return self.refer(array, self, depth)
         return ["a", array.dtype.str, list(array.shape), self.buffer(np.ascontiguousarray(array).tobytes())]
 
-    def _tensor(self, tensor: Any, torch: Any) -> Any:
+    def _tensor(self, tensor: Any, torch: Any, depth: int) -> Any:
         data = tensor.detach().cpu()
         if data.is_sparse or data.is_quantized:
-            return self.refer(tensor)
+            return self.refer(tensor, self, depth)
         data = data.contiguous().resolve_conj().resolve_neg()
-        raw = data.flatten().view(torch.uint8).numpy().tobytes() if data.numel() else b""
+        raw = data.flatten().clone().view(torch.uint8).numpy().tobytes() if data.numel() else b""
         grad = tensor.grad if tensor.is_leaf and tensor.grad is not None else None
         return [
             "T",
@@ -113,15 +127,21 @@ class Encoder:
             list(data.shape),
             self.buffer(raw),
             bool(tensor.requires_grad),
-            self._tensor(grad, torch) if grad is not None else None,
+            self._tensor(grad, torch, depth) if grad is not None else None,
             isinstance(tensor, torch.nn.Parameter),
         ]
+
+
+# Types that a test passes as data, say for a dtype.
+_TYPES = frozenset({bool, int, float, complex, str, bytes, list, tuple, dict, set, frozenset, object})
+_TYPE = {kind.__name__: kind for kind in _TYPES}
 
 
 def _is_clean(text: str) -> bool:
     return text.isascii() or not any("\ud800" <= c <= "\udfff" for c in text)
 
 
+@functools.lru_cache(maxsize=256)
 def _sendable(dtype: np.dtype[Any]) -> bool:
     return dtype.kind in "biufcSUmM" and dtype.subdtype is None and DTYPES.fullmatch(dtype.str) is not None
 
@@ -141,6 +161,9 @@ _PLAIN: dict[type, _Plain] = {
     bytearray: lambda e, v, d: ["ba", e.buffer(bytes(v))],
     memoryview: lambda e, v, d: ["b", e.buffer(v.tobytes())],
     complex: lambda e, v, d: ["c", repr(v.real), repr(v.imag)],
+    fractions.Fraction: lambda e, v, d: ["q", *e.items((v.numerator, v.denominator), d)],
+    decimal.Decimal: lambda e, v, d: ["z", str(v)],
+    array.array: lambda e, v, d: ["l", e.items(v.tolist(), d)],
     slice: lambda e, v, d: ["sl", *e.items((v.start, v.stop, v.step), d)],
     range: lambda e, v, d: ["r", v.start, v.stop, v.step],
     type(...): lambda e, v, d: ["el"],
@@ -166,6 +189,13 @@ _SUBCLASSES: tuple[tuple[type, _Plain], ...] = (
 )
 
 
+def named_tuple(kind: Any, values: list[Any]) -> Any:
+    """As `kind` has it where that is a class of named tuples; a plain tuple elsewhere."""
+    if isinstance(kind, type) and issubclass(kind, tuple) and len(getattr(kind, "_fields", ())) == len(values):
+        return tuple.__new__(kind, values)
+    return tuple(values)
+
+
 class Decoder:
     """Builds a value from JSON and buffers; `resolve` says what a reference stands for."""
 
@@ -187,7 +217,7 @@ class Decoder:
             return build(self, item, depth + 1)
         except WireError:
             raise
-        except (ValueError, TypeError, IndexError, KeyError, OverflowError, MemoryError, AttributeError) as error:
+        except MISFITS as error:
             raise WireError(f"a value that does not fit its own description ({type(error).__name__})") from None
 
     def items(self, values: list[Any], depth: int) -> list[Any]:
@@ -198,7 +228,14 @@ class Decoder:
 
 
 def _dtype(name: Any) -> np.dtype[Any]:
-    if type(name) is not str or DTYPES.fullmatch(name) is None:
+    if type(name) is not str:
+        raise WireError("an array of a kind that does not cross")
+    return _dtype_named(name)
+
+
+@functools.lru_cache(maxsize=256)
+def _dtype_named(name: str) -> np.dtype[Any]:
+    if DTYPES.fullmatch(name) is None:
         raise WireError("an array of a kind that does not cross")
     return np.dtype(name)
 
@@ -211,7 +248,14 @@ def _shape(numbers: Any) -> tuple[int, ...]:
 
 def _array(d: Decoder, item: list[Any], depth: int) -> Any:
     dtype, shape = _dtype(item[1]), _shape(item[2])
+    if dtype.kind == "b":
+        return _booleans(d.buffers[item[3]]).reshape(shape)
     return np.frombuffer(d.buffers[item[3]], dtype=dtype).reshape(shape).copy()
+
+
+def _booleans(raw: bytes) -> Any:
+    """A byte that is neither 0 nor 1 would be true in one operation and false in another."""
+    return np.frombuffer(raw, dtype=np.uint8) != 0
 
 
 def _object_array(d: Decoder, item: list[Any], depth: int) -> Any:
@@ -224,7 +268,8 @@ def _object_array(d: Decoder, item: list[Any], depth: int) -> Any:
 
 
 def _scalar(d: Decoder, item: list[Any], depth: int) -> Any:
-    return np.frombuffer(d.buffers[item[2]], dtype=_dtype(item[1]), count=1)[0]
+    dtype, raw = _dtype(item[1]), d.buffers[item[2]]
+    return _booleans(raw)[0] if dtype.kind == "b" else np.frombuffer(raw, dtype=dtype, count=1)[0]
 
 
 _TORCH_DTYPES = frozenset({
@@ -247,9 +292,10 @@ def _tensor(d: Decoder, item: list[Any], depth: int) -> Any:
     dtype, shape = _torch_dtype(item[1]), _shape(item[2])
     raw = d.buffers[item[3]]
     if raw:
-        tensor = torch.frombuffer(bytearray(raw), dtype=torch.uint8).view(dtype).reshape(shape).clone()
+        flat = torch.frombuffer(bytearray(raw), dtype=torch.uint8)
+        tensor = (flat.ne(0) if dtype == torch.bool else flat.view(dtype)).reshape(shape).clone()
     else:
-        tensor = torch.empty(shape, dtype=dtype)
+        tensor = torch.zeros(0, dtype=dtype).reshape(shape)  # never `empty`: it would show what lay in our memory
     if item[6] and (dtype.is_floating_point or dtype.is_complex):
         tensor = torch.nn.Parameter(tensor, requires_grad=bool(item[4]))
     elif item[4]:
@@ -272,6 +318,8 @@ _BUILD: dict[str, _Build] = {
     "i": lambda d, i, n: int(i[1], 16),
     "f": lambda d, i, n: float(i[1]),
     "c": lambda d, i, n: complex(float(i[1]), float(i[2])),
+    "q": lambda d, i, n: fractions.Fraction(*(int(part) for part in d.items(i[1:3], n))),
+    "z": lambda d, i, n: decimal.Decimal(str(i[1])),
     "sl": lambda d, i, n: slice(*d.items(i[1:4], n)),
     "r": lambda d, i, n: range(int(i[1]), int(i[2]), int(i[3])),
     "el": lambda d, i, n: ...,
@@ -282,6 +330,7 @@ _BUILD: dict[str, _Build] = {
     "n": _scalar,
     "dt": lambda d, i, n: _dtype(i[1]),
     "nt": lambda d, i, n: _dtype(i[1]).type,
+    "bt": lambda d, i, n: _TYPE[i[1]],
     "T": _tensor,
     "td": lambda d, i, n: _torch_dtype(i[1]),
     "tv": lambda d, i, n: __import__("torch").device(str(i[1])),

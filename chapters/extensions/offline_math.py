@@ -1,4 +1,7 @@
-"""Serve MathJax from the built site: copy it from the installed package, and point the pages at the copy."""
+"""Serve MathJax from the built site: copy the parts that formulas need from the installed package.
+
+The pages load it through `math.js`, when a formula comes near.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,9 @@ from typing import Any
 from sphinx.application import Sphinx
 
 FOLDER = "mathjax"
+PARTS = ["startup.js", "core.js", "input/tex.js", "output/chtml.js", "output/chtml/fonts/tex.js",
+         "a11y/assistive-mml.js"]  # fmt: skip
+FOLDERS = ["input/tex/extensions", "output/chtml/fonts/woff-v2"]  # loaded one by one, as a formula asks for them
 
 
 def mathjax_files() -> Path:
@@ -23,14 +29,15 @@ def copy_mathjax(app: Sphinx, exception: Exception | None) -> None:
     if exception is not None or app.builder.format != "html":
         return
     source, target = mathjax_files(), Path(app.outdir, "_static", FOLDER)
-    target.mkdir(parents=True, exist_ok=True)
-    shutil.copy(source / "tex-chtml.js", target)
-    fonts = Path("output", "chtml", "fonts", "woff-v2")
-    if (source / fonts).is_dir():
-        shutil.copytree(source / fonts, target / fonts, dirs_exist_ok=True)
+    for part in PARTS:
+        (target / part).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(source / part, target / part)
+    for folder in FOLDERS:
+        shutil.copytree(source / folder, target / folder, dirs_exist_ok=True)
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
-    app.connect("config-inited", lambda _, config: setattr(config, "mathjax_path", f"{FOLDER}/tex-chtml.js"))
+    # Sphinx names an outside address by default; no page loads it (page_scripts), and none shall name it.
+    app.connect("config-inited", lambda _, config: setattr(config, "mathjax_path", f"{FOLDER}/startup.js"))
     app.connect("build-finished", copy_mathjax)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,22 +1,86 @@
-"""The scripts of every page: ours are added, and those of a live kernel, which the book does not use, are taken out."""
+"""Which scripts and styles a page loads: what it uses, each script deferred, and nothing else.
+
+A figure needs no line here: a script in `chapters/assets` that is named after its element (`mask-lab.js` for
+`<mask-lab>`) is loaded by every page whose text holds that element, and `lab.js`, what figures share, before it.
+"""
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 from sphinx.application import Sphinx
 
-SCRIPTS = ["accessible.js", "softmax-lab.js", "attention-map.js", "mask-lab.js", "tile-lab.js"]
+ASSETS = Path(__file__).parent.parent / "assets"
+THEME = "scripts/pydata-sphinx-theme.js"  # colour mode, search box, sidebars; it does not need Bootstrap
+SHARED = "lab.js"
+MATH = "math.js"
+
+# Scripts and styles of extensions that are worth their bytes only where the page holds what they work on.
+ONLY_WITH = {
+    "clipboard.min.js": "<pre",
+    "copybutton.js": "<pre",
+    "copybutton.css": "<pre",
+    "togglebutton.js": 'class="[^"]*(toggle|admonition[^"]* dropdown)',
+    "togglebutton.css": 'class="[^"]*(toggle|admonition[^"]* dropdown)',
+    "design-tabs.js": "sd-tab-set",
+    "sphinx-design.min.css": "sd-(?!sphinx-override|dropdown|card-body|card-header|summary|mb-|fade|card\\b)",
+}
+# The look is ours (book.css, course.css), a kernel is not used, and MathJax comes when a formula does (math.js).
+NEVER = re.compile(r"thebe|mathjax|require(\.min)?\.js|sphinx-book-theme\.css|pygments\.css|mystnb\.")
+# Left in the built site by the theme, and asked for by no page.
+UNUSED = ["**/*.map", "scripts/fontawesome.js*", "scripts/bootstrap.js*", "styles/*.css", "sphinx-thebe.*", "mystnb.*",
+          "locales", "vendor", "images/logo_*", "*webpack-macros.html"]  # fmt: skip
 
 
-def without_thebe(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: object) -> None:
-    """Thebe comes with Jupyter Book, is declared twice and names an outside address."""
-    scripts = context.get("script_files", [])
-    context["script_files"] = [s for s in scripts if "thebe" not in f"{s} {getattr(s, 'attributes', '')}".lower()]
+def figure_scripts(body: str, assets: Path = ASSETS) -> list[str]:
+    """The scripts of the figures in a page: `softmax-lab.js` if there is a `<softmax-lab>`, and `lab.js` first."""
+    elements = sorted(path.stem for path in assets.glob("*-*.js"))
+    found = [f"{element}.js" for element in elements if re.search(rf"<{element}[\s>]", body)]
+    return [SHARED, *found] if found else []
+
+
+def is_wanted(file: Any, body: str) -> bool:
+    """Whether a page with this body needs a script or style that Sphinx would have it load."""
+    name = Path(str(file.filename or "")).name
+    inline = file.attributes.get("body", "")
+    if NEVER.search(str(file.filename)) or NEVER.search(inline.lower()) or "://" in str(file.filename):
+        return False
+    if inline:  # settings: those of togglebutton go where it goes, and the theme's only concern things not used here
+        return "toggle" in inline and re.search(ONLY_WITH["togglebutton.js"], body) is not None
+    return name not in ONLY_WITH or re.search(ONLY_WITH[name], body) is not None
+
+
+def choose(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: object) -> None:
+    """Take out what the page does not use, defer what stays, and add the scripts of its figures and formulas."""
+    body = context.get("body", "")
+    for script in [*figure_scripts(body), *([MATH] if re.search(r'class="[^"]*\bmath\b', body) else [])]:
+        app.add_js_file(script)
+    for kind in ["script_files", "css_files"]:
+        context[kind] = [file for file in context.get(kind, []) if is_wanted(file, body)]
+    for script in context["script_files"]:
+        if not script.attributes.get("body"):
+            script.attributes.pop("async", None)
+            script.attributes["defer"] = "defer"
+
+
+def sweep(app: Sphinx, exception: Exception | None) -> None:
+    """Remove from the built site what the theme copied and no page asks for."""
+    import shutil
+
+    if exception is not None or app.builder.format != "html":
+        return
+    static = Path(app.outdir, "_static")
+    for pattern in UNUSED:
+        for path in list(static.glob(pattern)):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
-    for script in SCRIPTS:
-        app.add_js_file(script, loading_method="defer")
-    app.connect("html-page-context", without_thebe, priority=990)
+    app.config.templates_path.append(str(Path(__file__).parent / "templates"))
+    app.add_js_file(THEME)
+    app.add_js_file("accessible.js")
+    app.connect("html-page-context", choose, priority=990)
+    app.connect("build-finished", sweep)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

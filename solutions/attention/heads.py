@@ -703,6 +703,51 @@ def test_multi_head_attention():
         def reshaped(mask):
             return look(*(a.reshape(B, H, T, d) for a in (q, k, v)), mask)
 
+        def known_mistakes():
+            known = {
+                "the scores are divided by √D: after the split each head's scale is √d": np.concatenate(
+                    heads(mask, np.sqrt(D)), -1
+                )
+                @ Wo,
+                "the scores are not divided by √d": np.concatenate(heads(mask, 1.0), -1) @ Wo,
+                "Wo is missing: the merged heads are projected once more": np.concatenate(mine, -1),
+                "Wo is transposed: the contract is x @ W": np.concatenate(mine, -1) @ Wo.T,
+                "the heads are averaged: they must lie side by side before Wo": np.mean(mine, 0) @ Wo[:d],
+                "the heads are averaged and repeated: they must lie side by side before Wo": np.tile(
+                    np.mean(mine, 0), H
+                )
+                @ Wo,
+                "the heads are added up: they must lie side by side before Wo": np.sum(mine, 0) @ Wo[:d],
+                "the split into heads is a reshape without a transpose (and so is the merge)": reshaped(mask).reshape(
+                    B, T, D
+                )
+                @ Wo,
+                "the split into heads is a reshape without a transpose": reshaped(mask)
+                .transpose(0, 2, 1, 3)
+                .reshape(B, T, D)
+                @ Wo,
+                "the merge of the heads is a reshape without a transpose": np.stack(mine, 1).reshape(B, T, D) @ Wo,
+                "there is only one head: H is ignored": look(q, k, v, mask) @ Wo,
+                "Wo comes before the heads: it mixes their outputs, not the values": np.concatenate(
+                    [look(a, b, c, mask) for a, b, c in zip(*(np.split(m, H, -1) for m in (q, k, v @ Wo)))], -1
+                ),
+                "queries and keys are swapped": joined(k, q, v) @ Wo,
+                "keys and values are swapped": joined(q, v, k) @ Wo,
+                "one projection is shared by queries and keys": joined(q, q, v) @ Wo,
+                "one projection is shared by queries, keys and values": joined(q, q, q) @ Wo,
+                "x is cut into heads before it is projected: the projections see all of x": joined(x, x, x) @ Wo,
+                "the weights are transposed: the contract is x @ W": joined(x @ Wq.T, x @ Wk.T, x @ Wv.T) @ Wo,
+                "the heads are interleaved: head h takes the columns h·d … (h+1)·d − 1, side by side": interleaved @ Wo,
+                "causal is ignored: tokens look at later ones"
+                if causal
+                else "the causal mask is always on, also with causal=False": np.concatenate(heads(other), -1) @ Wo,
+            }
+            if causal:
+                known["the causal mask is inverted: tokens look at themselves and later ones only"] = (
+                    np.concatenate(heads(past.T), -1) @ Wo
+                )
+            return known
+
         try:
             got = np.asarray(multi_head_attention(x.copy(), *(W.copy() for W in (Wq, Wk, Wv, Wo)), H, causal))
         except (ValueError, IndexError) as error:
@@ -714,50 +759,11 @@ def test_multi_head_attention():
         expected = np.concatenate(mine, -1) @ Wo
         why = ": are the heads averaged, or Wo left out?" if got.shape == (B, T, d) else ""
         assert got.shape == (B, T, D), f"{what}: expected shape {(B, T, D)}, got {got.shape}{why}"
-        known = {
-            "the scores are divided by √D: after the split each head's scale is √d": np.concatenate(
-                heads(mask, np.sqrt(D)), -1
-            )
-            @ Wo,
-            "the scores are not divided by √d": np.concatenate(heads(mask, 1.0), -1) @ Wo,
-            "Wo is missing: the merged heads are projected once more": np.concatenate(mine, -1),
-            "Wo is transposed: the contract is x @ W": np.concatenate(mine, -1) @ Wo.T,
-            "the heads are averaged: they must lie side by side before Wo": np.mean(mine, 0) @ Wo[:d],
-            "the heads are averaged and repeated: they must lie side by side before Wo": np.tile(np.mean(mine, 0), H)
-            @ Wo,
-            "the heads are added up: they must lie side by side before Wo": np.sum(mine, 0) @ Wo[:d],
-            "the split into heads is a reshape without a transpose (and so is the merge)": reshaped(mask).reshape(
-                B, T, D
-            )
-            @ Wo,
-            "the split into heads is a reshape without a transpose": reshaped(mask)
-            .transpose(0, 2, 1, 3)
-            .reshape(B, T, D)
-            @ Wo,
-            "the merge of the heads is a reshape without a transpose": np.stack(mine, 1).reshape(B, T, D) @ Wo,
-            "there is only one head: H is ignored": look(q, k, v, mask) @ Wo,
-            "Wo comes before the heads: it mixes their outputs, not the values": np.concatenate(
-                [look(a, b, c, mask) for a, b, c in zip(*(np.split(m, H, -1) for m in (q, k, v @ Wo)))], -1
-            ),
-            "queries and keys are swapped": joined(k, q, v) @ Wo,
-            "keys and values are swapped": joined(q, v, k) @ Wo,
-            "one projection is shared by queries and keys": joined(q, q, v) @ Wo,
-            "one projection is shared by queries, keys and values": joined(q, q, q) @ Wo,
-            "x is cut into heads before it is projected: the projections see all of x": joined(x, x, x) @ Wo,
-            "the weights are transposed: the contract is x @ W": joined(x @ Wq.T, x @ Wk.T, x @ Wv.T) @ Wo,
-            "the heads are interleaved: head h takes the columns h·d … (h+1)·d − 1, side by side": interleaved @ Wo,
-            "causal is ignored: tokens look at later ones"
-            if causal
-            else "the causal mask is always on, also with causal=False": np.concatenate(heads(other), -1) @ Wo,
-        }
-        if causal:
-            known["the causal mask is inverted: tokens look at themselves and later ones only"] = (
-                np.concatenate(heads(past.T), -1) @ Wo
-            )
-        for mistake, wrong in known.items():
-            if not same(wrong, expected):
-                assert not same(got, wrong), f"{what}: {mistake}"
-        assert same(got, expected), f"{what}: expected\n{expected.round(3)}\ngot\n{got.round(3)}"
+        if not same(got, expected):
+            for mistake, wrong in known_mistakes().items():
+                if not same(wrong, expected):
+                    assert not same(got, wrong), f"{what}: {mistake}"
+            raise AssertionError(f"{what}: expected\n{expected.round(3)}\ngot\n{got.round(3)}")
         return got
 
     rng = np.random.default_rng(2)

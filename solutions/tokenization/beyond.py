@@ -21,7 +21,7 @@
 # **When you are done you can** encode with WordPiece, find the best path through all segmentations (切分 segmentation),
 # sum over all of them, say how often each piece is expected, and turn any text into tokens and back without loss.
 #
-# **You need** plain Python: strings, dictionaries, logarithms. Plan about 110 minutes.
+# **You need** plain Python: strings, dictionaries, logarithms. Plan about 115 minutes.
 #
 # **The example.** These pieces belong to a larger vocabulary; 不适合 means *unsuitable*, 不 *not*, 适合 *to suit*, 不适
 # *unwell*.

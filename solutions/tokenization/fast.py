@@ -301,7 +301,7 @@ def every_other(at: np.ndarray, following: np.ndarray) -> np.ndarray:
 # --------------------------------------------------------------------------------------------------------------------
 
 
-class Memory(dict):
+class Memory(dict[str, Any]):
     """A dictionary that computes what it does not hold. It starts afresh when it is full, and keeps no long keys."""
 
     LONGEST = 64

@@ -2195,7 +2195,7 @@ def changes_while_merging(ids, pair, new_id):
 # --- train_bpe_fast ---
 
 
-@wrong("train_bpe_fast", says="that is a stale count")
+@wrong("train_bpe_fast", says="stale count")
 def fast_never_taking_off(text, vocab_size, pattern=PATTERN):
     """The old neighbours keep their counts."""
     distinct = Counter(given_parts(text, pattern))

@@ -1,0 +1,184 @@
+"""The filter on system calls: refuses what no exercise needs, in the kernel's own small language.
+
+Sources: seccomp(2) and the numbers in the kernel's tables of system calls for x86-64 and arm64.
+"""
+
+from __future__ import annotations
+
+import errno
+import struct
+
+CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC = 0x00020000, 0x02000000, 0x04000000, 0x08000000
+CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x10000000, 0x20000000, 0x40000000
+APART = CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP
+PR_SET_PDEATHSIG = 1
+
+# System call numbers that the standard library does not name, by machine.
+SYSCALLS: dict[str, dict[str, int]] = {
+    "x86_64": {
+        "clone": 56, "clone3": 435, "socket": 41, "socketpair": 53, "connect": 42,
+        "prctl": 157, "ptrace": 101, "mount": 165, "umount2": 166,
+        "pivot_root": 155, "chroot": 161, "unshare": 272, "setns": 308, "bpf": 321, "perf_event_open": 298,
+        "keyctl": 250, "add_key": 248, "request_key": 249, "userfaultfd": 323, "process_vm_readv": 310,
+        "process_vm_writev": 311, "open_by_handle_at": 304, "init_module": 175, "finit_module": 313,
+        "delete_module": 176, "kexec_load": 246, "kexec_file_load": 320, "reboot": 169, "swapon": 167,
+        "swapoff": 168, "acct": 163, "settimeofday": 164, "clock_settime": 227, "quotactl": 179, "mknod": 133,
+        "mknodat": 259, "io_uring_setup": 425, "kcmp": 312, "fanotify_init": 300, "move_mount": 429,
+        "open_tree": 428, "fsopen": 430, "fsmount": 432, "fspick": 433, "mount_setattr": 442, "pidfd_getfd": 438,
+        "iopl": 172, "ioperm": 173, "syslog": 103, "vhangup": 153, "capset": 126, "memfd_create": 319,
+        "memfd_secret": 447, "shmget": 29, "semget": 64, "msgget": 68, "chmod": 90, "fchmod": 91, "fchmodat": 268,
+        "fchmodat2": 452, "chown": 92, "fchown": 93, "lchown": 94, "fchownat": 260, "utime": 132, "utimes": 235,
+        "futimesat": 261, "utimensat": 280, "setxattr": 188, "lsetxattr": 189, "fsetxattr": 190, "removexattr": 197,
+        "lremovexattr": 198, "fremovexattr": 199, "prlimit64": 302, "sched_setaffinity": 203, "sched_setparam": 142,
+        "sched_setscheduler": 144, "sched_setattr": 314, "move_pages": 279, "migrate_pages": 256, "setpriority": 141,
+        "ioprio_set": 251, "kill": 62, "tgkill": 234, "tkill": 200, "rt_sigqueueinfo": 129, "rt_tgsigqueueinfo": 297,
+        "pidfd_send_signal": 424,
+        "landlock_create_ruleset": 444, "landlock_add_rule": 445, "landlock_restrict_self": 446,
+    },
+    "aarch64": {
+        "clone": 220, "clone3": 435, "socket": 198, "socketpair": 199, "connect": 203,
+        "prctl": 167, "ptrace": 117, "mount": 40, "umount2": 39,
+        "pivot_root": 41, "chroot": 51, "unshare": 97, "setns": 268, "bpf": 280, "perf_event_open": 241,
+        "keyctl": 219, "add_key": 217, "request_key": 218, "userfaultfd": 282, "process_vm_readv": 270,
+        "process_vm_writev": 271, "open_by_handle_at": 265, "init_module": 105, "finit_module": 273,
+        "delete_module": 106, "kexec_load": 104, "kexec_file_load": 294, "reboot": 142, "swapon": 224,
+        "swapoff": 225, "acct": 89, "settimeofday": 170, "clock_settime": 112, "quotactl": 60, "mknodat": 33,
+        "io_uring_setup": 425, "kcmp": 272, "fanotify_init": 262, "move_mount": 429, "open_tree": 428,
+        "fsopen": 430, "fsmount": 432, "fspick": 433, "mount_setattr": 442, "pidfd_getfd": 438, "syslog": 116,
+        "vhangup": 58, "capset": 91, "memfd_create": 279, "memfd_secret": 447, "shmget": 194, "semget": 190,
+        "msgget": 186, "fchmod": 52, "fchmodat": 53, "fchmodat2": 452, "fchown": 55, "fchownat": 54, "utimensat": 88,
+        "setxattr": 5, "lsetxattr": 6, "fsetxattr": 7, "removexattr": 14, "lremovexattr": 15, "fremovexattr": 16,
+        "prlimit64": 261, "sched_setaffinity": 122, "sched_setparam": 118, "sched_setscheduler": 119,
+        "sched_setattr": 274, "move_pages": 239, "migrate_pages": 238, "setpriority": 140, "ioprio_set": 30,
+        "kill": 129, "tgkill": 131, "tkill": 130, "rt_sigqueueinfo": 138, "rt_tgsigqueueinfo": 240,
+        "pidfd_send_signal": 424,
+        "landlock_create_ruleset": 444, "landlock_add_rule": 445, "landlock_restrict_self": 446,
+    },
+}  # fmt: skip
+AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
+# What Landlock leaves to a process of the grader's own user. To change rights, owners and times of files is refused as
+# if it were done, since honest code copies them and does not mind; to touch other processes, by their number, is not.
+OF_FILES = frozenset({
+    "chmod", "fchmod", "fchmodat", "fchmodat2", "chown", "fchown", "lchown", "fchownat", "utime", "utimes",
+    "futimesat", "utimensat", "setxattr", "lsetxattr", "fsetxattr", "removexattr", "lremovexattr", "fremovexattr",
+})  # fmt: skip
+OF_PROCESSES = {  # by number of the argument that names the process; 0 is the caller
+    0: (
+        "prlimit64", "sched_setaffinity", "sched_setparam", "sched_setscheduler", "sched_setattr", "move_pages",
+        "migrate_pages",
+    ),
+    1: ("setpriority", "ioprio_set"),
+}  # fmt: skip
+SIGNALS = frozenset({"kill", "tgkill", "tkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_send_signal"})
+NOT_FILTERED = (
+    {"clone", "clone3", "socket", "socketpair", "connect", "prctl", "capset"}
+    | {name for name in SYSCALLS["x86_64"] if name.startswith("landlock")}
+    | OF_FILES.union(SIGNALS, *OF_PROCESSES.values())
+)
+
+LOAD, EQUAL, ABOVE, AT_LEAST, ANY_BIT, AND, RETURN = 0x20, 0x15, 0x25, 0x35, 0x45, 0x54, 0x06
+ALLOW, KILL, REFUSE = 0x7FFF0000, 0x80000000, 0x00050000  # REFUSE: + errno
+NUMBER, ARCH, FIRST_ARGUMENT, SECOND_ARGUMENT = 0, 4, 16, 24
+AF_UNIX, SOCK_STREAM, SOCK_SEQPACKET, SOCKET_KIND = 1, 1, 5, 0xF
+
+
+def _op(code: int, value: int, jump_true: int = 0, jump_false: int = 0) -> bytes:
+    return struct.pack("HBBI", code, jump_true, jump_false, value)
+
+
+def filter_program(machine: str, *, apart: bool, signals_from: int = 0) -> list[bytes]:
+    """Classic BPF, one decision after the other.
+
+    `apart` says whether there are namespaces. Where nothing else keeps signals in, `signals_from` is the number of the
+    student's process: what was there before it has a lower one, and what it starts a higher one.
+    """
+    numbers = SYSCALLS[machine]
+    namespaces = APART | CLONE_NEWUSER | CLONE_NEWNS
+    program = [_op(LOAD, ARCH), _op(EQUAL, AUDIT_ARCH[machine], 1, 0), _op(RETURN, KILL), _op(LOAD, NUMBER)]
+    if machine == "x86_64":  # numbers of its other convention, x32
+        program += [_op(AT_LEAST, 0x40000000, 0, 1), _op(RETURN, REFUSE | errno.ENOSYS)]
+    refused = [number for name, number in numbers.items() if name not in NOT_FILTERED]
+    if not apart:
+        refused.append(numbers["connect"])
+    for number in refused:
+        program += [_op(EQUAL, number, 0, 1), _op(RETURN, REFUSE | errno.EPERM)]
+    # clone3 hides its flags from a filter; told that it does not exist, libc falls back to clone.
+    program += [_op(EQUAL, numbers["clone3"], 0, 1), _op(RETURN, REFUSE | errno.ENOSYS)]
+    program += [
+        _op(EQUAL, numbers["clone"], 0, 3),
+        _op(LOAD, FIRST_ARGUMENT),
+        _op(ANY_BIT, namespaces, 0, 1),
+        _op(RETURN, REFUSE | errno.EPERM),
+        _op(LOAD, NUMBER),
+    ]
+    # The signal that ends the student with its keeper stays; who asks to change it is told that it was done.
+    program += [
+        _op(EQUAL, numbers["prctl"], 0, 4),
+        _op(LOAD, FIRST_ARGUMENT),
+        _op(EQUAL, PR_SET_PDEATHSIG, 0, 1),
+        _op(RETURN, REFUSE | 0),
+        _op(LOAD, NUMBER),
+    ]
+    program += [
+        _op(EQUAL, numbers["socket"], 0, 4),
+        _op(LOAD, FIRST_ARGUMENT),
+        _op(EQUAL, AF_UNIX, 1, 0),
+        _op(RETURN, REFUSE | errno.EPERM),
+        _op(LOAD, NUMBER),
+    ]
+    if not apart:
+        program += _only_connected_sockets(numbers)
+        program += _only_its_own(numbers)
+    if signals_from:
+        program += _only_later(numbers, signals_from)
+    return [*program, _op(RETURN, ALLOW)]
+
+
+def _only_connected_sockets(numbers: dict[str, int]) -> list[bytes]:
+    """Local sockets of the kinds that can send to nobody before they are connected, which is refused."""
+    return [
+        _op(EQUAL, numbers["socket"], 1, 0),
+        _op(EQUAL, numbers["socketpair"], 0, 6),
+        _op(LOAD, SECOND_ARGUMENT),
+        _op(AND, SOCKET_KIND),
+        _op(EQUAL, SOCK_STREAM, 2, 0),
+        _op(EQUAL, SOCK_SEQPACKET, 1, 0),
+        _op(RETURN, REFUSE | errno.EPERM),
+        _op(LOAD, NUMBER),
+    ]
+
+
+def _only_its_own(numbers: dict[str, int]) -> list[bytes]:
+    """What Landlock does not see: the rights of any file, and the limits of any process, of the same user."""
+    program = []
+    for name in sorted(OF_FILES & numbers.keys()):
+        program += [_op(EQUAL, numbers[name], 0, 1), _op(RETURN, REFUSE | 0)]
+    for place, names in OF_PROCESSES.items():
+        for name in names:
+            program += [
+                _op(EQUAL, numbers[name], 0, 4),
+                _op(LOAD, FIRST_ARGUMENT + 8 * place),
+                _op(EQUAL, 0, 1, 0),
+                _op(RETURN, REFUSE | errno.EPERM),
+                _op(LOAD, NUMBER),
+            ]
+    return program
+
+
+def _only_later(numbers: dict[str, int], first: int) -> list[bytes]:
+    """Signals to processes and groups of this number and above, and to the caller's own group (0)."""
+    program = []
+    for name in ("kill", "tgkill"):
+        program += [
+            _op(EQUAL, numbers[name], 0, 7),
+            _op(LOAD, FIRST_ARGUMENT),
+            _op(EQUAL, 0, 4, 0),
+            _op(AT_LEAST, 1 << 31, 1, 0),  # a group, by its number below nought; or everything, by -1
+            _op(AT_LEAST, first, 2, 1),
+            _op(ABOVE, (1 << 32) - first, 0, 1),
+            _op(RETURN, REFUSE | errno.EPERM),
+            _op(LOAD, NUMBER),
+        ]
+    for name in sorted(SIGNALS - {"kill", "tgkill"}):
+        program += [_op(EQUAL, numbers[name], 0, 1), _op(RETURN, REFUSE | errno.EPERM)]
+    return program

@@ -1,0 +1,297 @@
+"""What crosses between a test and a student's code: every kind of value, there and back, through the real processes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from autograder.engine import sandbox
+from autograder.engine.engine import Engine, Job
+from autograder.engine.limits import Limits
+from autograder.execution import Run
+
+pytestmark = pytest.mark.skipif(not sandbox.probe().safe(), reason="this machine offers no sandbox")
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[Engine]:
+    with Engine(["numpy", "torch"], Limits.for_notebook(30)) as made:
+        yield made
+
+
+def converse(engine: Engine, student: str, test: str, given: str = "", names: tuple[str, ...] = ("f",)) -> Run:
+    """Run one test against one answer; `given` is in the notebook for both."""
+    plain = [{"kind": "cell", "id": "given", "source": given}] if given else []
+    job = Job(
+        items=[*plain, {"kind": "cell", "id": "answer", "source": student}, {"kind": "test", "id": "t"}],
+        given=[{"id": "given", "source": given}] if given else [],
+        tests=[{"id": "t", "source": test}],
+        names=names,
+    )
+    return engine.run(job)
+
+
+def passes(run: Run) -> None:
+    wrong = [(c.id, c.error, c.message) for c in run.cells.values() if not c.passed]
+    assert not wrong, wrong
+
+
+SAME = "def f(x):\n    return x\n"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "None", "True", "-7", "2**80", "1.5", "float('inf')", "1e-320", "1 + 2j", "'酒店🙂'", "'\\ud800'",
+        "b'\\x00\\xff'", "bytearray(b'ab')", "[1, [2, 'x']]", "(1, (2,))", "{'a': [1], 2: (3,)}", "{1, 2}",
+        "frozenset({3})", "range(2, 9, 3)", "slice(1, None, 2)", "...",
+        "np.arange(6).reshape(2, 3)", "np.float32(0.1)", "np.zeros((0, 3))", "np.array(['a', 'bc'])",
+        "np.array([1, None, 'x'], dtype=object)", "np.array(3.0)", "np.ones((2, 2), dtype=np.complex64)",
+        "np.ones(3, dtype='>i4')", "np.dtype('float16')",
+        "torch.arange(6).reshape(2, 3)", "torch.ones(2, dtype=torch.bfloat16)", "torch.tensor(True)",
+        "torch.float64", "torch.zeros(0, 2)",
+    ],
+)  # fmt: skip
+def test_a_value_comes_back_as_it_went(engine: Engine, value: str) -> None:
+    test = f"""
+import numpy as np, torch
+want, got = {value}, f({value})
+assert type(got) is type(want), f"{{type(got)}} for {{type(want)}}"
+same = (torch.equal(got, want) if isinstance(want, torch.Tensor) else
+        got.dtype == want.dtype and got.shape == want.shape and got.tolist() == want.tolist()
+        if isinstance(want, (np.ndarray, np.generic)) else got == want)
+assert same, f"{{got!r}} for {{want!r}}"
+"""
+    passes(converse(engine, SAME, test))
+
+
+def test_nan_and_a_copy_of_ones_own(engine: Engine) -> None:
+    test = """
+import math
+assert math.isnan(f(float("nan")))
+import numpy as np
+a = np.zeros(3)
+b = f(a)
+b[0] = 1
+assert a[0] == 0
+"""
+    passes(converse(engine, SAME, test))
+
+
+def test_a_generator_comes_back_advanced(engine: Engine) -> None:
+    student = "def f(rng, r):\n    return rng.normal(size=3), r.random()\n"
+    test = """
+import numpy as np, random
+mine, yours = np.random.default_rng(5), np.random.default_rng(5)
+r, s = random.Random(1), random.Random(1)
+first, second = f(yours, r)
+assert np.array_equal(first, mine.normal(size=3)) and second == s.random()
+assert yours.normal() == mine.normal() and r.random() == s.random()
+"""
+    passes(converse(engine, student, test))
+
+
+def test_callbacks_iterators_and_lent_objects(engine: Engine) -> None:
+    student = """
+def f(callback, numbers, model):
+    total = 0
+    for n in numbers:
+        total += callback(n)
+        if total > 10:
+            break
+    model.train()
+    return total, model(3), model.name
+"""
+    test = """
+taken = []
+def numbers():
+    for n in range(1000):
+        taken.append(n)
+        yield n
+class Stub:
+    name = "stub"
+    def __init__(self):
+        self.calls = []
+    def train(self):
+        self.calls.append("train")
+        return self
+    def __call__(self, x):
+        return x + 1
+stub = Stub()
+assert f(lambda n: n * n, numbers(), stub) == (14, 4, "stub")
+assert taken == [0, 1, 2, 3], f"an iterator is pulled item by item, {taken}"
+assert stub.calls == ["train"]
+"""
+    passes(converse(engine, student, test))
+
+
+def test_objects_of_the_students_class(engine: Engine) -> None:
+    student = """
+class f:
+    kind = "counter"
+    def __init__(self, start=0):
+        self.n = start
+    def add(self, k):
+        self.n += k
+        return self
+    def __len__(self):
+        return self.n
+    def __getitem__(self, i):
+        return i * self.n
+    def __iter__(self):
+        return iter(range(self.n))
+    @property
+    def double(self):
+        return 2 * self.n
+"""
+    test = """
+c = f(2)
+assert c.add(3).n == 5 and len(c) == 5 and c[2] == 10 and list(c) == [0, 1, 2, 3, 4] and c.double == 10
+assert f.kind == "counter"
+other = f()
+assert other.n == 0 and c.n == 5
+try:
+    c == 5
+except TypeError as error:
+    assert "expected plain data" in str(error)
+else:
+    raise AssertionError("an object of the student's can be compared")
+"""
+    passes(converse(engine, student, test))
+
+
+def test_errors_keep_their_kind_and_their_text(engine: Engine) -> None:
+    student = """
+class Mine(ValueError):
+    pass
+def f(kind):
+    if kind == "stop":
+        raise StopIteration
+    if kind == "unicode":
+        b"\\xff".decode()
+    raise Mine(f"no {kind}")
+"""
+    test = """
+try:
+    f("bread")
+except ValueError as error:
+    assert str(error) == "no bread" and type(error).__name__ == "Mine"
+try:
+    f("unicode")
+except UnicodeDecodeError as error:
+    assert "invalid start byte" in str(error)
+try:
+    list(map(f, ["stop"]))
+except RuntimeError as error:
+    assert "StopIteration" in str(error)
+else:
+    raise AssertionError("a StopIteration of the student's ended a loop of the test's")
+"""
+    passes(converse(engine, student, test))
+
+
+def test_gradients_flow_through_the_students_graph(engine: Engine) -> None:
+    student = """
+import torch
+class f(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.w = torch.nn.Parameter(torch.tensor([2.0, 3.0]))
+    def forward(self, x):
+        return (x * self.w).sum() ** 2
+"""
+    test = """
+import torch
+model = f()
+x = torch.tensor([1.0, 4.0], requires_grad=True)
+y = model(x)
+(3 * y).backward()
+assert y.item() == 196.0
+assert torch.equal(x.grad, 3 * 2 * 14 * torch.tensor([2.0, 3.0])), x.grad
+(w,) = list(model.parameters())
+assert torch.equal(w.grad, 3 * 2 * 14 * torch.tensor([1.0, 4.0])), w.grad
+with torch.no_grad():
+    assert not model(x).requires_grad
+"""
+    passes(converse(engine, student, test))
+
+
+def test_a_module_and_its_optimiser_come_back_trained(engine: Engine) -> None:
+    student = """
+import torch
+def f(model, optimiser, x, y):
+    model.train()
+    optimiser.zero_grad()
+    loss = torch.nn.functional.mse_loss(model(x), y)
+    loss.backward()
+    optimiser.step()
+    return loss.item()
+"""
+    test = """
+import copy, torch
+torch.manual_seed(0)
+model = Net()
+twin = copy.deepcopy(model)
+a, b = torch.optim.Adam(model.parameters(), lr=0.1), torch.optim.Adam(twin.parameters(), lr=0.1)
+x, y = torch.randn(4, 3), torch.randn(4, 2)
+model.eval()
+for _ in range(3):
+    loss = f(model, a, x, y)
+    b.zero_grad()
+    want = torch.nn.functional.mse_loss(twin(x), y)
+    want.backward()
+    b.step()
+    assert abs(loss - want.item()) < 1e-6
+assert model.training
+for p, q in zip(model.parameters(), twin.parameters()):
+    assert torch.allclose(p, q, atol=1e-6) and torch.allclose(p.grad, q.grad, atol=1e-6)
+assert int(a.state_dict()["state"][0]["step"]) == 3
+"""
+    given = """
+import torch
+class Net(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = torch.nn.Linear(3, 2)
+    def forward(self, x):
+        return self.layer(x).tanh()
+"""
+    passes(converse(engine, student, test, given))
+
+
+def test_dataclasses_of_the_notebook_and_files(engine: Engine) -> None:
+    given = "from dataclasses import dataclass\n@dataclass\nclass Config:\n    width: int\n    names: tuple = ()\n"
+    student = """
+from dataclasses import replace
+def f(config, source, target):
+    target.write_bytes(source.read_bytes()[::-1])
+    return replace(config, width=config.width + 1)
+"""
+    test = """
+import tempfile
+from pathlib import Path
+with tempfile.TemporaryDirectory() as folder:
+    source, target = Path(folder, "in.bin"), Path(folder, "out.bin")
+    source.write_bytes(b"abc")
+    got = f(Config(4, ("a",)), source, target)
+    assert type(got) is Config and got == Config(5, ("a",))
+    assert target.read_bytes() == b"cba"
+"""
+    passes(converse(engine, student, test, given))
+
+
+def test_one_tests_effects_do_not_reach_the_next(engine: Engine) -> None:
+    student = "seen = []\ndef f(x):\n    seen.append(x)\n    return len(seen)\n"
+    test = "assert f(1) == 1\nassert f(1) == 2\n"
+    job = Job(
+        items=[
+            {"kind": "cell", "id": "a", "source": student},
+            {"kind": "test", "id": "t1"},
+            {"kind": "test", "id": "t2"},
+        ],
+        given=[],
+        tests=[{"id": "t1", "source": test}, {"id": "t2", "source": test}],
+        names=["f"],
+    )
+    passes(engine.run(job))

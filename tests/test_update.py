@@ -1,0 +1,73 @@
+"""A newer version of a notebook takes over a student's answers and own cells, and nothing else of the old one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from submissions import GOOD_DOUBLE, GOOD_PORTIONS, write
+
+from autograder.check import check_notebook
+from autograder.course import Course
+from autograder.errors import SubmissionError
+from autograder.release import build_student_notebooks
+from autograder.update import update
+
+
+@pytest.fixture
+def versions(tiny: Course, tmp_path: Path) -> tuple[Path, Path]:
+    """A student's notebook of the first version, solved, with a cell of their own; and the second version."""
+    blank = build_student_notebooks(tiny, "cooking", tmp_path / "first")[0]
+    mine = write(blank, tmp_path / "mine" / "recipes.ipynb", portions=GOOD_PORTIONS, double=GOOD_DOUBLE)
+    notebook = json.loads(mine.read_text(encoding="utf-8"))
+    names = [cell["metadata"].get("nbgrader", {}).get("grade_id") for cell in notebook["cells"]]
+    own = {"cell_type": "code", "id": "b7", "metadata": {}, "source": ["print('my own')"], "outputs": []}
+    notebook["cells"].insert(names.index("portions") + 1, own | {"execution_count": 3})
+    mine.write_text(json.dumps(notebook), encoding="utf-8")
+    source = tiny.root / "solutions" / "cooking" / "recipes.py"
+    text = source.read_text(encoding="utf-8")
+    text = text.replace("# # Recipes", "# # Recipes, second edition\n\n# %% [markdown]\n# A text that is new.")
+    source.write_text(text.replace("two is 150 g a head", "two is a hundred and fifty"), encoding="utf-8")
+    return mine, build_student_notebooks(tiny, "cooking", tmp_path / "second")[0]
+
+
+def test_answers_and_own_cells_are_taken_over(versions: tuple[Path, Path]) -> None:
+    mine, new = versions
+    before = mine.read_bytes()
+    notes = update(mine, new)
+    assert notes[0] == "2 answers and 1 cells of your own were taken over"
+    text = mine.read_text(encoding="utf-8")
+    kept_or_new = ("grams / people", "grams + grams", "my own", "second edition", "A text that is new", "a hundred and")
+    for kept in kept_or_new:
+        assert kept in text, kept
+    assert "150 g a head" not in text
+    cells = json.loads(text)["cells"]
+    names = [c["metadata"].get("nbgrader", {}).get("grade_id") for c in cells]
+    assert "my own" in "".join(cells[names.index("portions") + 1]["source"])
+    assert text.count("# Recipes") == 1
+    assert mine.with_suffix(".before.ipynb").read_bytes() == before
+    assert all(result.points == result.max_points for result in check_notebook(mine))
+    with pytest.raises(SubmissionError, match="already there"):
+        update(mine, new)
+
+
+def test_an_answer_to_an_exercise_that_is_gone_is_kept(versions: tuple[Path, Path], tmp_path: Path) -> None:
+    mine, new = versions
+    notebook = json.loads(new.read_text(encoding="utf-8"))
+    notebook["cells"] = [c for c in notebook["cells"] if "double" not in str(c["metadata"].get("nbgrader", {}))]
+    new.write_text(json.dumps(notebook), encoding="utf-8")
+    notes = update(mine, new)
+    assert any(note.startswith("double: the new notebook has no such exercise") for note in notes)
+    assert "grams + grams" in mine.read_text(encoding="utf-8")
+
+
+def test_what_is_no_notebook_is_said_and_nothing_is_written(versions: tuple[Path, Path], tmp_path: Path) -> None:
+    mine, _ = versions
+    before = mine.read_bytes()
+    broken = tmp_path / "new.ipynb"
+    broken.write_text('{"cells": [', encoding="utf-8")
+    with pytest.raises(SubmissionError, match="cut short"):
+        update(mine, broken)
+    assert mine.read_bytes() == before
+    assert not mine.with_suffix(".before.ipynb").exists()
