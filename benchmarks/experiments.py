@@ -8,6 +8,10 @@ The results are in benchmarks/results/classification.json, written anew after ea
 the same command goes on where it was. Not here: tuning on the test part. The settings of case 3 come from the
 experiments named `tune-…`, which never look at it, by `choose`.
 
+Two experiments ask what more data would do. `case3-420` and its like train on so many labelled reviews, each seed on
+its own draw of them, beside TF-IDF on the same draws (`curve`); `pretrained` starts case 3 from word vectors that were
+made of the reviews without their labels.
+
 Of each run is kept: every epoch's losses and accuracies, and the test part's predictions, one bit a review packed into
 hex, once with the weights that the recipe ends with (`test`) and once with those of the epoch with the least
 validation loss (`test_best`). `predictions(run["test"])` gives them back as a list.
@@ -22,29 +26,34 @@ import hashlib
 import json
 import multiprocessing
 import platform
+import random
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import torch
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from solutions.classification import reviews
+from solutions.classification import outside, reviews
 from solutions.classification.models import Case1, Case2, Case3
 from solutions.classification.training import BATCH, EPOCHS, HIDDEN, RATE, Row, Vocabulary, evaluate, fit
+from solutions.texts import chinese_reviews
 
 ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).parent / "results" / "classification.json"
 CODE = [ROOT / "solutions" / "classification" / f"{name}.py" for name in ("models", "training")]
-SEEDS, TUNING_SEEDS = range(10), range(100, 102)
+OUTSIDE = ROOT / "solutions" / "classification" / "outside.py"
+SEEDS, CURVE_SEEDS, TUNING_SEEDS = range(10), range(5), range(100, 102)
+SIZES = (420, 840, 1680, 6720, 13440)  # labelled reviews; between them is the training part itself, with 3,360
 
 
 @dataclass(frozen=True)
@@ -58,6 +67,15 @@ class Experiment:
     rate: float = RATE
     test: bool = True  # False: settings are being chosen, and the test part stays shut
     tuned: bool = False  # True: dropout and rate are those that `choose` found
+
+
+@dataclass(frozen=True)
+class Further(Experiment):
+    """One that changes what the model is given, not how it is trained."""
+
+    size: int = 0  # labelled reviews; 0 is the training part
+    vectors: str = ""  # the embedding starts from word vectors, and is "frozen" or "trained"; "chosen" on validation
+    wide: bool = False  # True: the vocabulary knows the words of the unlabelled reviews, too
 
 
 PATIENCE = 3
@@ -89,29 +107,72 @@ TUNING = {
     for dropout in (0.3, 0.5)
     for rate in (3e-4, 1e-3)
 }
-EXPERIMENTS = TUNING | MAIN | ABLATIONS
 
 
-def choose(runs: list[dict[str, Any]]) -> dict[str, float] | None:
-    """The settings with the least mean validation loss, each run at its best epoch; None until all were tried."""
+def further(says: str, test: bool = True, **given: Any) -> Further:
+    return Further(says, Case3, {}, PATIENCE, test=test, tuned=True, **given)
+
+
+TUNING_VECTORS = {
+    f"tune-vectors-{vectors}{'-wide' * wide}": further(
+        f"case 3 from word vectors, {vectors}, {'all their words' if wide else 'words of the training part'}",
+        test=False,
+        vectors=vectors,
+        wide=wide,
+    )
+    for vectors in ("frozen", "trained")
+    for wide in (False, True)
+}
+PRETRAINED = {"pretrained": further("case 3 from word vectors of unlabelled reviews", vectors="chosen")}
+CURVE = {f"case3-{size}": further(f"case 3 on {size} reviews", size=size) for size in SIZES} | {
+    f"pretrained-{size}": further(f"case 3 from word vectors, on {size} reviews", vectors="chosen", size=size)
+    for size in SIZES
+}
+EXPERIMENTS = TUNING | TUNING_VECTORS | MAIN | PRETRAINED | ABLATIONS | CURVE
+Chosen = dict[str, Any]
+
+
+def least_loss(runs: list[dict[str, Any]], names: Iterable[str]) -> str | None:
+    """The name with the least mean validation loss, each run at its best epoch; None until all were tried."""
     means = {}
-    for name in TUNING:
+    for name in names:
         least = {run["seed"]: min(row[3] for row in run["epochs"]) for run in runs if run["name"] == name}
         if not set(TUNING_SEEDS) <= set(least):
             return None
         means[name] = sum(least[seed] for seed in TUNING_SEEDS) / len(TUNING_SEEDS)
-    best = TUNING[min(means, key=lambda name: means[name])]
-    return {"dropout": best.options["dropout"], "rate": best.rate}
+    return min(means, key=lambda name: means[name])
 
 
-def settled(name: str, chosen: dict[str, float] | None) -> Experiment:
+def choose(runs: list[dict[str, Any]]) -> Chosen | None:
+    """The settings as far as they are known: None, then dropout and rate, then those of the word vectors, too."""
+    name = least_loss(runs, TUNING)
+    if name is None:
+        return None
+    chosen = {"dropout": TUNING[name].options["dropout"], "rate": TUNING[name].rate}
+    name = least_loss(runs, TUNING_VECTORS)
+    if name is not None:
+        chosen |= {"vectors": TUNING_VECTORS[name].vectors, "wide": TUNING_VECTORS[name].wide}
+    return chosen
+
+
+def can(name: str, chosen: Chosen | None) -> bool:
+    """Whether all the settings of an experiment are known."""
+    experiment = EXPERIMENTS[name]
+    if isinstance(experiment, Further) and experiment.vectors == "chosen":
+        return chosen is not None and "vectors" in chosen
+    return chosen is not None or not experiment.tuned
+
+
+def settled(name: str, chosen: Chosen | None) -> Experiment:
     """The experiment with its settings filled in."""
     experiment = EXPERIMENTS[name]
-    if not experiment.tuned:
-        return experiment
-    if chosen is None:
+    if not can(name, chosen):
         raise ValueError(f"{name} needs the settings that the experiments tune-… find: run those first")
+    if not experiment.tuned or chosen is None:
+        return experiment
     options = {"dropout": chosen["dropout"]} | experiment.options
+    if isinstance(experiment, Further) and experiment.vectors == "chosen":
+        experiment = replace(experiment, vectors=chosen["vectors"], wide=chosen["wide"])
     return replace(experiment, options=options, rate=chosen["rate"])
 
 
@@ -126,6 +187,46 @@ def data() -> tuple[Vocabulary, dict[str, list[Row]]]:
     parts = reviews.split()
     vocabulary = Vocabulary.of([text for text, _ in parts["train"]], reviews.words)
     return vocabulary, {name: vocabulary.rows(rows, reviews.words) for name, rows in parts.items()}
+
+
+cut = cache(reviews.words)
+
+
+def draw(size: int, seed: int) -> list[tuple[str, int]]:
+    """So many labelled reviews, half of praise. Beyond the training part, that and lines from outside the selection."""
+    train, order = reviews.split()["train"], random.Random(seed)
+    first, pool = ([], train) if size <= len(train) else (train, outside.labelled())
+    drawn = list(first)
+    for label in (0, 1):
+        rows = [row for row in pool if row[1] == label]
+        drawn += order.sample(rows, (size - len(first)) // 2)
+    return drawn
+
+
+@cache
+def wide_vocabulary() -> Vocabulary:
+    return Vocabulary.of(outside.unlabelled(), cut, min_count=3)
+
+
+@cache
+def wide_vectors() -> np.ndarray:
+    return outside.vectors(wide_vocabulary(), outside.unlabelled(), cut, HIDDEN)
+
+
+def given(experiment: Experiment, seed: int) -> tuple[Vocabulary, dict[str, list[Row]], np.ndarray | None]:
+    """The vocabulary, the parts as word numbers, and the vectors that the embedding starts from, if any."""
+    if not isinstance(experiment, Further):
+        return *data(), None
+    parts = reviews.split()
+    if experiment.size:
+        parts["train"] = draw(experiment.size, seed)
+    vocabulary = wide_vocabulary() if experiment.wide else Vocabulary.of([text for text, _ in parts["train"]], cut)
+    rows = {part: vocabulary.rows(found, cut) for part, found in parts.items()}
+    if not experiment.vectors:
+        return vocabulary, rows, None
+    if experiment.wide:
+        return vocabulary, rows, wide_vectors()
+    return vocabulary, rows, outside.vectors(vocabulary, outside.unlabelled(), cut, HIDDEN)
 
 
 def scores(predicted: list[int], rows: list[Row]) -> dict[str, Any]:
@@ -149,22 +250,26 @@ def predictions(scored: dict[str, Any]) -> list[int]:
 
 
 def run(
-    name: str, seed: int, chosen: dict[str, float] | None = None, epochs: int = EPOCHS, limit: int | None = None
+    name: str, seed: int, chosen: Chosen | None = None, epochs: int = EPOCHS, limit: int | None = None
 ) -> dict[str, Any]:
     """One run, the same whenever it is repeated. With a `limit`, on the first so many reviews of each part."""
     torch.set_num_threads(1)
-    experiment, (vocabulary, parts) = settled(name, chosen), data()
+    experiment = settled(name, chosen)
+    vocabulary, parts, vectors = given(experiment, seed)
     train, val, test = (parts[part][:limit] for part in ("train", "val", "test"))
     start, cpu = time.perf_counter(), time.process_time()
     torch.manual_seed(seed)
     model = experiment.model(len(vocabulary), HIDDEN, 2, **experiment.options)
+    if vectors is not None:
+        model.embedding.weight.data.copy_(torch.from_numpy(vectors))
+        model.embedding.weight.requires_grad_(experiment.vectors != "frozen")
     history = fit(model, train, val, seed=seed, epochs=epochs, rate=experiment.rate, patience=experiment.patience)
     found: dict[str, Any] = {
         "name": name,
         "seed": seed,
         "best": history.best,
         "epochs": [[round(number, 6) for number in asdict(epoch).values()] for epoch in history.epochs],
-        "parameters": sum(p.numel() for p in model.parameters()),
+        "parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
     }
     if experiment.test:
         found["test"] = scores(evaluate(model, test)[2], test)
@@ -174,13 +279,18 @@ def run(
     return found | seconds
 
 
-def baseline() -> dict[str, Any]:
-    """TF-IDF and logistic regression on the same split and words. It has no seed; C is chosen on validation."""
+def baseline(size: int = 0, seed: int = 0) -> dict[str, Any]:
+    """TF-IDF and logistic regression on the same split and words; C is chosen on validation.
+
+    With a `size`, on the same draw of reviews as case 3 of this seed. Else there is nothing that a seed could change.
+    """
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
 
     parts, start = reviews.split(), time.perf_counter()
-    vectors = TfidfVectorizer(tokenizer=reviews.words, lowercase=False, token_pattern=None, min_df=2)
+    if size:
+        parts["train"] = draw(size, seed)
+    vectors = TfidfVectorizer(tokenizer=cut, lowercase=False, token_pattern=None, min_df=2)
     x = {"train": vectors.fit_transform([text for text, _ in parts["train"]])}
     x |= {part: vectors.transform([text for text, _ in parts[part]]) for part in ("val", "test")}
     y = {part: [label for _, label in rows] for part, rows in parts.items()}
@@ -192,7 +302,8 @@ def baseline() -> dict[str, Any]:
     guesses = [int(label) for label in models[c].predict(x["test"])]
     scored = scores(guesses, [([], label) for label in y["test"]])
     seconds = {"seconds": round(time.perf_counter() - start, 1)}
-    return {"name": "tf-idf", "C": c, "validation_accuracy": validation[c], "test": scored} | seconds
+    which = {"size": size, "seed": seed} if size else {}
+    return {"name": "tf-idf"} | which | {"C": c, "validation_accuracy": validation[c], "test": scored} | seconds
 
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -200,10 +311,11 @@ def baseline() -> dict[str, Any]:
 # --------------------------------------------------------------------------------------------------------------------
 
 
-def digest(name: str, chosen: dict[str, float] | None = None) -> str:
+def digest(name: str, chosen: Chosen | None = None) -> str:
     """Of all that a result depends on: the code without its comments, the selection of reviews, the settings."""
-    code = [ast.dump(ast.parse(path.read_text(encoding="utf-8"))) for path in CODE]
     settings = settled(name, chosen) if name in EXPERIMENTS else name
+    paths = [*CODE, OUTSIDE] if isinstance(settings, Further) or name == "curve" else CODE
+    code = [ast.dump(ast.parse(path.read_text(encoding="utf-8"))) for path in paths]
     return hashlib.sha256("".join([*code, reviews.SHA256, repr(settings)]).encode()).hexdigest()[:16]
 
 
@@ -223,6 +335,13 @@ def facts() -> dict[str, Any]:
     return {
         "selection": reviews.SHA256,
         "sizes": {part: len(rows) for part, rows in parts.items()},
+        "outside": {
+            "labelled": len(outside.labelled()),
+            "hotel": sum(bool(reviews.HOTEL.search(text)) for text, _ in outside.labelled()),
+            "unlabelled": len(outside.unlabelled()),
+            "left_out": len({reviews.normal(text) for text in chinese_reviews()}) - len(outside.unlabelled()),
+            "wide_vocabulary": len(wide_vocabulary()),
+        },
         "test_labels": scores([label for _, label in parts["test"]], parts["test"])["bits"],
         "vocabulary": len(vocabulary),
         "settings": {"batch": BATCH, "epochs": EPOCHS, "hidden": HIDDEN, "rate": RATE, "patience": PATIENCE},
@@ -253,10 +372,11 @@ def store(results: dict[str, Any], path: Path) -> None:
 
 
 def wanted(only: list[str], seeds: range) -> Iterator[tuple[str, int]]:
-    """What to run, in order: settings first, then the three cases seed by seed, then the ablations."""
+    """What to run, in order: settings first, then the three cases seed by seed, then what was asked of case 3."""
     names = only or list(EXPERIMENTS)
-    for group in (TUNING, MAIN, ABLATIONS):
-        for seed in TUNING_SEEDS if group is TUNING else seeds:
+    for group in (TUNING, TUNING_VECTORS, MAIN, PRETRAINED, CURVE, ABLATIONS):
+        usual = [seed for seed in seeds if group is not CURVE or seed in CURVE_SEEDS]
+        for seed in TUNING_SEEDS if group in (TUNING, TUNING_VECTORS) else usual:
             yield from ((name, seed) for name in group if name in names)
 
 
@@ -288,7 +408,7 @@ def overview(results: dict[str, Any]) -> Table:
 
 
 def complete(
-    todo: list[tuple[str, int]], chosen: dict[str, float] | None, workers: int, done: Callable[[dict[str, Any]], None]
+    todo: list[tuple[str, int]], chosen: Chosen | None, workers: int, done: Callable[[dict[str, Any]], None]
 ) -> None:
     """All of these runs, `workers` at a time, each handed to `done` as it ends."""
     context = multiprocessing.get_context("spawn")
@@ -316,7 +436,7 @@ def main(
 
     def code(name: str) -> str:
         chosen = choose(results["runs"])
-        return digest(name, chosen) if chosen or not EXPERIMENTS[name].tuned else ""
+        return digest(name, chosen) if can(name, chosen) else ""
 
     old = [run for run in results["runs"] if run["code"] != code(run["name"])]
     if old and again:
@@ -326,12 +446,15 @@ def main(
     have = {(run["name"], run["seed"]) for run in results["runs"]}
     todo = [pair for pair in wanted(only or [], span(seeds)) if pair not in have]
     at = commit()
-    kept = {key: results.get(key) for key in ("runs", "quick", "baseline")}
+    kept = {key: results.get(key) for key in ("runs", "quick", "baseline", "curve")}
     results = facts() | {"chosen": choose(kept["runs"])} | kept
     if again or not results["quick"]:
         results["quick"] = run("case1", 0, epochs=1, limit=200) | {"commit": at, "code": code("case1")}
     if again or not results["baseline"]:
         results["baseline"] = baseline() | {"commit": at, "code": digest("tf-idf")}
+    if again or not results["curve"]:
+        pairs = [(size, seed) for size in SIZES for seed in CURVE_SEEDS]
+        results["curve"] = [baseline(*pair) | {"commit": at, "code": digest("curve")} for pair in pairs]
     store(results, out)
     columns = (TextColumn("{task.description:<24}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as progress:
@@ -343,13 +466,15 @@ def main(
             store(results, out)
             progress.update(task, description=f"{found['name']} seed {found['seed']}", advance=1)
 
-        for group in ([pair for pair in todo if pair[0] in TUNING], [pair for pair in todo if pair[0] not in TUNING]):
+        while todo:
             chosen = choose(results["runs"])
-            missing = [name for name, _ in group if EXPERIMENTS[name].tuned and chosen is None]
-            if missing:
-                raise typer.BadParameter(f"{missing[0]} needs its settings first: run it without --only")
-            if group:
-                complete(group, chosen, workers, keep)
+            ready = [pair for pair in todo if can(pair[0], chosen)]
+            # what settings hang on comes first, and by itself
+            ready = [pair for pair in ready if pair[0].startswith("tune-")] or ready
+            if not ready:
+                raise typer.BadParameter(f"{todo[0][0]} needs its settings first: run it without --only")
+            complete(ready, chosen, workers, keep)
+            todo = [pair for pair in todo if pair not in ready]
     console.print(overview(results))
 
 

@@ -3,15 +3,17 @@
 import json
 import math
 import re
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from benchmarks import experiments
-from solutions.classification import cases, models, training
+from solutions.classification import cases, models, outside, reviews, training
 
 WORDS = 30
 
@@ -310,7 +312,118 @@ def test_settings_are_chosen_on_validation_alone() -> None:
     assert experiments.settled("case3", {"dropout": 0.5, "rate": 0.1}).rate == 0.1
 
 
+def test_word_vectors_are_chosen_on_validation_once_the_rest_is() -> None:
+    def tried(names: Iterable[str], best: str) -> list[dict]:
+        return [
+            {"name": name, "seed": seed, "epochs": [[0, 0, 0, 0.4 if name == best else 0.5, 0]]}
+            for name in names
+            for seed in experiments.TUNING_SEEDS
+        ]
+
+    first = tried(experiments.TUNING, "tune-dropout-0.5-rate-0.001")
+    chosen = experiments.choose(first)
+    assert experiments.can("case3-420", chosen) and experiments.can("tune-vectors-frozen", chosen)
+    assert not experiments.can("pretrained", chosen) and not experiments.can("case3", None)
+    assert experiments.can("case1", None)
+    chosen = experiments.choose(first + tried(experiments.TUNING_VECTORS, "tune-vectors-trained-wide"))
+    assert chosen == {"dropout": 0.5, "rate": 1e-3, "vectors": "trained", "wide": True}
+    settled = experiments.settled("pretrained", chosen)
+    assert (settled.vectors, settled.wide, settled.options) == ("trained", True, {"dropout": 0.5})
+    assert experiments.digest("pretrained", chosen) != experiments.digest("pretrained", chosen | {"wide": False})
+    assert experiments.settled("case3-420", chosen).vectors == ""
+
+
 def test_the_stored_choice_follows_from_the_stored_runs() -> None:
     stored = results()
     assert stored["chosen"] == experiments.choose(stored["runs"])
     assert stored["chosen"] or not any(experiments.EXPERIMENTS[run["name"]].tuned for run in stored["runs"])
+
+
+# More data
+
+
+@cache
+def held_out() -> set[str]:
+    parts = reviews.split()
+    return {reviews.normal(text) for part in ("val", "test") for text, _ in parts[part]}
+
+
+@pytest.mark.parametrize("size", [420, 3360, 6720])
+def test_a_draw_is_half_and_half_and_knows_nothing_of_validation_and_test(size: int) -> None:
+    drawn, again, other = (experiments.draw(size, seed) for seed in (1, 1, 2))
+    keys = {reviews.normal(text) for text, _ in drawn}
+    assert len(drawn) == len(keys) == size and sum(label for _, label in drawn) == size // 2
+    assert drawn == again
+    assert set(drawn) != set(other) or size == 3360
+    assert not keys & held_out()
+    train = set(reviews.split()["train"])
+    assert set(drawn) <= train if size <= len(train) else train <= set(drawn)
+
+
+def test_no_text_outside_holds_a_tenth_of_one_that_is_kept_back() -> None:
+    kept = {key[at : at + 12] for key in held_out() for at in range(len(key) - 11)}
+    texts = [text for text, _ in outside.labelled()] + outside.unlabelled()
+    assert len(outside.labelled()) > 10_000 and len(outside.unlabelled()) > 15_000
+    for key in map(reviews.normal, texts):
+        runs = {key[at : at + 12] for at in range(len(key) - 11)}
+        assert key not in held_out() and (not runs or len(runs & kept) < len(runs) / 10), key
+    for hotel in (True, False):
+        group = [label for text, label in outside.labelled() if bool(reviews.HOTEL.search(text)) == hotel]
+        assert 2 * sum(group) == len(group) > 0
+
+
+def test_word_vectors_are_those_of_a_table_counted_by_hand() -> None:
+    rng = np.random.default_rng(0)
+    texts = [" ".join(rng.choice(list("abcdefgh"), size=int(n))) for n in rng.integers(1, 12, size=60)]
+    vocabulary = training.Vocabulary.of(texts, str.split)
+    found = outside.vectors(vocabulary, texts, str.split, 4)
+    size = len(vocabulary)
+    counts = np.zeros((size, size))
+    for text in texts:
+        row = [vocabulary.number[word] for word in text.split()]
+        for i, a in enumerate(row):
+            for j, b in enumerate(row):
+                counts[a, b] += 0 < abs(i - j) <= 5
+    p = counts / counts.sum()
+    context = counts.sum(axis=0) ** 0.75
+    chance = np.outer(p.sum(axis=1), context / context.sum())
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ppmi = np.nan_to_num(np.maximum(np.log(p / chance), 0), nan=0.0, posinf=0.0, neginf=0.0)
+    u, s, _ = np.linalg.svd(ppmi)
+    expected = u[:, :4] * np.sqrt(s[:4])
+    expected *= 2 / np.linalg.norm(expected, axis=1, keepdims=True).clip(1e-9)
+    assert found.shape == (size, 4)
+    np.testing.assert_allclose(found[2:] @ found[2:].T, expected[2:] @ expected[2:].T, atol=1e-6)
+    assert np.allclose(found[0], 0, atol=1e-6), "padding has no neighbours"
+
+
+def test_a_frozen_embedding_is_left_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, fit = [], experiments.fit
+
+    def watched(model, *rest, **more):
+        made.append(model)
+        return fit(model, *rest, **more)
+
+    monkeypatch.setattr(experiments, "fit", watched)
+    chosen = {"dropout": 0.3, "rate": 1e-3}
+    few, many = (experiments.run(f"tune-vectors-{how}", 0, chosen, 1, 80) for how in ("frozen", "trained"))
+    vocabulary, _ = experiments.data()
+    vectors = outside.vectors(vocabulary, outside.unlabelled(), experiments.cut, training.HIDDEN)
+    vectors = torch.from_numpy(vectors).float()
+    same = [torch.allclose(model.embedding.weight, vectors, atol=1e-6) for model in made]
+    assert same == [True, False]
+    assert many["parameters"] - few["parameters"] == vectors.numel()
+
+
+def test_the_stored_curve_is_scikit_learns() -> None:
+    stored = results()
+    curve = stored.get("curve")
+    if not curve:
+        pytest.skip("the curve has not been run")
+    assert [(point["size"], point["seed"]) for point in curve] == [
+        (size, seed) for size in experiments.SIZES for seed in experiments.CURVE_SEEDS
+    ]
+    again, point = experiments.baseline(840, 1), next(p for p in curve if (p["size"], p["seed"]) == (840, 1))
+    assert again["C"] == point["C"]
+    assert again["test"]["accuracy"] == pytest.approx(point["test"]["accuracy"], abs=2 / 960)
+    assert stored["outside"]["labelled"] == len(outside.labelled())
