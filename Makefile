@@ -61,6 +61,11 @@ bench-grader: $(STAMPS)/setup
 bench-bpe: $(STAMPS)/setup
 	$(BIN)/python -m benchmarks.bpe $(ARGS)
 
+# make experiments ARGS="--only case1 --seeds 0-9": chapter 3's trainings, which go on where they were stopped.
+.PHONY: experiments
+experiments: $(STAMPS)/setup
+	nice -n 19 $(BIN)/python -m benchmarks.experiments $(ARGS)
+
 # The lock pins every package; torch without its local version, so that any build of it serves.
 lock:
 	$(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu$$//' > requirements.lock

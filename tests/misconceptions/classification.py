@@ -1,0 +1,2057 @@
+"""Wrong solutions of the classification chapter by name, and right ones that look different.
+
+Each entry runs as if it were typed into the notebook in place of the exercise: it sees the notebook's names.
+"""
+
+import copy
+import math
+import random
+from collections import Counter
+
+import numpy as np
+import torch
+from scipy import stats
+from torch import nn
+
+from autograder.bank import right, wrong
+
+# The notebook `data`
+
+
+@wrong("clean_and_split", says="leakage")
+def split_rows_as_they_come(rows, seed):
+    """Nothing is cleaned, so that duplicates end up on both sides."""
+    rows = list(rows)
+    random.Random(seed).shuffle(rows)
+    test, val = len(rows) // 5, len(rows) // 10
+    return {"test": rows[:test], "val": rows[test : test + val], "train": rows[test + val :]}
+
+
+@wrong("clean_and_split", says="leakage")
+def split_then_clean_each_part(rows, seed):
+    """Each part is cleaned by itself, after the split."""
+    rows = list(rows)
+    random.Random(seed).shuffle(rows)
+    test, val = len(rows) // 5, len(rows) // 10
+    parts = {"test": rows[:test], "val": rows[test : test + val], "train": rows[test + val :]}
+    return {name: list({normal(text): (text, label) for text, label in part}.values()) for name, part in parts.items()}
+
+
+@wrong("clean_and_split", says="leakage")
+def split_exact_duplicates_only(rows, seed):
+    """Only texts that are equal sign by sign count as the same."""
+    labels = {}
+    for text, label in rows:
+        labels.setdefault(text, set()).add(label)
+    parts = {"train": [], "val": [], "test": []}
+    rng = random.Random(seed)
+    for label in (0, 1, 2):
+        group = [(text, label) for text, found in labels.items() if found == {label}]
+        rng.shuffle(group)
+        test, val = len(group) // 5, len(group) // 10
+        for name, some in (("test", group[:test]), ("val", group[test : test + val]), ("train", group[test + val :])):
+            parts[name] += some
+    return parts
+
+
+@wrong("clean_and_split", says="not stratified")
+def split_without_strata(rows, seed):
+    """All labels are shuffled and cut together."""
+    first, labels = {}, {}
+    for text, label in rows:
+        first.setdefault(normal(text), text)
+        labels.setdefault(normal(text), set()).add(label)
+    clean = [(text, *labels[key]) for key, text in first.items() if len(labels[key]) == 1]
+    random.Random(seed).shuffle(clean)
+    test, val = len(clean) // 5, len(clean) // 10
+    return {"test": clean[:test], "val": clean[test : test + val], "train": clean[test + val :]}
+
+
+@wrong("clean_and_split", says="contradicts itself")
+def split_first_label_wins(rows, seed):
+    """A text with two labels keeps its first one."""
+    first = {}
+    for text, label in rows:
+        first.setdefault(normal(text), (text, label))
+    parts = {"train": [], "val": [], "test": []}
+    rng = random.Random(seed)
+    for label in sorted({label for _, label in first.values()}):
+        group = [row for row in first.values() if row[1] == label]
+        rng.shuffle(group)
+        test, val = len(group) // 5, len(group) // 10
+        for name, some in (("test", group[:test]), ("val", group[test : test + val]), ("train", group[test + val :])):
+            parts[name] += some
+    return parts
+
+
+@wrong("clean_and_split", says="seed is ignored")
+def split_with_one_seed(rows, seed):
+    """The generator is made with a number of its own."""
+    first, labels = {}, {}
+    for text, label in rows:
+        first.setdefault(normal(text), text)
+        labels.setdefault(normal(text), set()).add(label)
+    parts = {"train": [], "val": [], "test": []}
+    rng = random.Random(42)
+    for label in sorted(set().union(*labels.values())):
+        group = [(text, label) for key, text in first.items() if labels[key] == {label}]
+        rng.shuffle(group)
+        test, val = len(group) // 5, len(group) // 10
+        for name, some in (("test", group[:test]), ("val", group[test : test + val]), ("train", group[test + val :])):
+            parts[name] += some
+    return parts
+
+
+@wrong("clean_and_split", says="seed is ignored")
+def split_without_shuffling(rows, seed):
+    """The first fifth of each label is the test part."""
+    first, labels = {}, {}
+    for text, label in rows:
+        first.setdefault(normal(text), text)
+        labels.setdefault(normal(text), set()).add(label)
+    parts = {"train": [], "val": [], "test": []}
+    for label in sorted(set().union(*labels.values())):
+        group = [(text, label) for key, text in first.items() if labels[key] == {label}]
+        test, val = len(group) // 5, len(group) // 10
+        for name, some in (("test", group[:test]), ("val", group[test : test + val]), ("train", group[test + val :])):
+            parts[name] += some
+    return parts
+
+
+@wrong("clean_and_split", says="not from the global one")
+def split_with_the_global_generator(rows, seed):
+    """random.shuffle, which no seed was given to."""
+    first, labels = {}, {}
+    for text, label in rows:
+        first.setdefault(normal(text), text)
+        labels.setdefault(normal(text), set()).add(label)
+    parts = {"train": [], "val": [], "test": []}
+    for label in sorted(set().union(*labels.values())):
+        group = [(text, label) for key, text in first.items() if labels[key] == {label}]
+        random.shuffle(group)
+        test, val = len(group) // 5, len(group) // 10
+        for name, some in (("test", group[:test]), ("val", group[test : test + val]), ("train", group[test + val :])):
+            parts[name] += some
+    return parts
+
+
+@wrong("clean_and_split", says="as it was written")
+def split_normal_forms(rows, seed):
+    """The normal forms are kept in place of the texts."""
+    labels = {}
+    for text, label in rows:
+        labels.setdefault(normal(text), set()).add(label)
+    parts = {"train": [], "val": [], "test": []}
+    rng = random.Random(seed)
+    for label in sorted(set().union(*labels.values())):
+        group = [(key, label) for key in labels if labels[key] == {label}]
+        rng.shuffle(group)
+        test, val = len(group) // 5, len(group) // 10
+        for name, some in (("test", group[:test]), ("val", group[test : test + val]), ("train", group[test + val :])):
+            parts[name] += some
+    return parts
+
+
+@wrong("clean_and_split", says="keep the first")
+def split_keeps_the_last(rows, seed):
+    """A dictionary written over and over keeps the last of the texts that are the same."""
+    last, labels = {}, {}
+    for text, label in rows:
+        last[normal(text)] = text
+        labels.setdefault(normal(text), set()).add(label)
+    parts = {"train": [], "val": [], "test": []}
+    rng = random.Random(seed)
+    for label in sorted(set().union(*labels.values())):
+        group = [(text, label) for key, text in last.items() if labels[key] == {label}]
+        rng.shuffle(group)
+        test, val = len(group) // 5, len(group) // 10
+        for name, some in (("test", group[:test]), ("val", group[test : test + val]), ("train", group[test + val :])):
+            parts[name] += some
+    return parts
+
+
+@right("clean_and_split")
+def split_by_hashes(rows, seed):
+    """The lot is a hash of seed and text, so that the order of the rows does not matter."""
+    import hashlib
+
+    seen = {}
+    for text, label in rows:
+        seen.setdefault(normal(text), []).append((text, label))
+    clean = [same[0] for same in seen.values() if len({label for _, label in same}) == 1]
+    parts = {"train": [], "val": [], "test": []}
+    for label in {label for _, label in clean}:
+        group = [row for row in clean if row[1] == label]
+        group.sort(key=lambda row: hashlib.sha256(f"{seed}/{row[0]}".encode()).hexdigest())
+        n = len(group)
+        parts["val"] += group[: n // 10]
+        parts["train"] += group[n // 10 : n - n // 5]
+        parts["test"] += group[n - n // 5 :]
+    return parts
+
+
+@right("clean_and_split")
+def split_by_numpy(rows, seed):
+    """A permutation of NumPy; contradictions are found first; rows come back as lists."""
+    keys = [normal(text) for text, _ in rows]
+    pairs = {(key, label) for key, (_, label) in zip(keys, rows)}
+    doubtful = {key for key, n in Counter(key for key, _ in pairs).items() if n > 1}
+    clean = [rows[i] for i, key in enumerate(keys) if key not in doubtful and keys.index(key) == i]
+    rng = np.random.default_rng(seed)
+    train, val, test = [], [], []
+    for label in sorted({label for _, label in clean}):
+        group = [list(row) for row in clean if row[1] == label]
+        order = rng.permutation(len(group))
+        for place, i in enumerate(order):
+            n = len(group)
+            (test if place < n // 5 else val if place < n // 5 + n // 10 else train).append(group[i])
+    return {"train": train, "val": val, "test": test}
+
+
+# --- build_vocab ---
+
+
+@wrong("build_vocab", says="order of first sight")
+def vocab_ties_by_first_sight(texts, min_count):
+    """Counter.most_common leaves ties in the order in which they were met."""
+    counts = Counter(word for text in texts for word in text if word not in ("<pad>", "<unk>"))
+    vocab = {"<pad>": 0, "<unk>": 1}
+    for word, n in counts.most_common():
+        if n >= min_count:
+            vocab[word] = len(vocab)
+    return vocab
+
+
+@wrong("build_vocab", says="reverse=True")
+def vocab_sorted_in_reverse(texts, min_count):
+    """reverse=True turns the words round too."""
+    counts = Counter(word for text in texts for word in text if word not in ("<pad>", "<unk>"))
+    order = sorted((n, word) for word, n in counts.items() if n >= min_count)
+    return {word: i for i, word in enumerate(["<pad>", "<unk>"] + [word for _, word in reversed(order)])}
+
+
+@wrong("build_vocab", says="at least min_count means >=")
+def vocab_above_min_count(texts, min_count):
+    """More than min_count in place of at least."""
+    counts = Counter(word for text in texts for word in text if word not in ("<pad>", "<unk>"))
+    order = sorted((-n, word) for word, n in counts.items() if n > min_count)
+    return {word: i for i, word in enumerate(["<pad>", "<unk>"] + [word for _, word in order])}
+
+
+@wrong("build_vocab", says="special strings are not counted")
+def vocab_counts_the_specials(texts, min_count):
+    """<pad> and <unk> in a text are counted and get new numbers."""
+    counts = Counter(word for text in texts for word in text)
+    vocab = {"<pad>": 0, "<unk>": 1}
+    order = sorted((-n, word) for word, n in counts.items() if n >= min_count)
+    vocab.update({word: i for i, (_, word) in enumerate(order, start=2)})
+    return vocab
+
+
+@wrong("build_vocab", says="without gaps")
+def vocab_gaps_for_the_specials(texts, min_count):
+    """The special strings keep their numbers, but leave gaps where they stood among the words."""
+    counts = Counter(word for text in texts for word in text)
+    order = sorted((-n, word) for word, n in counts.items() if n >= min_count)
+    vocab = {word: i for i, (_, word) in enumerate(order, start=2)}
+    vocab.update({"<pad>": 0, "<unk>": 1})
+    return vocab
+
+
+@wrong("build_vocab", says="number of texts, not of occurrences")
+def vocab_counts_texts(texts, min_count):
+    """Each text counts a word once."""
+    counts = Counter(word for text in texts for word in set(text) if word not in ("<pad>", "<unk>"))
+    order = sorted((-n, word) for word, n in counts.items() if n >= min_count)
+    return {word: i for i, word in enumerate(["<pad>", "<unk>"] + [word for _, word in order])}
+
+
+@wrong("build_vocab", says="is missing")
+def vocab_without_specials(texts, min_count):
+    """The two special entries are not in the dictionary."""
+    counts = Counter(word for text in texts for word in text if word not in ("<pad>", "<unk>"))
+    order = sorted((-n, word) for word, n in counts.items() if n >= min_count)
+    return {word: i for i, (_, word) in enumerate(order, start=2)}
+
+
+@wrong("build_vocab", says="min_count is ignored")
+def vocab_of_everything(texts, min_count):
+    """Rare words are in."""
+    counts = Counter(word for text in texts for word in text if word not in ("<pad>", "<unk>"))
+    order = sorted((-n, word) for word, n in counts.items())
+    return {word: i for i, word in enumerate(["<pad>", "<unk>"] + [word for _, word in order])}
+
+
+@wrong("build_vocab", says="rarest word comes first")
+def vocab_rarest_first(texts, min_count):
+    """The minus before the count is forgotten."""
+    counts = Counter(word for text in texts for word in text if word not in ("<pad>", "<unk>"))
+    order = sorted((n, word) for word, n in counts.items() if n >= min_count)
+    return {word: i for i, word in enumerate(["<pad>", "<unk>"] + [word for _, word in order])}
+
+
+@right("build_vocab")
+def vocab_by_two_sorts(texts, min_count):
+    """Sorts by word, and then by count, which keeps the order of ties."""
+    counts = {}
+    for text in texts:
+        for word in text:
+            counts[word] = counts.get(word, 0) + 1
+    counts.pop("<pad>", None)
+    counts.pop("<unk>", None)
+    kept = sorted(word for word in counts if counts[word] >= min_count)
+    kept.sort(key=counts.get, reverse=True)
+    return dict(zip(["<pad>", "<unk>", *kept], range(len(kept) + 2)))
+
+
+@right("build_vocab")
+def vocab_by_buckets(texts, min_count):
+    """One bucket for each count, from the fullest down."""
+    counts = Counter()
+    for text in texts:
+        counts.update(word for word in text if not (word == "<pad>" or word == "<unk>"))
+    buckets = {}
+    for word, n in counts.items():
+        buckets.setdefault(n, []).append(word)
+    vocab = {"<unk>": 1, "<pad>": 0}
+    for n in sorted(buckets, reverse=True):
+        for word in sorted(buckets[n]) if n >= min_count else ():
+            vocab[word] = len(vocab)
+    return vocab
+
+
+# --- encode_batch ---
+
+
+@wrong("encode_batch", says="end of a long text was kept")
+def encode_keeps_the_end(texts, vocab, max_len):
+    """The last words of a long text are kept."""
+    rows = [[vocab.get(word, 1) for word in text[-max_len:]] for text in texts]
+    T = max(map(len, rows))
+    ids = torch.tensor([row + [0] * (T - len(row)) for row in rows])
+    return ids, torch.tensor([[i < len(row) for i in range(T)] for row in rows])
+
+
+@wrong("encode_batch", says="mask is inverted")
+def encode_mask_of_the_padding(texts, vocab, max_len):
+    """True on padding, as torch's key_padding_mask has it."""
+    rows = [[vocab.get(word, 1) for word in text[:max_len]] for text in texts]
+    T = max(map(len, rows))
+    ids = torch.tensor([row + [0] * (T - len(row)) for row in rows])
+    return ids, ids == 0
+
+
+@wrong("encode_batch", says="padding is 1")
+def encode_pads_with_unknown(texts, vocab, max_len):
+    """Rows are filled up with the number of unknown words."""
+    rows = [[vocab.get(word, 1) for word in text[:max_len]] for text in texts]
+    T = max(map(len, rows))
+    ids = torch.tensor([row + [1] * (T - len(row)) for row in rows])
+    return ids, torch.tensor([[i < len(row) for i in range(T)] for row in rows])
+
+
+@wrong("encode_batch", says="padding is -1")
+def encode_pads_with_minus_one(texts, vocab, max_len):
+    """Rows are filled up with -1."""
+    rows = [[vocab.get(word, 1) for word in text[:max_len]] for text in texts]
+    T = max(map(len, rows))
+    ids = torch.tensor([row + [-1] * (T - len(row)) for row in rows])
+    return ids, ids >= 0
+
+
+@wrong("encode_batch", says="became 0, which is padding")
+def encode_unknown_is_padding(texts, vocab, max_len):
+    """vocab.get(word, 0)."""
+    rows = [[vocab.get(word, 0) for word in text[:max_len]] for text in texts]
+    T = max(map(len, rows))
+    ids = torch.tensor([row + [0] * (T - len(row)) for row in rows])
+    return ids, ids != 0
+
+
+@wrong("encode_batch", says="T is max_len")
+def encode_always_max_len(texts, vocab, max_len):
+    """Every batch is max_len wide."""
+    rows = [[vocab.get(word, 1) for word in text[:max_len]] for text in texts]
+    ids = torch.tensor([row + [0] * (max_len - len(row)) for row in rows])
+    return ids, ids > 0
+
+
+@wrong("encode_batch", says="must not grow")
+def encode_grows_the_vocabulary(texts, vocab, max_len):
+    """Unknown words get numbers of their own, as if the test part had been there."""
+    rows = [[vocab.setdefault(word, len(vocab)) for word in text] for text in texts]
+    rows = [row[:max_len] for row in rows]
+    T = max(map(len, rows))
+    ids = torch.tensor([row + [0] * (T - len(row)) for row in rows])
+    return ids, ids > 0
+
+
+@wrong("encode_batch", says="unknown words are masked")
+def encode_masks_unknown_words(texts, vocab, max_len):
+    """The mask is ids > 1."""
+    rows = [[vocab.get(word, 1) for word in text[:max_len]] for text in texts]
+    T = max(map(len, rows))
+    ids = torch.tensor([row + [0] * (T - len(row)) for row in rows])
+    return ids, ids > 1
+
+
+@wrong("encode_batch", says="padding is on the left")
+def encode_pads_on_the_left(texts, vocab, max_len):
+    """The padding comes before the words."""
+    rows = [[vocab.get(word, 1) for word in text[:max_len]] for text in texts]
+    T = max(map(len, rows))
+    ids = torch.tensor([[0] * (T - len(row)) + row for row in rows])
+    return ids, ids > 0
+
+
+@wrong("encode_batch", says="KeyError")
+def encode_knows_every_word(texts, vocab, max_len):
+    """vocab[word], which fails on an unknown word."""
+    rows = [[vocab[word] for word in text[:max_len]] for text in texts]
+    T = max(map(len, rows))
+    ids = torch.tensor([row + [0] * (T - len(row)) for row in rows])
+    return ids, ids > 0
+
+
+@wrong("encode_batch", says="dtype torch.bool")
+def encode_mask_of_numbers(texts, vocab, max_len):
+    """The mask holds 0 and 1 as floats."""
+    rows = [[vocab.get(word, 1) for word in text[:max_len]] for text in texts]
+    T = max(map(len, rows))
+    ids = torch.tensor([row + [0] * (T - len(row)) for row in rows])
+    return ids, (ids > 0).float()
+
+
+@right("encode_batch")
+def encode_by_filling(texts, vocab, max_len):
+    """Two tensors of zeros, filled row by row."""
+    T = max(min(len(text), max_len) for text in texts)
+    ids = torch.zeros(len(texts), T, dtype=torch.long)
+    mask = torch.zeros(len(texts), T, dtype=torch.bool)
+    for b, text in enumerate(texts):
+        for t, word in enumerate(text):
+            if t < max_len:
+                ids[b, t] = vocab[word] if word in vocab else vocab["<unk>"]
+                mask[b, t] = True
+    return ids, mask
+
+
+@right("encode_batch")
+def encode_with_pad_sequence(texts, vocab, max_len):
+    """torch's own pad_sequence."""
+    from torch.nn.utils.rnn import pad_sequence
+
+    rows = [torch.tensor([vocab.get(word, 1) for word in text][:max_len], dtype=torch.long) for text in texts]
+    ids = pad_sequence(rows, batch_first=True)
+    return [ids, pad_sequence([torch.ones(len(row), dtype=torch.bool) for row in rows], batch_first=True)]
+
+
+# --- masked_mean ---
+
+
+@wrong("masked_mean", says="divided by T")
+def mean_divided_by_the_longest(h, mask):
+    """The sum over real words is divided by the length of the longest."""
+    return (h * mask[:, :, None]).mean(1)
+
+
+@wrong("masked_mean", says="mask is ignored")
+def mean_over_everything(h, mask):
+    """The mean over all of T."""
+    return h.mean(1)
+
+
+@wrong("masked_mean", says="NaN for a row without words")
+def mean_of_an_empty_row(h, mask):
+    """0/0 for a row without words."""
+    return (h * mask[:, :, None]).sum(1) / mask.sum(1, keepdim=True)
+
+
+@wrong("masked_mean", says="mask is inverted")
+def mean_of_the_padding(h, mask):
+    """The mean over the padding."""
+    rest = ~mask
+    return (h * rest[:, :, None]).sum(1) / rest.sum(1, keepdim=True).clamp(min=1)
+
+
+@wrong("masked_mean", says="that is the sum")
+def mean_without_division(h, mask):
+    """The sum over the real words."""
+    return (h * mask[:, :, None]).sum(1)
+
+
+@wrong("masked_mean", says="padding is in the sum")
+def mean_with_padding_in_the_sum(h, mask):
+    """The count is masked, the sum is not."""
+    return h.sum(1) / mask.sum(1, keepdim=True).clamp(min=1)
+
+
+@wrong("masked_mean", says="1 was added to every count")
+def mean_plus_one(h, mask):
+    """A 1 added below the line, against the division by 0."""
+    return (h * mask[:, :, None]).sum(1) / (mask.sum(1, keepdim=True) + 1)
+
+
+@wrong("masked_mean", says="gradient is NaN")
+def mean_nan_replaced_afterwards(h, mask):
+    """The NaN is replaced, but its gradient is not."""
+    weights = mask[:, :, None] * h / mask.sum(1)[:, None, None]
+    return torch.nan_to_num(torch.where(mask[:, :, None], weights, weights.detach() * 0)).sum(1)
+
+
+@wrong("masked_mean", says="mean over the whole batch")
+def mean_of_the_batch(h, mask):
+    """All rows get the mean over all real words of the batch."""
+    return h[mask].mean(0).expand(len(h), -1)
+
+
+@right("masked_mean")
+def mean_by_matrix_product(h, mask):
+    """One row of weights a text, multiplied with its vectors."""
+    share = mask.to(h.dtype)
+    share = share / torch.maximum(share.sum(1, keepdim=True), torch.ones_like(share[:, :1]))
+    return torch.bmm(share[:, None], h).squeeze(1)
+
+
+@right("masked_mean")
+def mean_row_by_row(h, mask):
+    """A loop over the texts."""
+    return torch.stack([row[real].mean(0) if real.any() else row[0] * 0 for row, real in zip(h, mask)])
+
+
+# --- tf_idf ---
+
+
+@wrong("tf_idf", says="df counts occurrences")
+def tf_idf_by_occurrences(counts):
+    """df is the sum of the counts."""
+    weighted = counts * (np.log((1 + len(counts)) / (1 + counts.sum(0))) + 1)
+    length = np.linalg.norm(weighted, axis=1, keepdims=True)
+    return weighted / np.where(length == 0, 1, length)
+
+
+@wrong("tf_idf", says="two 1s inside the logarithm")
+def tf_idf_not_smoothed(counts):
+    """ln(N / df) + 1."""
+    weighted = counts * (np.log(len(counts) / np.maximum((counts > 0).sum(0), 1)) + 1)
+    length = np.linalg.norm(weighted, axis=1, keepdims=True)
+    return weighted / np.where(length == 0, 1, length)
+
+
+@wrong("tf_idf", says="1 after the logarithm")
+def tf_idf_without_the_last_one(counts):
+    """ln((1 + N) / (1 + df))."""
+    weighted = counts * np.log((1 + len(counts)) / (1 + (counts > 0).sum(0)))
+    length = np.linalg.norm(weighted, axis=1, keepdims=True)
+    return weighted / np.where(length == 0, 1, length)
+
+
+@wrong("tf_idf", says="have sum 1")
+def tf_idf_rows_sum_to_one(counts):
+    """Rows are divided by their sums."""
+    weighted = counts * (np.log((1 + len(counts)) / (1 + (counts > 0).sum(0))) + 1)
+    total = weighted.sum(1, keepdims=True)
+    return weighted / np.where(total == 0, 1, total)
+
+
+@wrong("tf_idf", says="not divided by their lengths")
+def tf_idf_not_normalised(counts):
+    """The rows keep their lengths."""
+    return counts * (np.log((1 + len(counts)) / (1 + (counts > 0).sum(0))) + 1)
+
+
+@wrong("tf_idf", says="NaN in an empty document")
+def tf_idf_of_an_empty_document(counts):
+    """0/0 for an empty document."""
+    weighted = counts * (np.log((1 + len(counts)) / (1 + (counts > 0).sum(0))) + 1)
+    return weighted / np.linalg.norm(weighted, axis=1, keepdims=True)
+
+
+@wrong("tf_idf", says="not the natural one")
+def tf_idf_base_ten(counts):
+    """log10."""
+    weighted = counts * (np.log10((1 + len(counts)) / (1 + (counts > 0).sum(0))) + 1)
+    length = np.linalg.norm(weighted, axis=1, keepdims=True)
+    return weighted / np.where(length == 0, 1, length)
+
+
+@wrong("tf_idf", says="counts once a document")
+def tf_idf_binary(counts):
+    """How often a word occurs in a document is lost."""
+    found = counts > 0
+    weighted = found * (np.log((1 + len(counts)) / (1 + found.sum(0))) + 1)
+    length = np.linalg.norm(weighted, axis=1, keepdims=True)
+    return weighted / np.where(length == 0, 1, length)
+
+
+@right("tf_idf")
+def tf_idf_row_by_row(counts):
+    """Plain Python, row by row."""
+    import math
+
+    N, V = counts.shape
+    df = [sum(1 for row in counts if row[v]) for v in range(V)]
+    rows = []
+    for row in counts:
+        weighted = [float(row[v]) * (1 + math.log(1 + N) - math.log(1 + df[v])) for v in range(V)]
+        length = math.hypot(*weighted) or 1.0
+        rows.append([x / length for x in weighted])
+    return np.array(rows)
+
+
+@right("tf_idf")
+def tf_idf_with_einsum(counts):
+    """A diagonal matrix of weights; lengths by einsum."""
+    idf = 1 - np.log1p(np.count_nonzero(counts, axis=0)) + np.log1p(counts.shape[0])
+    weighted = np.asarray(counts, float) @ np.diag(idf)
+    squares = np.einsum("nv,nv->n", weighted, weighted)
+    return weighted / np.sqrt(np.where(squares > 0, squares, 1.0))[:, None]
+
+
+# The notebook `cases`
+
+
+@wrong("SelfAttention", says="not divided")
+class AttentionWithoutScale(nn.Module):
+    """The scores are not divided."""
+
+    def __init__(self, hidden_dim):
+        super().__init__()
+        self.query, self.key, self.value = (nn.Linear(hidden_dim, hidden_dim) for _ in range(3))
+
+    def forward(self, x, mask=None):
+        scores = self.query(x) @ self.key(x).transpose(1, 2)
+        if mask is not None:
+            scores = scores.masked_fill(~mask[:, None, :], -1e9)
+        weights = scores.softmax(-1)
+        return weights @ self.value(x), weights
+
+
+@wrong("SelfAttention", says="applied after the softmax")
+class AttentionMaskedAfterwards(nn.Module):
+    """The weights of padding are set to 0 after the softmax."""
+
+    def __init__(self, hidden_dim):
+        super().__init__()
+        self.query, self.key, self.value = (nn.Linear(hidden_dim, hidden_dim) for _ in range(3))
+
+    def forward(self, x, mask=None):
+        weights = (self.query(x) @ self.key(x).transpose(1, 2) / x.shape[-1] ** 0.5).softmax(-1)
+        if mask is not None:
+            weights = weights * mask[:, None, :]
+        return weights @ self.value(x), weights
+
+
+@wrong("SelfAttention", says="over the queries")
+class AttentionOverQueries(nn.Module):
+    """The softmax runs along axis 1."""
+
+    def __init__(self, hidden_dim):
+        super().__init__()
+        self.query, self.key, self.value = (nn.Linear(hidden_dim, hidden_dim) for _ in range(3))
+
+    def forward(self, x, mask=None):
+        scores = self.query(x) @ self.key(x).transpose(1, 2) / x.shape[-1] ** 0.5
+        if mask is not None:
+            scores = scores.masked_fill(~mask[:, None, :], -1e9)
+        weights = scores.softmax(1)
+        return weights @ self.value(x), weights
+
+
+@wrong("SelfAttention", says="mask was not used")
+class AttentionWithoutMask(nn.Module):
+    """Takes a mask and forgets it."""
+
+    def __init__(self, hidden_dim):
+        super().__init__()
+        self.query, self.key, self.value = (nn.Linear(hidden_dim, hidden_dim) for _ in range(3))
+
+    def forward(self, x, mask=None):
+        weights = (self.query(x) @ self.key(x).transpose(1, 2) / x.shape[-1] ** 0.5).softmax(-1)
+        return weights @ self.value(x), weights
+
+
+@wrong("SelfAttention", says="mask is inverted")
+class AttentionToPadding(nn.Module):
+    """Fills the scores of the real words."""
+
+    def __init__(self, hidden_dim):
+        super().__init__()
+        self.query, self.key, self.value = (nn.Linear(hidden_dim, hidden_dim) for _ in range(3))
+
+    def forward(self, x, mask=None):
+        scores = self.query(x) @ self.key(x).transpose(1, 2) / x.shape[-1] ** 0.5
+        if mask is not None:
+            scores = scores.masked_fill(mask[:, None, :], -1e9)
+        weights = scores.softmax(-1)
+        return weights @ self.value(x), weights
+
+
+@wrong("SelfAttention", says="lies on the queries")
+class AttentionMaskedQueries(nn.Module):
+    """The mask's new axis is the last one."""
+
+    def __init__(self, hidden_dim):
+        super().__init__()
+        self.query, self.key, self.value = (nn.Linear(hidden_dim, hidden_dim) for _ in range(3))
+
+    def forward(self, x, mask=None):
+        scores = self.query(x) @ self.key(x).transpose(1, 2) / x.shape[-1] ** 0.5
+        if mask is not None:
+            scores = scores.masked_fill(~mask[:, :, None], -1e9)
+        weights = scores.softmax(-1)
+        return weights @ self.value(x), weights
+
+
+@wrong("SelfAttention", says="mix x itself")
+class AttentionOverInputs(nn.Module):
+    """The values are made and not used."""
+
+    def __init__(self, hidden_dim):
+        super().__init__()
+        self.query, self.key, self.value = (nn.Linear(hidden_dim, hidden_dim) for _ in range(3))
+
+    def forward(self, x, mask=None):
+        scores = self.query(x) @ self.key(x).transpose(1, 2) / x.shape[-1] ** 0.5
+        if mask is not None:
+            scores = scores.masked_fill(~mask[:, None, :], -1e9)
+        weights = scores.softmax(-1)
+        return weights @ x, weights
+
+
+@wrong("SelfAttention", says="other way round")
+class AttentionWeightsFirst(nn.Module):
+    """Returns the weights first."""
+
+    def __init__(self, hidden_dim):
+        super().__init__()
+        self.query, self.key, self.value = (nn.Linear(hidden_dim, hidden_dim) for _ in range(3))
+
+    def forward(self, x, mask=None):
+        scores = self.query(x) @ self.key(x).transpose(1, 2) / x.shape[-1] ** 0.5
+        if mask is not None:
+            scores = scores.masked_fill(~mask[:, None, :], -1e9)
+        weights = scores.softmax(-1)
+        return weights, weights @ self.value(x)
+
+
+@right("SelfAttention")
+class AttentionByEinsum(nn.Module):
+    """einsum, and minus infinity."""
+
+    def __init__(self, hidden_dim):
+        super().__init__()
+        self.query = nn.Linear(hidden_dim, hidden_dim)
+        self.key = nn.Linear(hidden_dim, hidden_dim)
+        self.value = nn.Linear(hidden_dim, hidden_dim)
+        self.scale = hidden_dim**-0.5
+
+    def forward(self, x, mask=None):
+        scores = torch.einsum("bqd,bkd->bqk", self.query(x) * self.scale, self.key(x))
+        if mask is not None:
+            scores = torch.where(mask.unsqueeze(1), scores, float("-inf"))
+        weights = torch.softmax(scores, dim=2)
+        return torch.einsum("bqk,bkd->bqd", weights, self.value(x)), weights
+
+
+@right("SelfAttention")
+class AttentionByAddition(nn.Module):
+    """A mask of numbers is added to the scores."""
+
+    def __init__(self, hidden_dim):
+        super().__init__()
+        self.value = nn.Linear(hidden_dim, hidden_dim)
+        self.key = nn.Linear(hidden_dim, hidden_dim)
+        self.query = nn.Linear(hidden_dim, hidden_dim)
+
+    def forward(self, x, mask=None):
+        q, k = self.query(x), self.key(x)
+        scores = torch.bmm(q, k.mT) / math.sqrt(k.size(-1))
+        if mask is not None:
+            scores = scores + (1.0 - mask.float())[:, None] * -1e30
+        e = (scores - scores.amax(-1, keepdim=True)).exp()
+        weights = e / e.sum(-1, keepdim=True)
+        return torch.bmm(weights, self.value(x)), weights
+
+
+@wrong("Case1", says="through a softmax")
+class CaseOneWithSoftmax(nn.Module):
+    """The model ends with a softmax, and the loss takes another."""
+
+    def __init__(self, vocab_size, hidden_dim, num_labels):
+        super().__init__()
+        self.embedding = nn.Embedding(vocab_size, hidden_dim)
+        self.attention = Attention(hidden_dim)
+        self.classifier = nn.Linear(hidden_dim, num_labels)
+
+    def forward(self, ids, mask=None):
+        h, weights = self.attention(self.embedding(ids), mask)
+        real = torch.ones_like(ids).bool() if mask is None else mask
+        pooled = (h * real[:, :, None]).sum(1) / real.sum(1, keepdim=True)
+        return weights, self.classifier(pooled).softmax(-1)
+
+
+@wrong("Case1", says="mask was not used")
+class CaseOneWithoutMask(nn.Module):
+    """Takes a mask and forgets it."""
+
+    def __init__(self, vocab_size, hidden_dim, num_labels):
+        super().__init__()
+        self.embedding = nn.Embedding(vocab_size, hidden_dim)
+        self.attention = Attention(hidden_dim)
+        self.classifier = nn.Linear(hidden_dim, num_labels)
+
+    def forward(self, ids, mask=None):
+        h, weights = self.attention(self.embedding(ids))
+        return weights, self.classifier(h.mean(1))
+
+
+@wrong("Case1", says="the average takes in the padding")
+class CaseOneMaskedOnce(nn.Module):
+    """The mask goes to the attention, and the average is over all."""
+
+    def __init__(self, vocab_size, hidden_dim, num_labels):
+        super().__init__()
+        self.embedding = nn.Embedding(vocab_size, hidden_dim)
+        self.attention = Attention(hidden_dim)
+        self.classifier = nn.Linear(hidden_dim, num_labels)
+
+    def forward(self, ids, mask=None):
+        h, weights = self.attention(self.embedding(ids), mask)
+        return weights, self.classifier(h.mean(1))
+
+
+@wrong("Case1", says="divided by T")
+class CaseOneDividedByAll(nn.Module):
+    """Padding is zeroed, and counted."""
+
+    def __init__(self, vocab_size, hidden_dim, num_labels):
+        super().__init__()
+        self.embedding = nn.Embedding(vocab_size, hidden_dim)
+        self.attention = Attention(hidden_dim)
+        self.classifier = nn.Linear(hidden_dim, num_labels)
+
+    def forward(self, ids, mask=None):
+        h, weights = self.attention(self.embedding(ids), mask)
+        if mask is not None:
+            h = h * mask[:, :, None]
+        return weights, self.classifier(h.mean(1))
+
+
+@wrong("Case1", says="attention looks at padding")
+class CaseOneMaskedAverage(nn.Module):
+    """Only the average gets the mask."""
+
+    def __init__(self, vocab_size, hidden_dim, num_labels):
+        super().__init__()
+        self.embedding = nn.Embedding(vocab_size, hidden_dim)
+        self.attention = Attention(hidden_dim)
+        self.classifier = nn.Linear(hidden_dim, num_labels)
+
+    def forward(self, ids, mask=None):
+        h, weights = self.attention(self.embedding(ids))
+        real = torch.ones_like(ids).bool() if mask is None else mask
+        return weights, self.classifier((h * real[:, :, None]).sum(1) / real.sum(1, keepdim=True))
+
+
+@wrong("Case1", says="first word stands for the whole")
+class CaseOneFirstWord(nn.Module):
+    """Takes the first word, as BERT does with its own token."""
+
+    def __init__(self, vocab_size, hidden_dim, num_labels):
+        super().__init__()
+        self.embedding = nn.Embedding(vocab_size, hidden_dim)
+        self.attention = Attention(hidden_dim)
+        self.classifier = nn.Linear(hidden_dim, num_labels)
+
+    def forward(self, ids, mask=None):
+        h, weights = self.attention(self.embedding(ids), mask)
+        return weights, self.classifier(h[:, 0])
+
+
+@wrong("Case1", says="weights first, then logits")
+class CaseOneLogitsFirst(nn.Module):
+    """Returns the logits first."""
+
+    def __init__(self, vocab_size, hidden_dim, num_labels):
+        super().__init__()
+        self.embedding = nn.Embedding(vocab_size, hidden_dim)
+        self.attention = Attention(hidden_dim)
+        self.classifier = nn.Linear(hidden_dim, num_labels)
+
+    def forward(self, ids, mask=None):
+        h, weights = self.attention(self.embedding(ids), mask)
+        real = torch.ones_like(ids).bool() if mask is None else mask
+        return self.classifier((h * real[:, :, None]).sum(1) / real.sum(1, keepdim=True)), weights
+
+
+@right("Case1")
+class CaseOneBySharesOfOne(nn.Module):
+    """The average as a weighted sum; padding is zeroed by where."""
+
+    def __init__(self, vocab_size, hidden_dim, num_labels):
+        super().__init__()
+        self.classifier = nn.Linear(hidden_dim, num_labels)
+        self.attention = Attention(hidden_dim)
+        self.embedding = nn.Embedding(vocab_size, hidden_dim)
+
+    def forward(self, ids, mask=None):
+        h, weights = self.attention(self.embedding(ids), mask)
+        if mask is None:
+            mask = torch.ones(ids.shape, dtype=torch.bool)
+        share = mask / mask.sum(dim=1, keepdim=True)
+        return weights, self.classifier(torch.einsum("bt,btd->bd", share, h))
+
+
+@right("Case1")
+class CaseOneReviewByReview(nn.Module):
+    """Each review is cut to its length before the mean."""
+
+    def __init__(self, vocab_size, hidden_dim, num_labels):
+        super().__init__()
+        self.embedding = nn.Embedding(vocab_size, hidden_dim, padding_idx=0)
+        self.attention = Attention(hidden_dim)
+        self.classifier = nn.Linear(hidden_dim, num_labels)
+
+    def forward(self, ids, mask=None):
+        h, weights = self.attention(self.embedding(ids), mask)
+        rows = [row if mask is None else row[real] for row, real in zip(h, ids if mask is None else mask)]
+        return weights, self.classifier(torch.stack([row.mean(0) for row in rows]))
+
+
+@wrong("layer_norm", says="divided by D - 1")
+def norm_unbiased(x, gain, bias, eps=1e-5):
+    """torch.var as it comes."""
+    return (x - x.mean(-1, keepdim=True)) / (x.var(-1, keepdim=True) + eps).sqrt() * gain + bias
+
+
+@wrong("layer_norm", says="eps stands outside the root")
+def norm_eps_outside(x, gain, bias, eps=1e-5):
+    """eps is added to the standard deviation."""
+    return (x - x.mean(-1, keepdim=True)) / (x.std(-1, correction=0, keepdim=True) + eps) * gain + bias
+
+
+@wrong("layer_norm", says="wrong axis")
+def norm_of_the_batch(x, gain, bias, eps=1e-5):
+    """Along the first axis."""
+    return (x - x.mean(0, keepdim=True)) / (x.var(0, correction=0, keepdim=True) + eps).sqrt() * gain + bias
+
+
+@wrong("layer_norm", says="not by its root")
+def norm_without_root(x, gain, bias, eps=1e-5):
+    """Divides by the variance."""
+    return (x - x.mean(-1, keepdim=True)) / (x.var(-1, correction=0, keepdim=True) + eps) * gain + bias
+
+
+@wrong("layer_norm", says="of everything")
+def norm_of_everything(x, gain, bias, eps=1e-5):
+    """One mean for the whole tensor."""
+    return (x - x.mean()) / (x.var(correction=0) + eps).sqrt() * gain + bias
+
+
+@wrong("layer_norm", says="mean was not taken away")
+def norm_without_mean(x, gain, bias, eps=1e-5):
+    """Only scales."""
+    return x / (x.var(-1, correction=0, keepdim=True) + eps).sqrt() * gain + bias
+
+
+@wrong("layer_norm", says="eps was not used")
+def norm_without_eps(x, gain, bias, eps=1e-5):
+    """No eps."""
+    return (x - x.mean(-1, keepdim=True)) / x.std(-1, correction=0, keepdim=True) * gain + bias
+
+
+@wrong("layer_norm", says="before the gain")
+def norm_bias_first(x, gain, bias, eps=1e-5):
+    """(norm + bias) * gain."""
+    return ((x - x.mean(-1, keepdim=True)) / (x.var(-1, correction=0, keepdim=True) + eps).sqrt() + bias) * gain
+
+
+@right("layer_norm")
+def norm_by_moments(x, gain, bias, eps=1e-5):
+    """The variance as mean of squares less square of mean."""
+    mean = x.double().mean(-1, keepdim=True)
+    variance = (x.double() ** 2).mean(-1, keepdim=True) - mean**2
+    return torch.addcmul(bias, gain, ((x - mean) * torch.rsqrt(variance + eps)).to(x.dtype))
+
+
+@right("layer_norm")
+def norm_by_var_mean(x, gain, bias, eps=1e-5):
+    """torch.var_mean."""
+    variance, mean = torch.var_mean(x, dim=-1, correction=0, keepdim=True)
+    return gain * (x - mean) / torch.sqrt(variance + eps) + bias
+
+
+@wrong("Case2", says="norm was not used")
+class CaseTwoWithoutNorm(nn.Module):
+    """The norm is made and not used."""
+
+    def __init__(self, vocab_size, hidden_dim, num_labels):
+        super().__init__()
+        self.embedding, self.attention = nn.Embedding(vocab_size, hidden_dim), Attention(hidden_dim)
+        self.norm, self.classifier = nn.LayerNorm(hidden_dim), nn.Linear(hidden_dim, num_labels)
+
+    def forward(self, ids):
+        h, weights = self.attention(self.embedding(ids))
+        return weights, self.classifier(h.mean(1))
+
+
+@wrong("Case2", says="before the average")
+class CaseTwoNormBeforePooling(nn.Module):
+    """Norms each word, then averages."""
+
+    def __init__(self, vocab_size, hidden_dim, num_labels):
+        super().__init__()
+        self.embedding, self.attention = nn.Embedding(vocab_size, hidden_dim), Attention(hidden_dim)
+        self.norm, self.classifier = nn.LayerNorm(hidden_dim), nn.Linear(hidden_dim, num_labels)
+
+    def forward(self, ids):
+        h, weights = self.attention(self.embedding(ids))
+        return weights, self.classifier(self.norm(h).mean(1))
+
+
+@wrong("Case2", says="before the attention")
+class CaseTwoNormFirst(nn.Module):
+    """Norms the embeddings."""
+
+    def __init__(self, vocab_size, hidden_dim, num_labels):
+        super().__init__()
+        self.embedding, self.attention = nn.Embedding(vocab_size, hidden_dim), Attention(hidden_dim)
+        self.norm, self.classifier = nn.LayerNorm(hidden_dim), nn.Linear(hidden_dim, num_labels)
+
+    def forward(self, ids):
+        h, weights = self.attention(self.norm(self.embedding(ids)))
+        return weights, self.classifier(h.mean(1))
+
+
+@wrong("Case2", says="that is a block")
+class CaseTwoAsBlock(nn.Module):
+    """A residual, and the norm before the average."""
+
+    def __init__(self, vocab_size, hidden_dim, num_labels):
+        super().__init__()
+        self.embedding, self.attention = nn.Embedding(vocab_size, hidden_dim), Attention(hidden_dim)
+        self.norm, self.classifier = nn.LayerNorm(hidden_dim), nn.Linear(hidden_dim, num_labels)
+
+    def forward(self, ids):
+        x = self.embedding(ids)
+        h, weights = self.attention(x)
+        return weights, self.classifier(self.norm(h + x).mean(1))
+
+
+@wrong("Case2", says="through a softmax")
+class CaseTwoWithSoftmax(nn.Module):
+    """Ends with a softmax."""
+
+    def __init__(self, vocab_size, hidden_dim, num_labels):
+        super().__init__()
+        self.embedding, self.attention = nn.Embedding(vocab_size, hidden_dim), Attention(hidden_dim)
+        self.norm, self.classifier = nn.LayerNorm(hidden_dim), nn.Linear(hidden_dim, num_labels)
+
+    def forward(self, ids):
+        h, weights = self.attention(self.embedding(ids))
+        return weights, self.classifier(self.norm(h.mean(1))).softmax(-1)
+
+
+@right("Case2")
+class CaseTwoBySum(nn.Module):
+    """The mean as a sum, divided."""
+
+    def __init__(self, vocab_size, hidden_dim, num_labels):
+        super().__init__()
+        self.embedding, self.attention = nn.Embedding(vocab_size, hidden_dim), Attention(hidden_dim)
+        self.norm, self.classifier = nn.LayerNorm(hidden_dim), nn.Linear(hidden_dim, num_labels)
+
+    def forward(self, ids):
+        h, weights = self.attention(self.embedding(ids))
+        return weights, self.classifier(self.norm(h.sum(1) / ids.shape[1]))
+
+
+@right("Case2")
+class CaseTwoByPooling(nn.Module):
+    """avg_pool1d over the whole sequence, as in the notes."""
+
+    def __init__(self, vocab_size, hidden_dim, num_labels):
+        super().__init__()
+        self.embedding, self.attention = nn.Embedding(vocab_size, hidden_dim), Attention(hidden_dim)
+        self.norm, self.classifier = nn.LayerNorm(hidden_dim), nn.Linear(hidden_dim, num_labels)
+
+    def forward(self, ids):
+        h, weights = self.attention(self.embedding(ids))
+        pooled = nn.functional.avg_pool1d(h.transpose(1, 2), h.shape[1]).squeeze(2)
+        return weights, self.classifier(self.norm(pooled))
+
+
+@wrong("pre_norm_block", says="both residuals are lost")
+def pre_without_residuals(x, attend, feed_forward, norm1, norm2):
+    """Nothing is added."""
+    return feed_forward(norm2(attend(norm1(x))))
+
+
+@wrong("pre_norm_block", says="norm is of the sum")
+def pre_as_post(x, attend, feed_forward, norm1, norm2):
+    """The norm is taken of the sum."""
+    x = norm1(x + attend(x))
+    return norm2(x + feed_forward(x))
+
+
+@wrong("pre_norm_block", says="norm1 was used twice")
+def pre_with_one_norm(x, attend, feed_forward, norm1, norm2):
+    """norm1 serves both halves."""
+    x = x + attend(norm1(x))
+    return x + feed_forward(norm1(x))
+
+
+@wrong("pre_norm_block", says="residual round the feed-forward is lost")
+def pre_without_second_residual(x, attend, feed_forward, norm1, norm2):
+    """The second half adds nothing."""
+    x = x + attend(norm1(x))
+    return feed_forward(norm2(x))
+
+
+@wrong("pre_norm_block", says="not x itself")
+def pre_with_normed_residual(x, attend, feed_forward, norm1, norm2):
+    """x is overwritten by its norm before the sum."""
+    x = norm1(x)
+    x = x + attend(x)
+    x = norm2(x)
+    return x + feed_forward(x)
+
+
+@wrong("pre_norm_block", says="adds the first x")
+def pre_adding_the_first_x(x, attend, feed_forward, norm1, norm2):
+    """The second residual comes from the beginning."""
+    h = x + attend(norm1(x))
+    return x + feed_forward(norm2(h))
+
+
+@right("pre_norm_block")
+def pre_step_by_step(x, attend, feed_forward, norm1, norm2):
+    """A loop over the halves."""
+    for work, norm in ((attend, norm1), (feed_forward, norm2)):
+        x = torch.add(work(norm(x)), x)
+    return x
+
+
+@right("pre_norm_block")
+def pre_as_a_sum(x, attend, feed_forward, norm1, norm2):
+    """Everything that was added, added at the end."""
+    first = attend(norm1(x))
+    second = feed_forward(norm2(x + first))
+    return x + first + second
+
+
+@wrong("post_norm_block", says="pre-norm block")
+def post_as_pre(x, attend, feed_forward, norm1, norm2):
+    """The norm is taken of the work's input."""
+    x = x + attend(norm1(x))
+    return x + feed_forward(norm2(x))
+
+
+@wrong("post_norm_block", says="of the work alone")
+def post_norm_of_the_work(x, attend, feed_forward, norm1, norm2):
+    """The norm of the work, without the residual."""
+    x = x + norm1(attend(x))
+    return x + norm2(feed_forward(x))
+
+
+@wrong("post_norm_block", says="norm1 was used twice")
+def post_with_one_norm(x, attend, feed_forward, norm1, norm2):
+    """norm1 serves both halves."""
+    x = norm1(x + attend(x))
+    return norm1(x + feed_forward(x))
+
+
+@wrong("post_norm_block", says="both residuals are lost")
+def post_without_residuals(x, attend, feed_forward, norm1, norm2):
+    """Nothing is added."""
+    return norm2(feed_forward(norm1(attend(x))))
+
+
+@wrong("post_norm_block", says="first norm is missing")
+def post_with_the_last_norm_only(x, attend, feed_forward, norm1, norm2):
+    """Only the end is normed."""
+    x = x + attend(x)
+    return norm2(x + feed_forward(x))
+
+
+@right("post_norm_block")
+def post_step_by_step(x, attend, feed_forward, norm1, norm2):
+    """A loop over the halves."""
+    for work, norm in ((attend, norm1), (feed_forward, norm2)):
+        x = norm(work(x).add(x))
+    return x
+
+
+@right("post_norm_block")
+def post_in_one_line(x, attend, feed_forward, norm1, norm2):
+    """The first half has a name."""
+    first = norm1(torch.stack([x, attend(x)]).sum(0))
+    return norm2(torch.stack([first, feed_forward(first)]).sum(0))
+
+
+@wrong("cross_entropy", says="softmax twice")
+def entropy_of_softmax(logits, y):
+    """A softmax first, then the loss that takes another."""
+    p = logits.softmax(-1)
+    return (torch.logsumexp(p, -1) - p[torch.arange(len(y)), y]).mean()
+
+
+@wrong("cross_entropy", says="overflow")
+def entropy_as_written(logits, y):
+    """The formula as printed."""
+    e = logits.exp()
+    return -(e[torch.arange(len(y)), y] / e.sum(-1)).log().mean()
+
+
+@wrong("cross_entropy", says="sum over the batch")
+def entropy_summed(logits, y):
+    """The sum for the mean."""
+    return (torch.logsumexp(logits, -1) - logits[torch.arange(len(y)), y]).sum()
+
+
+@wrong("cross_entropy", says="overflow")
+def entropy_by_log_of_softmax(logits, y):
+    """The softmax is safe; its logarithm meets a 0."""
+    return -logits.softmax(-1)[torch.arange(len(y)), y].log().mean()
+
+
+@wrong("cross_entropy", says="must not be cut off")
+def entropy_with_a_floor(logits, y):
+    """Something small is added against the logarithm of 0."""
+    return -(logits.softmax(-1)[torch.arange(len(y)), y] + 1e-12).log().mean()
+
+
+@wrong("cross_entropy", says="sign is wrong")
+def entropy_of_the_wrong_sign(logits, y):
+    """The minus is forgotten."""
+    return logits.log_softmax(-1)[torch.arange(len(y)), y].mean()
+
+
+@wrong("cross_entropy", says="divided by B times C")
+def entropy_by_one_hot(logits, y):
+    """The mean over all cells of the one-hot product."""
+    return -(torch.eye(logits.shape[1])[y] * logits.log_softmax(-1)).mean()
+
+
+@right("cross_entropy")
+def entropy_by_log_softmax(logits, y):
+    """log_softmax and gather."""
+    return -torch.log_softmax(logits, 1).gather(1, y.unsqueeze(1)).mean()
+
+
+@right("cross_entropy")
+def entropy_by_differences(logits, y):
+    """The largest is taken away by hand."""
+    shifted = logits - logits.max(dim=1, keepdim=True).values
+    rows = shifted.exp().sum(1).log() - (shifted * torch.eye(logits.shape[1], dtype=logits.dtype)[y]).sum(1)
+    return rows.sum() / len(y)
+
+
+@wrong("train_step", says="zero_grad()")
+def step_without_zero(model, optimiser, ids, mask, y):
+    """Old gradients stay."""
+    model.train()
+    loss = nn.functional.cross_entropy(model(ids, mask)[1], y)
+    loss.backward()
+    optimiser.step()
+    return loss.item()
+
+
+@wrong("train_step", says="left in it")
+def step_in_eval_mode(model, optimiser, ids, mask, y):
+    """The mode is whatever it was."""
+    optimiser.zero_grad()
+    loss = nn.functional.cross_entropy(model(ids, mask)[1], y)
+    loss.backward()
+    optimiser.step()
+    return loss.item()
+
+
+@wrong("train_step", says="changed no weight")
+def step_without_backward(model, optimiser, ids, mask, y):
+    """No gradients are computed."""
+    model.train()
+    optimiser.zero_grad()
+    loss = nn.functional.cross_entropy(model(ids, mask)[1], y)
+    optimiser.step()
+    return loss.item()
+
+
+@wrong("train_step", says="changed no weight")
+def step_cleared_too_late(model, optimiser, ids, mask, y):
+    """zero_grad between backward and step."""
+    model.train()
+    loss = nn.functional.cross_entropy(model(ids, mask)[1], y)
+    loss.backward()
+    optimiser.zero_grad()
+    optimiser.step()
+    return loss.item()
+
+
+@wrong("train_step", says="changed no weight")
+def step_before_backward(model, optimiser, ids, mask, y):
+    """The step comes before the gradients."""
+    model.train()
+    optimiser.zero_grad()
+    loss = nn.functional.cross_entropy(model(ids, mask)[1], y)
+    optimiser.step()
+    loss.backward()
+    return loss.item()
+
+
+@wrong("train_step", says="softmax before the loss")
+def step_with_softmax(model, optimiser, ids, mask, y):
+    """The loss gets probabilities."""
+    model.train()
+    optimiser.zero_grad()
+    loss = nn.functional.cross_entropy(model(ids, mask)[1].softmax(-1), y)
+    loss.backward()
+    optimiser.step()
+    return loss.item()
+
+
+@wrong("train_step", says="not after it")
+def step_mode_too_late(model, optimiser, ids, mask, y):
+    """The mode is set after the forward pass."""
+    optimiser.zero_grad()
+    _, logits = model(ids, mask)
+    model.train()
+    loss = nn.functional.cross_entropy(logits, y)
+    loss.backward()
+    optimiser.step()
+    return loss.item()
+
+
+@wrong("train_step", says="loss after the step")
+def step_then_loss(model, optimiser, ids, mask, y):
+    """The loss is computed anew after the step."""
+    model.train()
+    optimiser.zero_grad()
+    nn.functional.cross_entropy(model(ids, mask)[1], y).backward()
+    optimiser.step()
+    with torch.no_grad():
+        return nn.functional.cross_entropy(model(ids, mask)[1], y).item()
+
+
+@wrong("train_step", says="Python float")
+def step_returning_a_tensor(model, optimiser, ids, mask, y):
+    """Returns the loss with its graph."""
+    model.train()
+    optimiser.zero_grad()
+    loss = nn.functional.cross_entropy(model(ids, mask)[1], y)
+    loss.backward()
+    optimiser.step()
+    return loss
+
+
+@right("train_step")
+def step_clearing_at_the_end(model, optimiser, ids, mask, y):
+    """Clears before backward, through the model."""
+    model.train(True)
+    logits = model(ids, mask)[1]
+    loss = nn.functional.nll_loss(logits.log_softmax(-1), y)
+    model.zero_grad()
+    loss.backward()
+    optimiser.step()
+    return float(loss.detach())
+
+
+@right("train_step")
+def step_with_a_loss_module(model, optimiser, ids, mask, y):
+    """nn.CrossEntropyLoss, and gradients cleared on both sides of the step."""
+    model.train()
+    optimiser.zero_grad(set_to_none=False)
+    weights, logits = model(ids, mask)
+    loss = nn.CrossEntropyLoss()(logits, y)
+    loss.backward()
+    optimiser.step()
+    optimiser.zero_grad()
+    return loss.detach().item()
+
+
+@wrong("fit", says="in training mode")
+def fit_without_eval(model, train_epoch, validate, epochs, patience):
+    """Validates with dropout on."""
+    losses, best, kept, waited = [], math.inf, None, 0
+    for _ in range(epochs):
+        model.train()
+        train_epoch(model)
+        losses.append(validate(model))
+        if losses[-1] < best:
+            best, kept, waited = losses[-1], copy.deepcopy(model.state_dict()), 0
+        else:
+            waited += 1
+            if waited == patience:
+                break
+    model.load_state_dict(kept)
+    return losses
+
+
+@wrong("fit", says="in eval mode")
+def fit_trained_once_in_train_mode(model, train_epoch, validate, epochs, patience):
+    """train() once, before the loop: from the second epoch on, the model trains in eval mode."""
+    losses, best, kept, waited = [], math.inf, None, 0
+    model.train()
+    for _ in range(epochs):
+        train_epoch(model)
+        model.eval()
+        losses.append(validate(model))
+        if losses[-1] < best:
+            best, kept, waited = losses[-1], copy.deepcopy(model.state_dict()), 0
+        else:
+            waited += 1
+            if waited == patience:
+                break
+    model.load_state_dict(kept)
+    return losses
+
+
+@wrong("fit", says="not put back")
+def fit_with_the_last_weights(model, train_epoch, validate, epochs, patience):
+    """The weights of the last epoch stay."""
+    losses, best, waited = [], math.inf, 0
+    for _ in range(epochs):
+        model.train()
+        train_epoch(model)
+        model.eval()
+        losses.append(validate(model))
+        if losses[-1] < best:
+            best, waited = losses[-1], 0
+        else:
+            waited += 1
+            if waited == patience:
+                break
+    return losses
+
+
+@wrong("fit", says="one epoch too long")
+def fit_waiting_too_long(model, train_epoch, validate, epochs, patience):
+    """waited > patience."""
+    losses, best, kept, waited = [], math.inf, None, 0
+    for _ in range(epochs):
+        model.train()
+        train_epoch(model)
+        model.eval()
+        losses.append(validate(model))
+        if losses[-1] < best:
+            best, kept, waited = losses[-1], copy.deepcopy(model.state_dict()), 0
+        else:
+            waited += 1
+            if waited > patience:
+                break
+    model.load_state_dict(kept)
+    return losses
+
+
+@wrong("fit", says="one epoch too soon")
+def fit_waiting_too_little(model, train_epoch, validate, epochs, patience):
+    """waited starts at 1."""
+    losses, best, kept, waited = [], math.inf, None, 1
+    for _ in range(epochs):
+        model.train()
+        train_epoch(model)
+        model.eval()
+        losses.append(validate(model))
+        if losses[-1] < best:
+            best, kept, waited = losses[-1], copy.deepcopy(model.state_dict()), 1
+        else:
+            waited += 1
+            if waited >= patience:
+                break
+    model.load_state_dict(kept)
+    return losses
+
+
+@wrong("fit", says="those in a row")
+def fit_never_counting_anew(model, train_epoch, validate, epochs, patience):
+    """The counter is never set back."""
+    losses, best, kept, waited = [], math.inf, None, 0
+    for _ in range(epochs):
+        model.train()
+        train_epoch(model)
+        model.eval()
+        losses.append(validate(model))
+        if losses[-1] < best:
+            best, kept = losses[-1], copy.deepcopy(model.state_dict())
+        else:
+            waited += 1
+            if waited == patience:
+                break
+    model.load_state_dict(kept)
+    return losses
+
+
+@wrong("fit", says="never stopped early")
+def fit_to_the_end(model, train_epoch, validate, epochs, patience):
+    """Keeps the best weights and runs all epochs."""
+    losses, best, kept = [], math.inf, None
+    for _ in range(epochs):
+        model.train()
+        train_epoch(model)
+        model.eval()
+        losses.append(validate(model))
+        if losses[-1] < best:
+            best, kept = losses[-1], copy.deepcopy(model.state_dict())
+    model.load_state_dict(kept)
+    return losses
+
+
+@wrong("fit", says="equal loss is no new best")
+def fit_taking_ties(model, train_epoch, validate, epochs, patience):
+    """An equal loss replaces the weights, though not the counter."""
+    losses, best, kept, waited = [], math.inf, None, 0
+    for _ in range(epochs):
+        model.train()
+        train_epoch(model)
+        model.eval()
+        losses.append(validate(model))
+        waited = 0 if losses[-1] < best else waited + 1
+        if losses[-1] <= best:
+            best, kept = losses[-1], copy.deepcopy(model.state_dict())
+        if waited == patience:
+            break
+    model.load_state_dict(kept)
+    return losses
+
+
+@wrong("fit", says="not put back")
+def fit_restoring_only_when_stopped(model, train_epoch, validate, epochs, patience):
+    """The best weights come back only if it stopped early."""
+    losses, best, kept, waited = [], math.inf, None, 0
+    for _ in range(epochs):
+        model.train()
+        train_epoch(model)
+        model.eval()
+        losses.append(validate(model))
+        if losses[-1] < best:
+            best, kept, waited = losses[-1], copy.deepcopy(model.state_dict()), 0
+        else:
+            waited += 1
+            if waited == patience:
+                model.load_state_dict(kept)
+                break
+    return losses
+
+
+@right("fit")
+def fit_looking_back(model, train_epoch, validate, epochs, patience):
+    """Remembers the number of the best epoch, and keeps every epoch's weights."""
+    losses, states = [], []
+    while len(losses) < epochs:
+        model.train()
+        train_epoch(model)
+        model.eval()
+        losses.append(validate(model))
+        states.append(copy.deepcopy(model.state_dict()))
+        if len(losses) - 1 - losses.index(min(losses)) >= patience:
+            break
+    model.load_state_dict(states[losses.index(min(losses))])
+    return losses
+
+
+@right("fit")
+def fit_counting_down(model, train_epoch, validate, epochs, patience):
+    """The patience that is left counts down."""
+    losses, left = [], patience
+    for number in range(epochs):
+        if left == 0:
+            break
+        model.train(True)
+        train_epoch(model)
+        model.train(False)
+        loss = validate(model)
+        left = patience if not losses or loss < min(losses) else left - 1
+        if left == patience:
+            kept = copy.deepcopy(model.state_dict())
+        losses.append(loss)
+    model.load_state_dict(kept)
+    return losses
+
+
+# The notebook `evidence`
+
+
+@wrong("evaluate", says="truth and prediction are swapped")
+def confusion_transposed(predictions, labels):
+    """Prediction on the rows."""
+    tp, n = np.sum((predictions == 1) & (labels == 1)), len(labels)
+    fp, fn = np.sum((predictions == 1) & (labels == 0)), np.sum((predictions == 0) & (labels == 1))
+    whole = 2 * tp + fp + fn
+    return float(np.mean(predictions == labels)), 2 * tp / whole if whole else 0.0, [[n - tp - fp - fn, fn], [fp, tp]]
+
+
+@wrong("evaluate", says="macro")
+def f1_of_both_classes(predictions, labels):
+    """The mean of both classes' F1."""
+    confusion = np.zeros((2, 2), dtype=int)
+    np.add.at(confusion, (labels, predictions), 1)
+    f1s = []
+    for c in (0, 1):
+        whole = confusion[c].sum() + confusion[:, c].sum()
+        f1s.append(2 * confusion[c, c] / whole if whole else 0.0)
+    return float(np.mean(predictions == labels)), float(np.mean(f1s)), confusion
+
+
+@wrong("evaluate", says="return 0.0")
+def f1_without_a_way_out(predictions, labels):
+    """Divides by zero where there is no praise."""
+    confusion = [[int(sum((labels == r) & (predictions == c))) for c in (0, 1)] for r in (0, 1)]
+    tp, fp, fn = confusion[1][1], confusion[0][1], confusion[1][0]
+    precision, recall = tp / (tp + fp), tp / (tp + fn)
+    return float(np.mean(predictions == labels)), 2 * precision * recall / (precision + recall), confusion
+
+
+@wrong("evaluate", says="F1 of the negative class")
+def f1_of_blame(predictions, labels):
+    """Takes label 0 for the positive class."""
+    confusion = np.zeros((2, 2), dtype=int)
+    np.add.at(confusion, (labels, predictions), 1)
+    whole = confusion[0].sum() + confusion[:, 0].sum()
+    return float(np.mean(predictions == labels)), 2 * confusion[0, 0] / whole if whole else 0.0, confusion
+
+
+@wrong("evaluate", says="plain mean of precision and recall")
+def f1_as_arithmetic_mean(predictions, labels):
+    """The arithmetic mean where the harmonic one belongs."""
+    confusion = np.zeros((2, 2), dtype=int)
+    np.add.at(confusion, (labels, predictions), 1)
+    tp = confusion[1, 1]
+    precision, recall = tp / max(confusion[:, 1].sum(), 1), tp / max(confusion[1].sum(), 1)
+    return float(np.mean(predictions == labels)), (precision + recall) / 2, confusion
+
+
+@wrong("evaluate", says="only praise was counted")
+def accuracy_of_praise(predictions, labels):
+    """TP over n."""
+    confusion = np.zeros((2, 2), dtype=int)
+    np.add.at(confusion, (labels, predictions), 1)
+    whole = confusion[1].sum() + confusion[:, 1].sum()
+    return confusion[1, 1] / len(labels), 2 * confusion[1, 1] / whole if whole else 0.0, confusion
+
+
+@right("evaluate")
+def evaluate_by_loop(predictions, labels):
+    """One review after the other, plain lists."""
+    confusion = [[0, 0], [0, 0]]
+    for p, y in zip(predictions, labels, strict=True):
+        confusion[int(y)][int(p)] += 1
+    (tn, fp), (fn, tp) = confusion
+    f1 = 0.0 if tp == 0 else 2 * tp / (2 * tp + fp + fn)
+    return (tp + tn) / (tp + tn + fp + fn), f1, confusion
+
+
+@right("evaluate")
+def evaluate_by_bincount(predictions, labels):
+    """Each pair as one number from 0 to 3, F1 from precision and recall."""
+    confusion = np.bincount(2 * labels + predictions, minlength=4).reshape(2, 2)
+    tp = confusion[1, 1]
+    if not tp:
+        return np.mean(labels == predictions), 0, confusion
+    precision, recall = tp / confusion[:, 1].sum(), tp / confusion[1].sum()
+    return np.mean(labels == predictions), 2 / (1 / precision + 1 / recall), confusion
+
+
+@wrong("evaluate_batches", says="mean of the batches' accuracies")
+def mean_of_batches(batches):
+    """Averages the batches, whatever their sizes."""
+    return float(np.mean([np.mean(logits.argmax(1) == labels) for logits, labels in batches]))
+
+
+@wrong("evaluate_batches", says="last batch only")
+def last_batch(batches):
+    """Overwrites the figures in each round."""
+    accuracy = 0.0
+    for logits, labels in batches:
+        accuracy = float(np.mean(logits.argmax(1) == labels))
+    return accuracy
+
+
+@wrong("evaluate_batches", says="as large as the first")
+def batches_of_equal_size(batches):
+    """Counts batches, and multiplies by the size of the first."""
+    right, count, size = 0, 0, None
+    for logits, labels in batches:
+        size = size or len(labels)
+        right += int((logits.argmax(1) == labels).sum())
+        count += 1
+    return right / (count * size)
+
+
+@wrong("evaluate_batches", says="no length and no index")
+def batches_with_a_length(batches):
+    """Asks an iterator for its length."""
+    total = 0.0
+    for logits, labels in batches:
+        total += np.mean(logits.argmax(1) == labels)
+    return total / len(batches)
+
+
+@wrong("evaluate_batches", says="walked through once only")
+def batches_twice(batches):
+    """Walks through once to count, and once more to add up, when nothing is left."""
+    right = sum(int((logits.argmax(1) == labels).sum()) for logits, labels in batches)
+    return right / sum(len(labels) for _, labels in batches)
+
+
+@wrong("evaluate_batches", says="smallest logit")
+def smallest_logit(batches):
+    """argmin for argmax."""
+    hits = [logits.argmin(1) == labels for logits, labels in batches]
+    return float(np.concatenate(hits).mean())
+
+
+@right("evaluate_batches")
+def batches_together(batches):
+    """Puts everything together first."""
+    logits, labels = zip(*batches, strict=True)
+    return np.mean(np.concatenate(logits).argmax(1) == np.concatenate(labels))
+
+
+@right("evaluate_batches")
+def batches_weighed(batches):
+    """A running mean, each batch with its weight."""
+    mean, count = 0.0, 0
+    for logits, labels in batches:
+        count += len(labels)
+        mean += (np.mean(logits.argmax(1) == labels) - mean) * len(labels) / count
+    return mean
+
+
+@wrong("paired_difference", says="best seed of each")
+def best_against_best(a, b):
+    """Reports the best run of each."""
+    d = np.array([b[seed] - a[seed] for seed in a if seed in b])
+    return max(b.values()) - max(a.values()), d.std(ddof=1) / len(d) ** 0.5
+
+
+@wrong("paired_difference", says="two samples without pairs")
+def unpaired_error(a, b):
+    """Right mean, but the error of two separate samples."""
+    shared = [seed for seed in a if seed in b]
+    x, y = np.array([a[s] for s in shared]), np.array([b[s] for s in shared])
+    return (y - x).mean(), ((x.var(ddof=1) + y.var(ddof=1)) / len(x)) ** 0.5
+
+
+@wrong("paired_difference", says="divide by the root of n")
+def deviation_for_error(a, b):
+    """The standard deviation in place of the standard error."""
+    d = np.array([b[seed] - a[seed] for seed in a if seed in b])
+    return d.mean(), d.std(ddof=1)
+
+
+@wrong("paired_difference", says="made by place, not by seed")
+def pairs_by_place(a, b):
+    """Pairs the first with the first."""
+    d = np.array([y - x for x, y in zip(a.values(), b.values(), strict=False)])
+    return d.mean(), d.std(ddof=1) / len(d) ** 0.5
+
+
+@wrong("paired_difference", says="use ddof=1")
+def error_with_n(a, b):
+    """n below the sum, NumPy's default."""
+    d = np.array([b[seed] - a[seed] for seed in a if seed in b])
+    return d.mean(), d.std() / len(d) ** 0.5
+
+
+@wrong("paired_difference", says="the sign")
+def a_minus_b(a, b):
+    """Subtracts the other way round."""
+    d = np.array([a[seed] - b[seed] for seed in a if seed in b])
+    return d.mean(), d.std(ddof=1) / len(d) ** 0.5
+
+
+@wrong("paired_difference", says="take the seeds that both have")
+def all_seeds_of_a(a, b):
+    """Looks seeds up that b does not have."""
+    d = np.array([b[seed] - a[seed] for seed in a])
+    return d.mean(), d.std(ddof=1) / len(d) ** 0.5
+
+
+@right("paired_difference")
+def pairs_sorted(a, b):
+    """Sorted shared seeds, SciPy's standard error."""
+    shared = sorted(a.keys() & b.keys())
+    d = np.subtract([b[s] for s in shared], [a[s] for s in shared])
+    return np.mean(d), stats.sem(d)
+
+
+@right("paired_difference")
+def pairs_by_sums(a, b):
+    """Plain Python."""
+    d = [y - a[seed] for seed, y in b.items() if seed in a]
+    mean = sum(d) / len(d)
+    return mean, math.sqrt(sum((x - mean) ** 2 for x in d) / (len(d) - 1) / len(d))
+
+
+@wrong("compare_seeds", says="drawn independently")
+def bootstrap_unpaired(a, b, rng, count=2000):
+    """Draws the seeds of a and of b each for itself."""
+    n = len(a)
+    means = b[rng.integers(n, size=(count, n))].mean(1) - a[rng.integers(n, size=(count, n))].mean(1)
+    return (b - a).mean(), *np.percentile(means, [2.5, 97.5])
+
+
+@wrong("compare_seeds", says="best seed of each")
+def bootstrap_of_the_best(a, b, rng, count=2000):
+    """The difference of the best runs, with an honest interval round something else."""
+    d = b - a
+    means = d[rng.integers(len(d), size=(count, len(d)))].mean(1)
+    return b.max() - a.max(), *np.percentile(means, [2.5, 97.5])
+
+
+@wrong("compare_seeds", says="interval of b's own mean")
+def bootstrap_of_one_case(a, b, rng, count=2000):
+    """The interval of b alone."""
+    means = b[rng.integers(len(b), size=(count, len(b)))].mean(1)
+    return (b - a).mean(), *np.percentile(means, [2.5, 97.5])
+
+
+@wrong("compare_seeds", says="where single seeds lie")
+def percentiles_of_the_differences(a, b, rng, count=2000):
+    """No bootstrap: where the middle 95 % of the seeds are."""
+    return (b - a).mean(), *np.percentile(b - a, [2.5, 97.5])
+
+
+@wrong("compare_seeds", says="with replacement")
+def bootstrap_without_replacement(a, b, rng, count=2000):
+    """Shuffles the seeds, so that every mean is the same."""
+    d = b - a
+    means = [rng.permutation(d).mean() for _ in range(count)]
+    return d.mean(), *np.percentile(means, [2.5, 97.5])
+
+
+@wrong("compare_seeds", says="one standard deviation")
+def deviation_for_interval(a, b, rng, count=2000):
+    """Mean plus and minus the standard deviation."""
+    d = b - a
+    return d.mean(), d.mean() - d.std(ddof=1), d.mean() + d.std(ddof=1)
+
+
+@wrong("compare_seeds", says="percentiles 5 and 95")
+def ninety_per_cent(a, b, rng, count=2000):
+    """Leaves 5 % on each side."""
+    d = b - a
+    means = d[rng.integers(len(d), size=(count, len(d)))].mean(1)
+    return d.mean(), *np.percentile(means, [5, 95])
+
+
+@wrong("compare_seeds", says="all chance must come from rng")
+def bootstrap_from_elsewhere(a, b, rng, count=2000):
+    """Ignores the generator that it was given."""
+    d = b - a
+    means = d[np.random.default_rng().integers(len(d), size=(count, len(d)))].mean(1)
+    return d.mean(), *np.percentile(means, [2.5, 97.5])
+
+
+@right("compare_seeds")
+def bootstrap_by_choice(a, b, rng, count=2000):
+    """Draws rows of pairs, and sorts the means by hand."""
+    pairs = np.stack([a, b], axis=1)
+    means = []
+    for _ in range(count):
+        drawn = rng.choice(pairs, size=len(pairs))
+        means.append(drawn[:, 1].mean() - drawn[:, 0].mean())
+    means.sort()
+    return b.mean() - a.mean(), means[int(0.025 * count)], means[int(0.975 * count)]
+
+
+@right("compare_seeds")
+def bootstrap_by_counts(a, b, rng, count=2000):
+    """How often each seed is drawn, from a multinomial."""
+    n = len(a)
+    means = rng.multinomial(n, np.full(n, 1 / n), size=count) @ (b - a) / n
+    return np.mean(b - a), np.quantile(means, 0.025), np.quantile(means, 0.975)
+
+
+@wrong("mcnemar", says="all that each gets right")
+def mcnemar_of_all_right(pred_a, pred_b, labels):
+    """Counts what each gets right, whatever the other does."""
+    a, b = int(np.sum(pred_a == labels)), int(np.sum(pred_b == labels))
+    return a, b, stats.binomtest(min(a, b), a + b).pvalue if a + b else 1.0
+
+
+@wrong("mcnemar", says="one-sided")
+def mcnemar_one_sided(pred_a, pred_b, labels):
+    """One tail."""
+    a = int(np.sum((pred_a == labels) & (pred_b != labels)))
+    b = int(np.sum((pred_a != labels) & (pred_b == labels)))
+    return a, b, float(stats.binom.cdf(min(a, b), a + b, 0.5))
+
+
+@wrong("mcnemar", says="chi-square")
+def mcnemar_chi_square(pred_a, pred_b, labels):
+    """The approximation for large counts."""
+    a = int(np.sum((pred_a == labels) & (pred_b != labels)))
+    b = int(np.sum((pred_a != labels) & (pred_b == labels)))
+    return a, b, float(stats.chi2.sf((a - b) ** 2 / (a + b), 1)) if a + b else 1.0
+
+
+@wrong("mcnemar", says="as if of different reviews")
+def two_shares(pred_a, pred_b, labels):
+    """The test for two independent samples."""
+    right_a, right_b, n = pred_a == labels, pred_b == labels, len(labels)
+    a, b = int(np.sum(right_a & ~right_b)), int(np.sum(right_b & ~right_a))
+    pooled = (right_a.mean() + right_b.mean()) / 2
+    z = (right_a.mean() - right_b.mean()) / math.sqrt(2 * pooled * (1 - pooled) / n)
+    return a, b, float(2 * stats.norm.sf(abs(z)))
+
+
+@wrong("mcnemar", says="above 1")
+def mcnemar_without_a_limit(pred_a, pred_b, labels):
+    """Doubles the tail, and stops there."""
+    a = int(np.sum((pred_a == labels) & (pred_b != labels)))
+    b = int(np.sum((pred_a != labels) & (pred_b == labels)))
+    return a, b, 2 * float(stats.binom.cdf(min(a, b), a + b, 0.5))
+
+
+@wrong("mcnemar", says="counts are swapped")
+def mcnemar_swapped(pred_a, pred_b, labels):
+    """Counts where each is wrong."""
+    a = int(np.sum((pred_a != labels) & (pred_b == labels)))
+    b = int(np.sum((pred_a == labels) & (pred_b != labels)))
+    return a, b, stats.binomtest(min(a, b), a + b).pvalue if a + b else 1.0
+
+
+@right("mcnemar")
+def mcnemar_by_scipy(pred_a, pred_b, labels):
+    """Lets SciPy do the test."""
+    better = (pred_a == labels).astype(int) - (pred_b == labels)
+    a, b = np.count_nonzero(better > 0), np.count_nonzero(better < 0)
+    return a, b, stats.binomtest(a, a + b).pvalue if a + b else 1
+
+
+@right("mcnemar")
+def mcnemar_by_pascal(pred_a, pred_b, labels):
+    """Tosses one coin after the other, in plain Python."""
+    a = b = 0
+    for p, q, y in zip(pred_a, pred_b, labels, strict=True):
+        a += p == y and q != y
+        b += q == y and p != y
+    chances = [1.0]
+    for _ in range(int(a + b)):
+        chances = [(x + y) / 2 for x, y in zip([0.0, *chances], [*chances, 0.0], strict=True)]
+    return int(a), int(b), min(1.0, 2 * sum(chances[: int(min(a, b)) + 1]))
+
+
+@wrong("leave_one_out", says="these are the attention weights")
+def weights_for_effects(model, ids):
+    """Reads attention as importance."""
+    return model.weights(ids)
+
+
+@wrong("leave_one_out", says="replaced by 0")
+def padding_for_removal(model, ids):
+    """Puts the number of padding there."""
+    return [model.score(ids) - model.score([*ids[:i], 0, *ids[i + 1 :]]) for i in range(len(ids))]
+
+
+@wrong("leave_one_out", says="replaced by 1")
+def unknown_for_removal(model, ids):
+    """Puts the number of the unknown word there."""
+    return [model.score(ids) - model.score([*ids[:i], 1, *ids[i + 1 :]]) for i in range(len(ids))]
+
+
+@wrong("leave_one_out", says="the sign")
+def shorter_minus_whole(model, ids):
+    """Subtracts the other way round."""
+    return [model.score(ids[:i] + ids[i + 1 :]) - model.score(ids) for i in range(len(ids))]
+
+
+@wrong("leave_one_out", says="taken out everywhere")
+def word_removed_everywhere(model, ids):
+    """Takes out every place of the word."""
+    return [model.score(ids) - model.score([other for other in ids if other != word]) for word in ids]
+
+
+@wrong("leave_one_out", says="the word alone")
+def keep_one_in(model, ids):
+    """The score of each word by itself."""
+    return [model.score([word]) for word in ids]
+
+
+@wrong("leave_one_out", says="the size only")
+def size_of_the_change(model, ids):
+    """Drops the sign."""
+    return [abs(model.score(ids) - model.score(ids[:i] + ids[i + 1 :])) for i in range(len(ids))]
+
+
+@right("leave_one_out")
+def removal_by_pop(model, ids):
+    """Copies the list and pops."""
+    changes = []
+    for i in range(len(ids)):
+        rest = list(ids)
+        rest.pop(i)
+        changes.append(model.score(list(ids)) - model.score(rest))
+    return changes
+
+
+@right("leave_one_out")
+def removal_by_numpy(model, ids):
+    """np.delete, and an array for an answer."""
+    return model.score(ids) - np.array([model.score(np.delete(ids, i).tolist()) for i in range(len(ids))])
+
+
+@wrong("rank_agreement", says="numbers themselves")
+def pearson(a, b):
+    """The ordinary correlation."""
+    return float(np.corrcoef(a, b)[0, 1]) if a.std() and b.std() else 0.0
+
+
+@wrong("rank_agreement", says="does not give ranks")
+def one_argsort(a, b):
+    """Takes np.argsort for ranks."""
+    return float(np.corrcoef(np.argsort(a), np.argsort(b))[0, 1])
+
+
+@wrong("rank_agreement", says="equal numbers got different ranks")
+def two_argsorts(a, b):
+    """Ranks in order of appearance where numbers are equal."""
+    ranks = [np.argsort(np.argsort(x, kind="stable"), kind="stable") for x in (a, b)]
+    return float(np.corrcoef(*ranks)[0, 1])
+
+
+@wrong("rank_agreement", says="lowest of their ranks")
+def ranks_from_the_bottom(a, b):
+    """Only the smaller ones are counted."""
+    ranks = [(x[:, None] > x).sum(1) for x in (a, b)]
+    return float(np.corrcoef(*ranks)[0, 1]) if np.std(ranks[0]) and np.std(ranks[1]) else 0.0
+
+
+@wrong("rank_agreement", says="right only without ties")
+def short_formula(a, b):
+    """1 - 6 sum d^2 / n (n^2 - 1)."""
+    d, n = stats.rankdata(a) - stats.rankdata(b), len(a)
+    return float(1 - 6 * (d @ d) / (n * (n * n - 1))) if a.std() and b.std() else 0.0
+
+
+@wrong("rank_agreement", says="all numbers are equal")
+def nothing_to_rank(a, b):
+    """NaN for a constant list."""
+    r, s = stats.rankdata(a), stats.rankdata(b)
+    with np.errstate(all="ignore"):
+        return float(np.corrcoef(r, s)[0, 1])
+
+
+@right("rank_agreement")
+def ranks_by_scipy(a, b):
+    """SciPy's Spearman, with its NaN replaced."""
+    if np.ptp(a) == 0 or np.ptp(b) == 0:
+        return 0
+    return stats.spearmanr(a, b).statistic
+
+
+@right("rank_agreement")
+def ranks_by_sorting(a, b):
+    """Plain Python: the mean place in the sorted list."""
+
+    def ranks(x):
+        ordered = sorted(x)
+        return [ordered.index(v) + (1 + ordered.count(v)) / 2 for v in x]
+
+    r, s = ranks(a.tolist()), ranks(b.tolist())
+    mean = (len(r) + 1) / 2
+    top = sum((p - mean) * (q - mean) for p, q in zip(r, s, strict=True))
+    low = sum((p - mean) ** 2 for p in r) * sum((q - mean) ** 2 for q in s)
+    return top / low**0.5 if low else 0.0
