@@ -87,9 +87,7 @@ def lines_of(tests: Mapping[str, float], by_hand: Mapping[str, float], run: Run)
     """A line for each exercise, in the order of the notebook."""
     from autograder.check import exercise_results
 
-    found = [
-        Line(r.exercise, r.points, r.max_points, r.message) for r in exercise_results("", dict(tests), run)
-    ]
+    found = [Line(r.exercise, r.points, r.max_points, r.message) for r in exercise_results("", dict(tests), run)]
     return found + [Line(name, None, most, "graded by a person") for name, most in by_hand.items()]
 
 

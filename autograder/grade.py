@@ -374,9 +374,7 @@ class Grading:
         return {"rows": []}
 
     def _similar(self) -> list[Any]:
-        base = {
-            c["metadata"]["nbgrader"]["grade_id"]: c["source"] for t in self.templates.values() for c in _graded(t)
-        }
+        base = {c["metadata"]["nbgrader"]["grade_id"]: c["source"] for t in self.templates.values() for c in _graded(t)}
         return list(similar_pairs(self.answers, base, known_answers(self.course, self.chapter)))
 
 

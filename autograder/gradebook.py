@@ -93,7 +93,7 @@ def make_tables(db_url: str) -> None:
             if not inspect(connection).get_table_names():
                 Base.metadata.create_all(connection)
                 script = ScriptDirectory(ALEMBIC_DIR)
-                MigrationContext.configure(connection).stamp(script, script.get_current_head() or "base")
+                MigrationContext.configure(connection).stamp(script, "head")
         engine.dispose()
     except Exception as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from nbformat.v4 import new_output
+from nbformat import NotebookNode
 from nbgrader.converters import Autograde
 from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import Bool, Float
@@ -74,13 +74,13 @@ def outputs_of(result: CellResult | None, run: Run) -> list[Any]:
     """A cell's outputs: what it printed, then its error if there was one. No traceback: it may quote a test."""
     if result is None:
         why = f"this cell was not reached: the notebook {run.ended or 'stopped'} before it"
-        return [new_output("error", ename="NotRun", evalue=why, traceback=[why])]
+        return [NotebookNode(output_type="error", ename="NotRun", evalue=why, traceback=[why])]
     outputs = []
     if result.printed:
-        outputs.append(new_output("stream", name="stdout", text=result.printed))
+        outputs.append(NotebookNode(output_type="stream", name="stdout", text=result.printed))
     if not result.passed:
         line = f"{result.error}: {result.message}" if result.message else result.error
-        outputs.append(new_output("error", ename=result.error, evalue=result.message, traceback=[line]))
+        outputs.append(NotebookNode(output_type="error", ename=result.error, evalue=result.message, traceback=[line]))
     return outputs
 
 

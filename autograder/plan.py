@@ -142,7 +142,11 @@ def graded_names(ours: Ours) -> tuple[list[str], list[str]]:
 
 
 def imports_of(sources: Iterable[str]) -> tuple[str, ...]:
-    """The modules that our code imports, to be imported once by the warm processes."""
+    """The modules that our code imports, to be imported once by the warm processes.
+
+    What `from x import y` takes may be a module of its own, as in `from scipy import stats`; where it is none, the
+    warm process passes over it.
+    """
     found: set[str] = set()
     for source in sources:
         try:
@@ -153,7 +157,7 @@ def imports_of(sources: Iterable[str]) -> tuple[str, ...]:
             if isinstance(node, ast.Import):
                 found |= {alias.name for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-                found.add(node.module)
+                found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
     return tuple(sorted(found))
 
 

@@ -42,9 +42,7 @@ class EngineOptions:
 
     @classmethod
     def from_plain(cls, plain: dict[str, Any]) -> EngineOptions:
-        return cls(
-            tuple(plain["preload"]), Limits(**plain["limits"]), tuple(plain["hidden"]), bool(plain["unsafe"])
-        )
+        return cls(tuple(plain["preload"]), Limits(**plain["limits"]), tuple(plain["hidden"]), bool(plain["unsafe"]))
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ for many at once, through the same models; scores and comments that a person gav
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -34,6 +34,17 @@ class Total:
     seconds_late: float = 0.0
 
 
+class _Cells:
+    """What the gradebook has of one notebook of the assignment, read once."""
+
+    def __init__(self, notebook: Any) -> None:
+        self.notebook: str = notebook.name
+        self.graded = [cell.id for cell in (*notebook.grade_cells, *notebook.task_cells)]
+        self.commented = [cell.id for cell in (*notebook.solution_cells, *notebook.task_cells)]
+        cells = (*notebook.grade_cells, *notebook.solution_cells, *notebook.task_cells)
+        self.names: dict[str, str] = {cell.id: cell.name for cell in cells}
+
+
 class Scores:
     """The gradebook of a course, for writing one assignment's results and reading the totals back."""
 
@@ -48,10 +59,8 @@ class Scores:
         except Exception as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise CourseError(f"{url}: the gradebook cannot be opened ({reason})") from error
-        notebooks = self.assignment.notebooks
-        self.notebook_names = {notebook.id: notebook.name for notebook in notebooks}
-        cells = [c for n in notebooks for c in (*n.grade_cells, *n.solution_cells, *n.task_cells)]
-        self.cell_names = {cell.id: cell.name for cell in cells}
+        self.assignment_id: str = self.assignment.id
+        self.notebooks = {n.id: _Cells(n) for n in self.assignment.notebooks}
         self.late_plugin = late_plugin
         self.name = assignment
 
@@ -76,93 +85,85 @@ class Scores:
         session = self.gradebook.db
         try:
             with session.no_autoflush:
+                submissions = self._submissions(batch, session)
                 for scored in batch:
-                    self._save_one(scored, session)
+                    self._save_one(scored, submissions[scored.student])
+                self._penalise(submissions.values(), session)
             session.commit()
         except BaseException:
             session.rollback()
             raise
 
-    def _save_one(self, scored: Scored, session: Any) -> None:
-        from nbgrader import utils
+    def _submissions(self, batch: Sequence[Scored], session: Any) -> dict[str, Any]:
+        """Each student's submission with rows for its notebooks, grades and comments, made where they are missing."""
+        from nbgrader.api import Student, SubmittedAssignment, SubmittedNotebook
+        from sqlalchemy.orm import selectinload
 
-        submission = self._submission(scored, session)
-        if scored.timestamp:
-            submission.timestamp = utils.parse_utc(scored.timestamp)
-        for notebook in submission.notebooks:
-            name = self.notebook_names[notebook.notebook_id]
-            points = scored.points.get(name)
-            for grade in notebook.grades:
-                earned = 0.0 if points is None else points.get(self.cell_names[grade.cell_id], 0.0)
-                _set_grade(grade, earned)
-            empty = scored.unanswered.get(name, frozenset())
-            for comment in notebook.comments:
-                _set(comment, "auto_comment", "No response." if self.cell_names[comment.cell_id] in empty else None)
-        self._penalise(submission, session)
+        names = [scored.student for scored in batch]
+        known = {name for (name,) in session.query(Student.id).filter(Student.id.in_(names))}
+        session.add_all(_student(scored) for scored in batch if scored.student not in known)
+        session.flush()  # the rows below refer to these
+        below = selectinload(SubmittedAssignment.notebooks)
+        rows = (
+            session.query(SubmittedAssignment)
+            .filter(SubmittedAssignment.assignment_id == self.assignment_id, SubmittedAssignment.student_id.in_(names))
+            .options(below.selectinload(SubmittedNotebook.grades), below.selectinload(SubmittedNotebook.comments))
+        )
+        found = {row.student_id: row for row in rows}
+        for name in names:
+            if name not in found:
+                found[name] = SubmittedAssignment(assignment_id=self.assignment_id, student_id=name)
+                session.add(found[name])
+            self._complete(found[name])
+        return found
 
-    def _submission(self, scored: Scored, session: Any) -> Any:
-        """The submission's row with rows for its notebooks, grades and comments, made where they are missing."""
-        from nbgrader.api import Student, SubmittedAssignment
-
-        student = session.get(Student, scored.student)
-        if student is None:
-            student = Student(id=scored.student)
-            if scored.display_name:
-                *first, last = scored.display_name.split()
-                student.first_name, student.last_name = " ".join(first)[:128], last[:128]
-            session.add(student)
-            session.flush()
-        query = session.query(SubmittedAssignment)
-        found = query.filter_by(assignment_id=self.assignment.id, student_id=scored.student).one_or_none()
-        if found is not None:
-            self._complete(found, session)
-            return found
-        submission = SubmittedAssignment(assignment=self.assignment, student=student)
-        session.add(submission)
-        session.flush()
-        self._complete(submission, session)
-        return submission
-
-    def _complete(self, submission: Any, session: Any) -> None:
-        """Rows for cells that were added to the assignment after this submission was first graded."""
+    def _complete(self, submission: Any) -> None:
+        """Rows that are missing: all of a new submission, or those for cells that the assignment has got since."""
         from nbgrader.api import Comment, Grade, SubmittedNotebook
 
         there = {notebook.notebook_id: notebook for notebook in submission.notebooks}
-        added = False
-        for notebook in self.assignment.notebooks:
-            row = there.get(notebook.id)
+        for number, cells in self.notebooks.items():
+            row = there.get(number)
             if row is None:
-                row = SubmittedNotebook(notebook_id=notebook.id, assignment_id=submission.id)
-                session.add(row)
-                session.flush()
+                row = SubmittedNotebook(notebook_id=number)
+                submission.notebooks.append(row)
             graded = {grade.cell_id for grade in row.grades}
+            row.grades.extend(Grade(cell_id=cell) for cell in cells.graded if cell not in graded)
             commented = {comment.cell_id for comment in row.comments}
-            for cell in [*notebook.grade_cells, *notebook.task_cells]:
-                if cell.id not in graded:
-                    session.add(Grade(cell_id=cell.id, notebook_id=row.id))
-                    added = True
-            for cell in [*notebook.solution_cells, *notebook.task_cells]:
-                if cell.id not in commented:
-                    session.add(Comment(cell_id=cell.id, notebook_id=row.id))
-                    added = True
-        if added:
-            session.flush()
-            session.refresh(submission)
+            row.comments.extend(Comment(cell_id=cell) for cell in cells.commented if cell not in commented)
 
-    def _penalise(self, submission: Any, session: Any) -> None:
-        """nbgrader's late penalties, by the plugin that the course configured."""
-        late = submission.total_seconds_late
-        if not late and all(n.late_submission_penalty is None for n in submission.notebooks):
-            return
-        session.flush()
+    def _save_one(self, scored: Scored, submission: Any) -> None:
+        from nbgrader import utils
+
+        if scored.timestamp:
+            submission.timestamp = utils.parse_utc(scored.timestamp)
         for notebook in submission.notebooks:
-            session.refresh(notebook)
-            penalty = None
-            if late > 0 and self.late_plugin is not None:
-                penalty = self.late_plugin.late_submission_penalty(submission.student_id, notebook.score, late)
-            if penalty is not None:
-                penalty = min(max(0.0, float(penalty)), notebook.score)
-            _set(notebook, "late_submission_penalty", penalty)
+            cells = self.notebooks[notebook.notebook_id]
+            points = scored.points.get(cells.notebook)
+            for grade in notebook.grades:
+                earned = 0.0 if points is None else points.get(cells.names[grade.cell_id], 0.0)
+                _set_grade(grade, earned)
+            empty = scored.unanswered.get(cells.notebook, frozenset())
+            for comment in notebook.comments:
+                _set(comment, "auto_comment", "No response." if cells.names[comment.cell_id] in empty else None)
+
+    def _penalise(self, submissions: Iterable[Any], session: Any) -> None:
+        """nbgrader's late penalties, by the plugin that the course configured."""
+        if self.assignment.duedate is None:
+            late = [s for s in submissions if any(n.late_submission_penalty is not None for n in s.notebooks)]
+        else:
+            late = list(submissions)
+            session.flush()
+        for submission in late:
+            seconds = submission.total_seconds_late
+            for notebook in submission.notebooks:
+                session.refresh(notebook)
+                penalty = None
+                if seconds > 0 and self.late_plugin is not None:
+                    penalty = self.late_plugin.late_submission_penalty(submission.student_id, notebook.score, seconds)
+                if penalty is not None:
+                    penalty = min(max(0.0, float(penalty)), notebook.score)
+                _set(notebook, "late_submission_penalty", penalty)
 
     def totals(self) -> dict[str, Total]:
         """What the gradebook now says of each student, penalties taken off."""
@@ -173,7 +174,7 @@ class Scores:
             SubmittedAssignment.score,
             SubmittedAssignment.late_submission_penalty,
         )
-        mine = SubmittedAssignment.assignment_id == self.assignment.id
+        mine = SubmittedAssignment.assignment_id == self.assignment_id
         found = {
             student: Total(max(0.0, float(score) - float(penalty or 0.0)), float(penalty or 0.0))
             for student, score, penalty in self.gradebook.db.query(*columns).filter(mine)
@@ -183,6 +184,16 @@ class Scores:
                 late = float(submission.total_seconds_late)
                 found[submission.student_id] = replace(found[submission.student_id], seconds_late=late)
         return found
+
+
+def _student(scored: Scored) -> Any:
+    from nbgrader.api import Student
+
+    student = Student(id=scored.student)
+    if scored.display_name:
+        *first, last = scored.display_name.split()
+        student.first_name, student.last_name = " ".join(first)[:128], last[:128]
+    return student
 
 
 def _set_grade(grade: Any, earned: float | None) -> None:

@@ -10,6 +10,7 @@ from autograder.engine import sandbox
 from autograder.engine.engine import Engine, Job
 from autograder.engine.limits import Limits
 from autograder.execution import Run
+from autograder.plan import imports_of
 
 pytestmark = pytest.mark.skipif(not sandbox.probe().safe(), reason="this machine offers no sandbox")
 
@@ -295,3 +296,29 @@ def test_one_tests_effects_do_not_reach_the_next(engine: Engine) -> None:
         names=["f"],
     )
     passes(engine.run(job))
+
+
+def test_modules_that_are_imported_by_name_are_warm_too() -> None:
+    sources = ["import numpy as np\nfrom scipy import stats\n", "def f():\n    import os.path", "not Python ("]
+    found = imports_of(sources)
+    assert {"numpy", "scipy", "scipy.stats", "os.path"} <= set(found)
+    job = Job([{"kind": "cell", "id": "a", "source": "import sys\nthere = 'scipy.stats' in sys.modules"},
+               {"kind": "test", "id": "t"}], [], [{"id": "t", "source": "assert there"}], [], ["there"])  # fmt: skip
+    with Engine(found) as engine:
+        assert engine.run(job).cells["t"].passed
+
+
+def test_tensors_that_share_their_memory_cross() -> None:
+    """One that is expanded from a single number has strides that its bytes cannot be read with."""
+    source = "import torch\ndef same(t):\n    return t"
+    test = """
+import torch
+for tensor in (torch.tensor([2.0]).expand(3, 4), torch.tensor(2.0).expand(1), torch.arange(6.0).reshape(2, 3).T,
+               torch.arange(4.0)[::2], torch.zeros(0).expand(2, 0), torch.tensor([[1.5]], dtype=torch.bfloat16)):
+    got = same(tensor)
+    assert got.dtype == tensor.dtype and got.shape == tensor.shape and torch.equal(got, tensor), (tensor, got)
+"""
+    items = [{"kind": "cell", "id": "a", "source": source}, {"kind": "test", "id": "t"}]
+    with Engine(("torch",)) as engine:
+        result = engine.run(Job(items, [], [{"id": "t", "source": test}], ["same"])).cells["t"]
+    assert result.passed, result.message

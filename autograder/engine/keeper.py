@@ -177,9 +177,7 @@ def _fills(folder: str, most: int) -> bool:
 # ---- inside
 
 
-def _be_student(
-    shell: Any, sockets: list[socket.socket], job: dict[str, Any], limits: Limits, uid: int
-) -> None:
+def _be_student(shell: Any, sockets: list[socket.socket], job: dict[str, Any], limits: Limits, uid: int) -> None:
     from autograder.engine.student import run_notebook
 
     report = sockets[0]

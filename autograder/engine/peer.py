@@ -27,7 +27,6 @@ class Peer:
     def resolve(self, item: list[Any], decoder: Decoder, depth: int) -> Any:
         raise WireError("a reference that nobody gave out")
 
-
     # What both ends do.
 
     def encoder(self) -> Encoder:

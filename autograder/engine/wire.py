@@ -118,8 +118,10 @@ class Encoder:
         data = tensor.detach().cpu()
         if data.is_sparse or data.is_quantized:
             return self.refer(tensor, self, depth)
-        data = data.contiguous().resolve_conj().resolve_neg()
-        raw = data.flatten().clone().view(torch.uint8).numpy().tobytes() if data.numel() else b""
+        data = data.resolve_conj().resolve_neg()
+        # A copy in order: a single number that was expanded counts as contiguous, yet has strides of 0.
+        flat = data.clone(memory_format=torch.contiguous_format).flatten()
+        raw = flat.view(torch.uint8).numpy().tobytes() if data.numel() else b""
         grad = tensor.grad if tensor.is_leaf and tensor.grad is not None else None
         return [
             "T",
