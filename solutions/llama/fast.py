@@ -1,0 +1,268 @@
+"""The same LLaMA as in model.py, as fast as NumPy lets it be: the same numbers but for the last digits of float32.
+
+    model = Llama(config, weights)
+    logits, cache = model.prefill(ids)              the prompt, all its positions together; logits (V,) of the last one
+    logits = model.step(id, cache)                  one more token
+    logits, caches = model.prefill_batch(prompts)   several texts, of any lengths; logits (B, V)
+    logits = model.step_batch(ids, caches)          one more token for each
+
+Writing one token reads every weight once and does little with it, so that the time is at least the size of the weights
+over the speed of the memory. What this file does is stay out of the way of that:
+
+- **float32 everywhere.** One float64 table, and everything it touches is twice as large and several times as slow.
+- **Nothing is done that is not asked for.** Logits, and the whole last block beyond its keys and values, are computed
+  for the last position of a prompt only.
+- **Nothing is copied that is there.** Keys and values go into arrays that are larger than needed; the keys lie as
+  (K, d, T), which is how the product with a query wants them. A column of ones beside the values sums up the softmax.
+- **Few calls.** At small sizes a token costs as many microseconds as there are calls to NumPy. So one product gives
+  queries, keys and values, and one gives gate and up; the gains of the norms and the 1/√d are multiplied into the
+  weights beforehand; RoPE turns pairs by one multiplication of complex numbers, in place, queries and keys together.
+- **Weights lie as they are read.** For `x @ W` with one x, BLAS is fastest on rows that belong to one input each, one
+  after the other. All weights are copied into one array, in the order in which they are used, so that the system can
+  give it pages of 2 MB.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from solutions.llama.checkpoints import Config
+
+Array = np.ndarray
+CHUNK = 256  # positions of a prompt that go through the model together
+FIRST_ROOM = 256  # positions that a cache has room for at first; it doubles when it is full
+LINE = 16  # numbers: weights begin at multiples of 64 bytes
+
+
+class Cache:
+    """The keys (layers, K, d, T) and the values (layers, K, T, d + 1) of the positions so far; the last value is 1."""
+
+    def __init__(self, config: Config, room: int = FIRST_ROOM) -> None:
+        self.config = config
+        self.length = 0
+        self.room = 0
+        self.reserve(min(room, config.max_len))
+
+    def reserve(self, room: int) -> None:
+        """Make room for so many positions, by doubling, so that each is copied about once."""
+        config = self.config
+        if room > config.max_len:
+            raise ValueError(f"position {room - 1}: the model was made for {config.max_len} positions")
+        if room <= self.room:
+            return
+        self.room = min(max(room, 2 * self.room), config.max_len)
+        # 16 more than needed: rows whose distance is a power of two would all want the same place in the CPU's cache.
+        keys = np.empty((config.layers, config.kv_heads, config.head_dim, self.room + LINE), np.float32)
+        values = np.empty((config.layers, config.kv_heads, self.room, config.head_dim + 1), np.float32)
+        if self.length:
+            keys[..., : self.length] = self.keys[..., : self.length]
+            values[:, :, : self.length] = self.values[:, :, : self.length]
+        values[:, :, self.length :, -1] = 1
+        self.keys, self.values = keys, values
+
+
+class Llama:
+    """A LLaMA for writing text. It keeps copies of the weights, but for the embedding."""
+
+    def __init__(self, config: Config, weights: Mapping[str, Any]) -> None:
+        self.config = config
+        D, F, V, d = config.dim, config.hidden, config.vocab, config.head_dim
+        H, K = config.heads, config.kv_heads
+        self.embed = np.asarray(weights["embed"], np.float32)
+        self.norm = np.array(weights["norm"], np.float32)
+        shapes = [(D, (H + 2 * K) * d), (H * d, D), (D, 2 * F), (F, D)]
+        sizes = [-(-a * b // LINE) * LINE for a, b in [*shapes * config.layers, (D, V)]]
+        self.memory = np.empty(sum(sizes) + LINE, np.float32)
+        at = -self.memory.ctypes.data // 4 % LINE
+
+        def place(shape: tuple[int, int]) -> Array:
+            nonlocal at
+            size = shape[0] * shape[1]
+            at += -(-size // LINE) * LINE
+            start = at - -(-size // LINE) * LINE
+            return self.memory[start : start + size].reshape(shape)
+
+        self.blocks: list[tuple[Array, Array, Array, Array]] = []
+        for block in weights["blocks"]:
+            Wqkv, Wo, Wgu, Wd = map(place, shapes)
+            gain = np.asarray(block["attn_norm"], np.float32)[:, None]
+            np.multiply(block["Wq"], gain / np.float32(d**0.5), out=Wqkv[:, : H * d])
+            np.multiply(block["Wk"], gain, out=Wqkv[:, H * d : (H + K) * d])
+            np.multiply(block["Wv"], gain, out=Wqkv[:, (H + K) * d :])
+            Wo[:] = block["Wo"]
+            gain = np.asarray(block["mlp_norm"], np.float32)[:, None]
+            np.multiply(block["Wg"], -gain, out=Wgu[:, :F])  # -gate: SiLU needs exp(-gate) …
+            np.multiply(block["Wu"], -gain, out=Wgu[:, F:])  # … and the other minus takes the sign away again
+            Wd[:] = block["Wd"]
+            self.blocks.append((Wqkv, Wo, Wgu, Wd))
+        self.head = place((D, V))
+        self.head[:] = weights["head"]
+        # One complex number for each position and pair: to multiply by it is to turn by its angle.
+        angles = np.outer(np.arange(config.max_len), config.rope_base ** (-np.arange(0, d, 2) / d))
+        self.turns = np.exp(1j * angles).astype(np.complex64)
+        self.later = np.triu(np.full((CHUNK, CHUNK), -np.inf, np.float32), 1)  # added to scores of later positions
+        # Where one token's numbers go.
+        self.x, self.h, self.added = (np.empty(D, np.float32) for _ in range(3))
+        self.attended = np.empty((K, H // K, d), np.float32)
+        self.qkv = np.empty((H + 2 * K) * d, np.float32)
+        self.gu, self.silu = np.empty(2 * F, np.float32), np.empty(F, np.float32)
+        self.sqrt_D, self.D_eps = float(D**0.5), float(D * config.eps)
+
+    # ---- one text ----
+
+    def prefill(self, ids: Sequence[int] | Array, cache: Cache | None = None) -> tuple[Array, Cache]:
+        """Read the ids, after what is in the cache. The logits (V,) of what comes next, and the cache."""
+        ids = self.checked(ids)
+        if not len(ids):
+            raise ValueError("a prompt needs at least one id")
+        if cache is None:
+            cache = Cache(self.config, max(FIRST_ROOM, len(ids) + 64) if len(ids) < self.config.max_len else len(ids))
+        cache.reserve(cache.length + len(ids))
+        for start in range(0, len(ids), CHUNK):
+            x = self.read(ids[start : start + CHUNK], cache)
+        return (self.normed(x[-1:]) * self.norm @ self.head)[0], cache
+
+    def step(self, id: int, cache: Cache) -> Array:
+        """Read one id more, and the logits (V,) of what comes next."""
+        config, position = self.config, cache.length
+        if not 0 <= id < config.vocab:
+            raise ValueError(f"id {id}: the vocabulary has {config.vocab}")
+        cache.reserve(position + 1)
+        H, K, d, F = config.heads, config.kv_heads, config.head_dim, config.hidden
+        x, h, added, qkv, gu, silu, attended = self.x, self.h, self.added, self.qkv, self.gu, self.silu, self.attended
+        dot, exp, multiply, add, divide, matmul = np.dot, np.exp, np.multiply, np.add, np.divide, np.matmul
+        largest, sqrt_D, D_eps = np.maximum.reduce, self.sqrt_D, self.D_eps
+        rotated = qkv[: (H + K) * d].view(np.complex64).reshape(H + K, d // 2)
+        q, k, v = qkv[: H * d].reshape(K, H // K, d), qkv[H * d : (H + K) * d].reshape(K, d), qkv[(H + K) * d :]
+        v = v.reshape(K, d)
+        minus_gate, minus_up = gu[:F], gu[F:]
+        attended_flat = attended.reshape(-1)
+        turn = self.turns[position]
+        keys, values = cache.keys[..., : position + 1], cache.values[:, :, : position + 1]
+        new_keys, new_values = cache.keys[..., position], cache.values[:, :, position, :d]
+        x[:] = self.embed[id]
+        with np.errstate(over="ignore"):  # exp(-gate) may be infinite; divided by it, the gate is 0, as it should be
+            for layer, (Wqkv, Wo, Wgu, Wd) in enumerate(self.blocks):
+                multiply(x, sqrt_D / (float(x.dot(x)) + D_eps) ** 0.5, out=h)
+                dot(h, Wqkv, out=qkv)
+                multiply(rotated, turn, out=rotated)
+                new_keys[layer] = k
+                new_values[layer] = v
+                scores = matmul(q, keys[layer])  # (K, H/K, T)
+                scores -= largest(scores, axis=2, keepdims=True)
+                exp(scores, out=scores)
+                summed = matmul(scores, values[layer])  # (K, H/K, d + 1)
+                divide(summed[..., :d], summed[..., d:], out=attended)
+                dot(attended_flat, Wo, out=added)
+                add(x, added, out=x)
+                multiply(x, sqrt_D / (float(x.dot(x)) + D_eps) ** 0.5, out=h)
+                dot(h, Wgu, out=gu)
+                exp(minus_gate, out=silu)
+                silu += 1
+                divide(minus_gate, silu, out=silu)
+                multiply(silu, minus_up, out=silu)
+                dot(silu, Wd, out=added)
+                add(x, added, out=x)
+        cache.length += 1
+        multiply(x, sqrt_D / (float(x.dot(x)) + D_eps) ** 0.5, out=h)
+        multiply(h, self.norm, out=h)
+        return dot(h, self.head)
+
+    # ---- several texts ----
+
+    def prefill_batch(self, prompts: Sequence[Sequence[int]]) -> tuple[Array, list[Cache]]:
+        """Each prompt by itself, since its positions fill the matrices already. The logits are (B, V)."""
+        read = [self.prefill(ids) for ids in prompts]
+        return np.stack([logits for logits, _ in read]), [cache for _, cache in read]
+
+    def step_batch(self, ids: Sequence[int] | Array, caches: Sequence[Cache]) -> Array:
+        """One id more for each text: the weights are read once for all of them. The logits are (B, V)."""
+        ids = self.checked(ids)
+        if len(ids) != len(caches):
+            raise ValueError(f"{len(ids)} ids for {len(caches)} texts")
+        if len({id(cache) for cache in caches}) < len(caches):
+            raise ValueError("two texts have the same cache")
+        for cache in caches:
+            cache.reserve(cache.length + 1)
+        H, K, d = self.config.heads, self.config.kv_heads, self.config.head_dim
+        B = len(ids)
+        turns = self.turns[[cache.length for cache in caches]][:, None]
+        x = self.embed[ids]
+        qkv = np.empty((B, (H + 2 * K) * d), np.float32)
+        rotated = qkv.view(np.complex64)[:, : (H + K) * d // 2].reshape(B, H + K, d // 2)
+        q, k = qkv[:, : H * d].reshape(B, K, H // K, d), qkv[:, H * d : (H + K) * d].reshape(B, K, d)
+        v = qkv[:, (H + K) * d :].reshape(B, K, d)
+        attended = np.empty((B, K, H // K, d), np.float32)
+        for layer, (Wqkv, Wo, Wgu, Wd) in enumerate(self.blocks):
+            np.dot(self.normed(x), Wqkv, out=qkv)
+            np.multiply(rotated, turns, out=rotated)
+            for row, cache in enumerate(caches):
+                T = cache.length
+                cache.keys[layer, :, :, T] = k[row]
+                cache.values[layer, :, T, :d] = v[row]
+                scores = q[row] @ cache.keys[layer, :, :, : T + 1]
+                scores -= np.maximum.reduce(scores, axis=2, keepdims=True)
+                np.exp(scores, out=scores)
+                summed = scores @ cache.values[layer, :, : T + 1]
+                np.divide(summed[..., :d], summed[..., d:], out=attended[row])
+            x += attended.reshape(B, -1) @ Wo
+            x += self.gated(self.normed(x) @ Wgu) @ Wd
+        for cache in caches:
+            cache.length += 1
+        return self.normed(x) * self.norm @ self.head
+
+    # ---- what they share ----
+
+    def checked(self, ids: Sequence[int] | Array) -> Array:
+        ids = np.asarray(ids, np.int64).reshape(-1)
+        if len(ids) and not 0 <= ids.min() <= ids.max() < self.config.vocab:
+            raise ValueError(f"ids from {ids.min()} to {ids.max()}: the vocabulary has {self.config.vocab}")
+        return ids
+
+    def normed(self, x: Array) -> Array:
+        """RMSNorm of each row, without its gain."""
+        squares = np.einsum("td,td->t", x, x)
+        return x * (self.sqrt_D / np.sqrt(squares + np.float32(self.D_eps)))[:, None]
+
+    def gated(self, gu: Array) -> Array:
+        """SiLU(gate) × up, from -gate and -up side by side."""
+        F = self.config.hidden
+        silu = np.empty((len(gu), F), np.float32)
+        with np.errstate(over="ignore"):
+            np.exp(gu[:, :F], out=silu)
+        silu += 1
+        np.divide(gu[:, :F], silu, out=silu)
+        silu *= gu[:, F:]
+        return silu
+
+    def read(self, ids: Array, cache: Cache) -> Array:
+        """Several positions together. The last rows of the stream that are complete: at least the last one."""
+        H, K, d = self.config.heads, self.config.kv_heads, self.config.head_dim
+        n, T, P = H // K, len(ids), cache.length
+        turns = self.turns[P : P + T, None]
+        x = self.embed[ids]
+        for layer, (Wqkv, Wo, Wgu, Wd) in enumerate(self.blocks):
+            qkv = self.normed(x) @ Wqkv
+            rotated = qkv.view(np.complex64)[:, : (H + K) * d // 2].reshape(T, H + K, d // 2)
+            np.multiply(rotated, turns, out=rotated)
+            k = qkv[:, H * d : (H + K) * d].reshape(T, K, d)
+            v = qkv[:, (H + K) * d :].reshape(T, K, d)
+            cache.keys[layer, :, :, P : P + T] = k.transpose(1, 2, 0)
+            cache.values[layer, :, P : P + T, :d] = v.transpose(1, 0, 2)
+            if layer == len(self.blocks) - 1:  # of the last block, only the last position is asked for
+                qkv, x = qkv[-1:], x[-1:]
+            rows = len(x)
+            q = qkv[:, : H * d].reshape(rows, K, n, d).transpose(1, 2, 0, 3).reshape(K, n * rows, d)
+            scores = q @ cache.keys[layer, :, :, : P + T]  # (K, n × rows, P + T)
+            if rows > 1:
+                scores.reshape(K, n, rows, P + T)[..., P:] += self.later[:T, :T]
+            scores -= np.maximum.reduce(scores, axis=2, keepdims=True)
+            np.exp(scores, out=scores)
+            summed = scores @ cache.values[layer, :, : P + T]
+            attended = summed[..., :d] / summed[..., d:]
+            attended = attended.reshape(K, n, rows, d).transpose(2, 0, 1, 3).reshape(rows, H * d)
+            x = x + attended @ Wo
+            x += self.gated(self.normed(x) @ Wgu) @ Wd
+        cache.length += T
+        return x
