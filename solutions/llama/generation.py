@@ -358,10 +358,10 @@ def test_top_p_filter():
             "the tokens must be gone through from the likeliest on, not in the order of their ids": keep(
                 nucleus(range(len(p)))
             ),
-            "the least likely tokens stayed: begin with the likeliest": keep(nucleus(order[::-1])),
             "among equal ones the highest id came first: take the lowest": keep(
                 nucleus(sorted(range(len(p)), key=lambda i: (-p[i], -i)))
             ),
+            "the least likely tokens stayed: begin with the likeliest": keep(nucleus(order[::-1])),
             "top_p is compared with the sum, not with each probability (that is min-p)": keep(
                 np.flatnonzero(threshold)
             ),
@@ -377,6 +377,7 @@ def test_top_p_filter():
 
     example = [0.5, 0.25, 0.125, 0.0625, 0.0625]
     mixed = [0.125, 0.5, 0.0625, 0.0625, 0.25]
+    check(example, 0.25)
     check(example, 0.6)
     check(mixed, 0.6)
     check(example, 0.75)
@@ -464,8 +465,8 @@ def test_draw():
 
     example = [0.5, 0.25, 0.125, 0.0625, 0.0625]
     check(example, 0.3, 0, "0.3 lies on the first token, which reaches from 0 to 0.5")
-    check(example, 0.5, 1, "at the border, the sum 0.5 is not greater than 0.5")
     check(example, 0.74, 1, "it is the sum of the probabilities that counts, not each one")
+    check(example, 0.5, 1, "at the border, the sum 0.5 is not greater than 0.5")
     check(example, 0.9, 3, "the sums are 0.5, 0.75, 0.875, 0.9375, 1")
     check(example, 0.999, 4, "the sums are 0.5, 0.75, 0.875, 0.9375, 1")
     check([0.0, 0.5, 0.0, 0.5], 0.0, 1, "the first sum is 0, and not greater than 0")
@@ -590,7 +591,12 @@ def test_sample():
     def draws(logits, n, seed, **options):
         rng = np.random.default_rng(seed)
         logits = np.array(logits, dtype=float)
-        return [sample(logits, rng=rng, **options) for _ in range(n)]
+        got = [sample(logits, rng=rng, **options) for _ in range(n)]
+        for i in got:
+            assert np.ndim(i) == 0 and i is not None and int(i) == i and 0 <= i < len(logits), (
+                f"expected an id from 0 to {len(logits) - 1}, got {i!r}"
+            )
+        return got
 
     def distance(counts, q):
         """Chi-square of the counts against q; infinite where q forbids what came."""
@@ -604,18 +610,14 @@ def test_sample():
         call = f"sample({np.round(logits, 2).tolist()}, {', '.join(f'{a}={b}' for a, b in options.items())})"
         expected, x = law(logits, t, k, top_p), np.array(logits, dtype=float)
         got = draws(logits, n, 5, **options)
-        assert all(np.ndim(i) == 0 and int(i) == i and 0 <= i < len(x) for i in got), (
-            f"{call}: expected an id from 0 to {len(x) - 1}, got {got[0]!r}"
-        )
         counts = np.bincount(np.array(got, dtype=int), minlength=len(x))
         shown = f"{call}: expected shares {expected.round(3)}, got {(counts / n).round(3)} in {n} draws"
         p = soft(x / t)
-        plain = soft(x)
         known = {
-            "the likeliest is taken every time: nothing is drawn": np.eye(len(x))[int(np.argmax(x))],
             "the crossing token was dropped": cut(cut(p, k), top_p=top_p, drop=True),
-            "top-p came before top-k": cut(cut(p, top_p=top_p), k),
-            "top-p must see what top-k has left, divided by its sum": cut(cut(p, k, again=False), top_p=top_p),
+            "top-p must see what top-k has left, divided by its sum; this is top-p before top-k": cut(
+                cut(p, k, again=False), top_p=top_p
+            ),
             "the temperature comes first, before top-k and top-p": soft(
                 np.where(law(x, 1, k, top_p) > 0, x / t, -math.inf)
             ),
@@ -623,9 +625,9 @@ def test_sample():
             "the logits were multiplied by the temperature": law(x, 1 / t, k, top_p),
             "top_k is not used": law(x, t, None, top_p),
             "top_p is not used": law(x, t, k, None),
-            "top_p was measured at temperature 1": cut(cut(plain, k), top_p=top_p),
             "among equal ones the highest ids stayed": cut(cut(p, k, low_first=False), top_p=top_p, low_first=False),
             "all that are kept are drawn equally often": (expected > 0) / (expected > 0).sum(),
+            "the likeliest is taken every time: nothing is drawn": np.eye(len(x))[int(np.argmax(x))],
         }
         limit = 60.0  # for at most seven tokens, chance alone reaches this once in 10^9 times
         if distance(counts, expected) > limit:
@@ -650,7 +652,7 @@ def test_sample():
     check(example, k=3, top_p=0.8)
     check(example, t=0.5)
     check(example, t=2.0, k=2)
-    check(example, t=2.0, top_p=0.6)
+    check([2 * x for x in example], t=2.0, top_p=0.9)
     check([0.0, math.log(4), math.log(3), math.log(2)], k=2, top_p=0.5)
     check([0.0, math.log(3), math.log(4), math.log(2)], k=3, top_p=0.6)
     check([1.0, 1.0, 1.0, 1.0, 1.0, 1.0], k=4, top_p=0.7)
@@ -847,13 +849,14 @@ def test_llama_encode():
         assert got == expected, said
 
     letters = {c: -100.0 - i for i, c in enumerate("▁newrst<>/酒店his'")}
-    pieces = {"ne": -1.0, "ew": -2.0, "▁ne": -3.0, "new": -4.0, "er": -5.0, "▁n": -6.0, "▁new": -7.0, "wer": -8.0}
+    pieces = {"ne": -1.0, "ew": -2.0, "▁ne": -3.0, "new": -4.0, "er": -5.0, "▁n": -6.0, "wer": -7.0, "▁new": -8.0}
     by_hand = given_vocab({**{c: -100.0 for c in "▁new"}, "ne": -1.0, "ew": -2.0, "▁ne": -3.0, "new": -4.0})
     vocab = given_vocab(
         {
             **pieces,
             "<s": -9.0,
             "酒店": -10.0,
+            "hiss": -10.5,
             "▁▁": -11.0,
             "</": -11.5,
             "</s": -12.0,
@@ -865,6 +868,7 @@ def test_llama_encode():
     )
     check("new", by_hand)
     check("né", by_hand)
+    check("hiss", vocab)
     check("newer new", vocab)
     check("", vocab)
     check("his sister's", vocab)
@@ -970,6 +974,24 @@ def test_llama_decode():
                 whole.lstrip(),
                 whole.removeprefix(" ").rstrip(),
             ),
+            "each token was decoded alone: join all bytes first": "".join(
+                token_bytes(i).decode("utf-8", "replace") for i in ids
+            ).removeprefix(" "),
+            "bytes were taken for characters (that is Latin-1)": "".join(
+                token_bytes(i).decode() if i >= 259 else chr(i - 3) if i >= 3 else "" for i in ids
+            ).removeprefix(" "),
+            "what is not UTF-8 was dropped: it must show as U+FFFD": data.decode("utf-8", "ignore").removeprefix(" "),
+            "byte tokens were dropped": text_only.removeprefix(" "),
+            "control tokens give nothing": (
+                "".join(vocab[i][0] if i < 3 else token_bytes(i).decode("utf-8", "replace") for i in ids)
+                .replace("▁", " ")
+                .removeprefix(" "),
+                written.removeprefix(" ") if min(ids, default=3) < 3 else expected,
+            ),
+            "byte tokens are bytes: <0xE9> is not to be shown": (
+                "".join(vocab[i][0] for i in ids if i >= 3).replace("▁", " ").removeprefix(" "),
+                written.removeprefix(" "),
+            ),
             '.strip("<s>") takes letters from both ends, not the token': (
                 whole.strip("<s>").removeprefix(" "),
                 whole.strip("<s>").strip(),
@@ -980,23 +1002,6 @@ def test_llama_decode():
                 written.strip("</s>").strip(),
                 whole.removeprefix(" ").strip("<s>"),
                 whole.removeprefix(" ").strip("</s>"),
-            ),
-            "each token was decoded alone: join all bytes first": "".join(
-                token_bytes(i).decode("utf-8", "replace") for i in ids
-            ).removeprefix(" "),
-            "bytes were taken for characters (that is Latin-1)": "".join(
-                token_bytes(i).decode() if i >= 259 else chr(i - 3) if i >= 3 else "" for i in ids
-            ).removeprefix(" "),
-            "byte tokens are bytes: <0xE9> is not to be shown": (
-                "".join(vocab[i][0] for i in ids if i >= 3).replace("▁", " ").removeprefix(" "),
-                written.removeprefix(" "),
-            ),
-            "byte tokens were dropped": text_only.removeprefix(" "),
-            "what is not UTF-8 was dropped: it must show as U+FFFD": data.decode("utf-8", "ignore").removeprefix(" "),
-            "control tokens give nothing": (
-                "".join(vocab[i][0] if i < 3 else token_bytes(i).decode("utf-8", "replace") for i in ids)
-                .replace("▁", " ")
-                .removeprefix(" "),
             ),
             "what looks like <s> but is ordinary text must stay": (
                 whole.replace("<s>", "").removeprefix(" "),
@@ -1153,8 +1158,8 @@ def test_stream_text():
     check(b"n", b"\xe9\x85", b"\x92!")
     check(b"new", b" ", b"hotel")
     check(*[bytes([b]) for b in "酒店🙂!".encode()])
-    check(b"a", b"\xe9\x85")
     check(b"a", b"\xff", b"b", exact=False)
+    check(b"a", b"\xe9\x85")
     check("\ufffd".encode(), b"a", b"b")
     check()
     check(b"", "é".encode()[:1], b"", "é".encode()[1:], b"x")
@@ -1478,8 +1483,8 @@ def test_bits_per_byte():
             assert same or not math.isclose(got, wrong, rel_tol=1e-6), f"{said}: {mistake}"
         assert math.isclose(got, expected, rel_tol=1e-6), said
 
-    check([math.log(8), math.log(8)], "酒店")
     check([1.0, 2.0, 0.5, 3.0], "new hotel")
+    check([math.log(8), math.log(8)], "酒店")
     check([2.5], "a")
     ### BEGIN HIDDEN TESTS
     check([0.25] * 7, "né🙂\n")
