@@ -306,7 +306,7 @@ def test_llama_attention():
             )
             return
         known = {
-            "no positions: rope is missing": {"turned": ""},
+            "no positions: rope is missing, or turns along another axis than time": {"turned": ""},
             "the values were turned too: only queries and keys carry positions": {"turned": "qkv"},
             "only the queries were turned": {"turned": "q"},
             "only the keys were turned": {"turned": "k"},
@@ -796,7 +796,9 @@ def test_load_llama2c():
                 assert got.dtype == np.float32, f"{what}: {name}: expected float32, got {got.dtype}"
                 continue
             transposed = got.shape == expected.T.shape and np.array_equal(got, expected.T)
-            assert not transposed, f"{said}: it is transposed: the file has (out, in), x @ W wants (in, out)"
+            assert not transposed, (
+                f"{said}: it is transposed: the file has (out, in), x @ W wants (in, out): .T, not a reshape"
+            )
             if name == "head":
                 assert got.shape != expected.shape or not np.array_equal(got, flat["embed"].T), (
                     f"{said}: that is the embedding, but a negative vocab_size means a head of its own, wcls"
@@ -1433,7 +1435,7 @@ def test_huggingface_weights():
             raise AssertionError(f"{what}: expected a ValueError that names {name}, but the weights came back")
         assert name in text, f"{what}: the error must name {name}; it says: {text}"
 
-    tied, untied = Config(8, 12, 2, 2, 1, 5, 6, tied=True), Config(16, 16, 2, 4, 2, 16, 5)
+    tied, untied = Config(8, 12, 2, 2, 1, 5, 6, tied=True), Config(32, 16, 2, 4, 2, 16, 5)
     check("untied", untied, 1)
     check("tied, without lm_head.weight", tied, 2, ["lm_head.weight"])
     check("tied, with a lm_head.weight that is not used", tied, 3)
