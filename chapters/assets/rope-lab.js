@@ -52,7 +52,7 @@
           "font-size": 14, "aria-label": `Pair ${i}: q at (${tq[i].map((v) => number(v)).join(", ")}), k at (${tk[i].map((v) => number(v)).join(", ")})` },
         lab.svg("circle", { r: R, class: "rope-dial" }), lab.svg("path", { class: "rope-zero", d: `M${-R} 0H${R}M0 ${-R}V${R}` }),
         hand(tk[i], unit, "k"), hand(tq[i], unit, "q"));
-        return lab.make("div", { class: "rope-pair" }, lab.make("div", {}, `pair ${i}`), lab.make("div", { class: "rope-speed" }, `${speeds[i].toPrecision(2)} a place`),
+        return lab.make("div", { class: "rope-pair" }, lab.make("div", {}, `pair ${i}`), lab.make("div", { class: "rope-speed" }, `${speeds[i].toPrecision(2)} rad a place`),
           dial, lab.make("div", {}, `adds ${number(each[i])}`));
       }));
       sum.textContent = `score = ${each.map((s, i) => (i ? (s < 0 ? " − " : " + ") + number(Math.abs(s)) : number(s))).join("")} = ${number(score)}`;
