@@ -157,7 +157,8 @@ def load_llama2c(path: Path, data: np.ndarray) -> Loaded:
     if len(data) < 28:
         raise CheckpointError(path, "header", f"{len(data)} bytes, but a llama2.c file begins with 28")
     dim, hidden, layers, heads, kv_heads, vocab, length = (int(n) for n in data[:28].view("<i4"))
-    if min(dim, hidden, layers, heads, kv_heads, length) <= 0 or vocab == 0:
+    sizes = (dim, hidden, layers, heads, kv_heads, abs(vocab), length)
+    if min(sizes) <= 0 or max(sizes) > 1 << 24:
         raise CheckpointError(path, "header", f"is that of no known format (as llama2.c: dim {dim}, n_layers {layers})")
     config = Config(dim, hidden, layers, heads, kv_heads, abs(vocab), length, tied=vocab > 0)
     names = {"hidden": "hidden_dim", "layers": "n_layers", "heads": "n_heads", "kv_heads": "n_kv_heads"}

@@ -30,6 +30,7 @@ import numpy as np
 from solutions.llama.checkpoints import Config
 
 Array = np.ndarray
+FEW = 256  # ids that nearly always hold the one that is drawn
 CHUNK = 256  # positions of a prompt that go through the model together
 FIRST_ROOM = 256  # positions that a cache has room for at first; it doubles when it is full
 LINE = 16  # numbers: weights begin at multiples of 64 bytes
@@ -60,6 +61,12 @@ class Cache:
             values[:, :, : self.length] = self.values[:, :, : self.length]
         values[:, :, self.length :, -1] = 1
         self.keys, self.values = keys, values
+
+    def truncate(self, length: int) -> None:
+        """Forget all positions from `length` on."""
+        if not 0 <= length <= self.length:
+            raise ValueError(f"{self.length} positions cannot be cut to {length}")
+        self.length = length
 
 
 class Llama:
@@ -266,3 +273,84 @@ class Llama:
             x += self.gated(self.normed(x) @ Wgu) @ Wd
         cache.length += T
         return x
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Writing
+# --------------------------------------------------------------------------------------------------------------------
+
+
+def sample(
+    logits: Array,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    rng: np.random.Generator | None = None,
+) -> int:
+    """Draw an id, as `sample` in generation.py does, and the same one, without sorting the whole vocabulary.
+
+    What is drawn is nearly always among the likeliest few. Only where it is not, all are sorted.
+    """
+    if temperature == 0:
+        return int(np.argmax(logits))
+    assert rng is not None, "chance needs a source"
+    p = np.exp((logits - logits.max()) / temperature)  # (V,), not yet divided by its sum
+    most = len(p) if top_k is None else min(top_k, len(p))
+    whole = float(p.sum(dtype=np.float64))
+    u = None
+    for few in (most,) if top_k is not None or most <= FEW else (FEW, most):
+        ids = likeliest(p, few)
+        mass = np.cumsum(p[ids], dtype=np.float64)
+        total = float(mass[-1]) if few == most else whole
+        if top_p is not None:
+            if few < most and mass[-1] < top_p * total:
+                continue
+            kept = min(int(np.searchsorted(mass, top_p * total)) + 1, few)  # the one that reaches top_p stays
+            ids, mass, total = ids[:kept], mass[:kept], float(mass[kept - 1])
+        u = rng.random() if u is None else u
+        if u * total < mass[-1] or few == most:
+            return int(ids[min(int(np.searchsorted(mass, u * total, side="right")), len(ids) - 1)])
+    raise AssertionError("the last round is with all ids")
+
+
+def likeliest(p: Array, few: int) -> Array:
+    """The ids of the `few` largest numbers, the largest first; of equal ones the lowest id first."""
+    if few < len(p):
+        least = np.partition(p, len(p) - few)[len(p) - few]
+        ids = np.flatnonzero(p >= least)
+        ids = ids[np.argsort(-p[ids], kind="stable")]
+        return ids[:few]
+    return np.argsort(-p, kind="stable")
+
+
+class Reader:
+    """The logits of what comes after some ids. What it has read before, it does not read again.
+
+        next_logits = Reader(model)
+        generate(next_logits, prompt, choose, max_new, end)          `generate` of the notebook generation
+
+    Where the ids are more than the model was made for, it sees the last ones: at least half of what it can.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        self.ids: list[int] = []  # what is in the cache
+        self.cache: Any = None
+
+    def __call__(self, ids: Sequence[int]) -> Array:
+        longest = self.model.config.max_len
+        window = longest - longest // 2  # it goes on by so many at a time: then the cache serves for as many steps
+        ids = list(ids[max(0, -(-(len(ids) - longest) // window)) * window :])
+        if self.cache is not None and self.cache.length > len(self.ids):
+            self.cache.truncate(len(self.ids))  # it was interrupted in the middle
+        if self.cache is not None and ids[:-1] == self.ids:
+            logits = self.model.step(ids[-1], self.cache)
+        else:
+            same = next((at for at, (a, b) in enumerate(zip(ids, self.ids, strict=False)) if a != b), len(self.ids))
+            same = min(same, len(ids) - 1)
+            if self.cache is not None:
+                self.cache.truncate(same)
+            self.ids = ids[:same]
+            logits, self.cache = self.model.prefill(ids[same:], self.cache)
+        self.ids = ids
+        return logits
