@@ -4,7 +4,7 @@
    JSON: {"q": [8 numbers], "k": [8 numbers], "speeds": [4 numbers], "last": 30, "label": "optional name"}
    Neighbours make a pair; "speeds" are radians a place; "last" is the furthest place. */
 (() => {
-  const R = 44, SIZE = 2 * R + 20, W = 420, H = 170, LEFT = 44, BOTTOM = 138, TOP = 14;
+  const R = 44, SIZE = 2 * R + 28, W = 420, H = 170, LEFT = 44, BOTTOM = 138, TOP = 14;
   const minus = (text) => text.replace("-", "−");
   const number = (x, digits = 2) => minus((Math.abs(x) < 0.5 * 10 ** -digits ? 0 : x).toFixed(digits));
   const turned = (v, speeds, place) => speeds.map((speed, i) => {
@@ -89,7 +89,10 @@
     for (const slider of [here, there]) { // a value set by the other slider shows beside its own
       slider.input.addEventListener("follow", () => { slider.row.querySelector("output").textContent = slider.input.value; });
     }
-    const together = lab.checkbox("Move both, and keep them as far apart", false, () => {});
+    const together = lab.checkbox("Move both, and keep them as far apart", false, (on) => {
+      const apart = minus(String(here.value() - there.value()));
+      notes.textContent = on ? `Both move now, and their difference stays ${apart}.` : "Each moves alone.";
+    });
     remember();
     show();
     return [here.row, there.row, lab.make("div", { class: "lab-choices" }, together.label), dials, sum, plot, notes];
