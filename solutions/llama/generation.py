@@ -454,7 +454,7 @@ def test_draw():
         call = f"draw({p.tolist()}, {u})"
         try:
             got = draw(p.copy(), u)
-        except (IndexError, ValueError, StopIteration, RuntimeError) as error:
+        except (IndexError, ValueError, StopIteration) as error:
             raise AssertionError(f"{call}: expected {expected}, got {type(error).__name__}: {error}: {why}") from None
         assert got is not None, f"{call}: expected {expected}, got None: {why}"
         assert np.ndim(got) == 0 and int(got) == got, f"{call}: expected one id, got {got!r}"
@@ -875,7 +875,7 @@ def test_llama_encode():
     check("酒店很干净🙂", vocab)
     check("new<s>", vocab)
     check("  new  ", vocab)
-    check("sste", vocab)
+    check("sst", vocab)
     check("new\nnew", vocab)
     ### BEGIN HIDDEN TESTS
     check("</s></s>", vocab)
@@ -1158,6 +1158,7 @@ def test_stream_text():
     check(b"n", b"\xe9\x85", b"\x92!")
     check(b"new", b" ", b"hotel")
     check(*[bytes([b]) for b in "酒店🙂!".encode()])
+    check(b"a\xe9", b"\x85\x92", b"b")
     check(b"a", b"\xff", b"b", exact=False)
     check(b"a", b"\xe9\x85")
     check("\ufffd".encode(), b"a", b"b")
