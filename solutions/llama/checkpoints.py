@@ -60,17 +60,21 @@ class Loaded(NamedTuple):
 
 # How a file tells a matrix: (name in this course, layer or -1, shape as (outputs, inputs)) -> float32 of that shape.
 Read = Callable[[str, int, tuple[int, ...]], np.ndarray]
+Decode = Callable[[np.ndarray], np.ndarray]  # bytes -> float32, in one row
 
 
-def load(path: str | Path) -> Loaded:
-    """Read a checkpoint: a llama2.c .bin, a Hugging Face folder, or a GGUF file."""
+def load(path: str | Path, decode: Mapping[str, Decode] | None = None) -> Loaded:
+    """Read a checkpoint: a llama2.c .bin, a Hugging Face folder, or a GGUF file.
+
+    `decode`: other functions for the kinds of number in a GGUF file, such as {"Q8_0": …}, in place of those below.
+    """
     path = Path(path)
     if path.is_dir():
         return load_hugging_face(path)
     data = mapped(path)
     start = data[:8].tobytes()
     if start[:4] == b"GGUF":
-        return load_gguf(path, data)
+        return load_gguf(path, data, DECODE | dict(decode or {}))
     if path.name.endswith((".safetensors", ".safetensors.index.json")) or path.name == "config.json":
         return load_hugging_face(path.parent)
     if start[:4] == b"PK\x03\x04" or start[:1] == b"\x80":
@@ -425,11 +429,13 @@ def safetensors(path: Path) -> Iterator[tuple[str, Tensor]]:
 # --------------------------------------------------------------------------------------------------------------------
 
 
-def decoded(tensor: Tensor, name: str, shape: tuple[int, ...]) -> np.ndarray:
+def decoded(
+    tensor: Tensor, name: str, shape: tuple[int, ...], decode: Mapping[str, Decode] | None = None
+) -> np.ndarray:
     """The tensor in float32, if it has this shape."""
     if tensor.shape != shape:
         raise CheckpointError(tensor.file, name, f"expected the shape {list(shape)}, got {list(tensor.shape)}")
-    return DECODE[tensor.kind](tensor.data).reshape(shape)
+    return (decode or DECODE)[tensor.kind](tensor.data).reshape(shape)
 
 
 def from_float32(data: np.ndarray) -> np.ndarray:
@@ -470,7 +476,7 @@ def from_q4_1(data: np.ndarray) -> np.ndarray:
     return numbers
 
 
-DECODE: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+DECODE: dict[str, Decode] = {
     "F32": from_float32,
     "F16": from_float16,
     "BF16": from_bfloat16,
@@ -597,7 +603,7 @@ def read_gguf(path: Path, data: np.ndarray) -> tuple[dict[str, Any], dict[str, T
     return metadata, tensors
 
 
-def load_gguf(path: Path, data: np.ndarray) -> Loaded:
+def load_gguf(path: Path, data: np.ndarray, decode: Mapping[str, Decode]) -> Loaded:
     metadata, found = read_gguf(path, data)
     if metadata.get("general.architecture") != "llama":
         raise CheckpointError(
@@ -646,7 +652,7 @@ def load_gguf(path: Path, data: np.ndarray) -> Loaded:
         used.add(name_there)
         if name_there not in found:
             raise CheckpointError(path, name_there, "missing")
-        return decoded(found[name_there], name_there, shape)
+        return decoded(found[name_there], name_there, shape, decode)
 
     weights = assemble(config, read)
     for name in found:

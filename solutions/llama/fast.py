@@ -340,7 +340,7 @@ class Reader:
     def __call__(self, ids: Sequence[int]) -> Array:
         longest = self.model.config.max_len
         window = longest - longest // 2  # it goes on by so many at a time: then the cache serves for as many steps
-        ids = list(ids[max(0, -(-(len(ids) - longest) // window)) * window :])
+        ids = list(ids)[max(0, -(-(len(ids) - longest) // window)) * window :]
         if self.cache is not None and self.cache.length > len(self.ids):
             self.cache.truncate(len(self.ids))  # it was interrupted in the middle
         if self.cache is not None and ids[:-1] == self.ids:
