@@ -4,7 +4,7 @@
     grammar = story_grammar()
     entropy(grammar)                  bits in one story, on average, exactly
     bits_per_byte(grammar)            the floor for the loss of any model
-    log2_probability(grammar, text)   of one story, exactly
+    log2_probability(grammar, text)   of one story, exactly; bits_by_word says where they are
 
 A grammar is a dictionary: symbol -> alternatives, each with its weight. An alternative is a list of words and symbols;
 what has an entry in the dictionary is a symbol. A story is what "<story>" becomes when every symbol is replaced by one of
@@ -138,28 +138,33 @@ def count(grammar: Grammar, symbol: str = START) -> int:
     return sum(math.prod(count(grammar, item) for item in items if item in grammar) for _, items in grammar[symbol])
 
 
-def log2_probability(grammar: Grammar, text: str) -> float:
-    """Of one story, by reading it word by word: the next word says which alternative was taken.
+def bits_by_word(grammar: Grammar, text: str) -> list[float] | None:
+    """Of one story: how many bits the grammar leaves open at each word, 0 where the word is certain.
 
-    Minus infinity if the grammar cannot make it.
+    The story is read word by word, and the next word says which alternative was taken. None if it cannot be one.
     """
-    words, bits = text.split(), 0.0
+    words, bits = text.split(), []
     begins = {symbol: first_words(grammar, symbol) for symbol in grammar}
     ahead = [START]  # what is still to come, the next one last
-    while ahead:
-        item = ahead.pop()
-        word = words.pop(0) if words else None
-        if item not in grammar:
-            if word != item:
-                return -math.inf
-            continue
-        if word not in begins[item]:
-            return -math.inf
-        words.insert(0, word)
-        weight, items = grammar[item][begins[item][word]]
-        bits += math.log2(weight / sum(weight for weight, _ in grammar[item]))
-        ahead += reversed(items)
-    return -math.inf if words else bits
+    for word in words:
+        chosen = 0.0
+        while ahead and ahead[-1] in grammar:
+            symbol = ahead.pop()
+            if word not in begins[symbol]:
+                return None
+            weight, items = grammar[symbol][begins[symbol][word]]
+            chosen -= math.log2(weight / sum(weight for weight, _ in grammar[symbol]))
+            ahead += reversed(items)
+        if not ahead or ahead.pop() != word:
+            return None
+        bits.append(chosen)
+    return None if ahead else bits
+
+
+def log2_probability(grammar: Grammar, text: str) -> float:
+    """Of one story; minus infinity if the grammar cannot make it."""
+    bits = bits_by_word(grammar, text)
+    return -math.inf if bits is None else -sum(bits)
 
 
 def first_words(grammar: Grammar, symbol: str) -> dict[str, int]:

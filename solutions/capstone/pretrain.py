@@ -65,7 +65,7 @@ class Recipe:
 
 RECIPES = {
     "austen": Recipe(1024, 128, 352, 4, 4, 2, context=256, batch=8, steps=1800, warmup=100),
-    "tang": Recipe(2560, 128, 288, 4, 4, 2, context=256, batch=8, steps=1800, warmup=100),
+    "tang": Recipe(2560, 128, 288, 4, 4, 2, context=256, batch=6, steps=1000, warmup=60),
     "grammar": Recipe(384, 64, 160, 3, 4, 2, context=128, batch=16, steps=600, warmup=40),
 }
 
@@ -283,6 +283,15 @@ def measure(model: Model, ids: np.ndarray, lengths: np.ndarray) -> tuple[float, 
     return nats / math.log(2) / int(lengths[ids[1:]].sum()), nats / (len(ids) - 1)
 
 
+def bits_by_token(model: Model, encoder: Encoder, text: str) -> list[tuple[bytes, float]]:
+    """Each token of a short text that follows a line end, with the bits that it costs."""
+    ids = torch.tensor([encoder.encode("\n" + text)])
+    with torch.no_grad():
+        logs = model(ids[:, :-1])[0].log_softmax(dim=-1)
+    bits = -logs.gather(1, ids[0, 1:, None])[:, 0].numpy() / math.log(2)
+    return [(encoder.vocabulary[id], float(cost)) for id, cost in zip(ids[0, 1:].tolist(), bits)]
+
+
 def bigram_bits_per_byte(data: Data, prior: float = 100.0) -> float:
     """The same measure for a model that knows pairs of tokens only.
 
@@ -406,6 +415,22 @@ def safetensors(tensors: dict[str, np.ndarray]) -> bytes:
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
     return len(text).to_bytes(8, "little") + text + b"".join(tensor.tobytes() for tensor in tensors.values())
+
+
+def reload(folder: Path) -> Model:
+    """The model of an exported folder, in PyTorch again."""
+    recipe = Recipe(**json.loads((folder / "made.json").read_text(encoding="utf-8"))["recipe"])
+    packed = (folder / "model.safetensors").read_bytes()
+    start = 8 + int.from_bytes(packed[:8], "little")
+    weights = {}
+    for name, said in json.loads(packed[8:start]).items():
+        if name != "__metadata__":
+            begin, end = said["data_offsets"]
+            numbers = np.frombuffer(packed[start + begin : start + end], "<f2").reshape(said["shape"])
+            weights[name.removeprefix("model.")] = torch.from_numpy(numbers.astype(np.float32))
+    model = Model(recipe, len(weights["embed_tokens.weight"]))
+    model.load_state_dict(weights)
+    return model
 
 
 def hugging_face_config(r: Recipe, vocab: int) -> dict[str, Any]:
@@ -544,9 +569,13 @@ def main(
     columns += [TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn()]
     clock = time.monotonic()
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task("loss", total=recipe.steps)
+        task, begun = progress.add_task("loss", total=recipe.steps), False
 
         def report(done: int, loss: float) -> None:
+            nonlocal begun
+            if not begun:  # where a run goes on, what was done before says nothing about the speed
+                progress.reset(task, completed=done)
+                begun = True
             progress.update(task, completed=done, description=f"loss {loss:.3f}")
             if not console.is_terminal and done % STEPS_BETWEEN_LINES == 0:
                 seconds = time.monotonic() - clock
@@ -556,6 +585,9 @@ def main(
             model, curve = pretrain(recipe, data, saved, report=report)
         except ValueError as error:
             raise typer.BadParameter(str(error)) from None
+        except KeyboardInterrupt:
+            console.print("stopped: the same command goes on from the last save", highlight=False)
+            raise typer.Exit(130) from None
     console.print("measuring on what was held out …", highlight=False)
     options = "".join(f" --{key} {value}" for key, value in changes.items() if value is not None)
     made = {
@@ -564,7 +596,7 @@ def main(
         "cpu_seconds": curve[-1]["seconds"],
         "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
         "curve": curve,
-        "prompts": PROMPTS.get(what, [""]),
+        "prompts": PROMPTS.get(what, [data.encoder.decode(data.held_out[:4])]),
     }
     made = export(folder, model, data, made)
     saved.unlink()
