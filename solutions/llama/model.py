@@ -21,7 +21,7 @@
 # that your cache changes nothing.
 #
 # **You need** NumPy, attention with heads (chapter 1) and the four functions below, which the notebook `parts` builds.
-# Plan about four and a half hours: 100 minutes for the model, 100 for the files, 75 for the cache.
+# Plan a little over four hours: 65 minutes for the model, 110 for the files, 75 for the cache.
 #
 # **Letters.** B batch, T time, D width, H query heads, K key/value heads, d head size, F hidden width, V vocabulary. H is
 # a multiple of K, and D = H · d.
