@@ -186,10 +186,8 @@ def test_an_answer_may_be_stopped(tiny: Path) -> None:
 def test_what_a_model_says_cannot_command_a_terminal(text_model: Path) -> None:
     engine = reference_engine(text_model)
     ids = iter(engine.vocabulary.encode_ordinary("a\x1b[2J\x07b\r\x9b\n\t酒"))
-    written: list[int] = []
-    read = functools.partial(np.zeros, 400)
-    pieces = engine.write(lambda ids: read(), [5], lambda logits: next(ids, 0), 100, written)
     engine.vocabulary.end = frozenset({0})
+    pieces = engine.write(lambda ids: np.zeros(400), [5], lambda logits: next(ids, 0), 100, [])
     assert "".join(pieces) == "a[2Jb\n\t酒"
 
 

@@ -120,15 +120,9 @@ class Llama:
 
     def prefill(self, ids: Sequence[int] | Array, cache: Cache | None = None) -> tuple[Array, Cache]:
         """Read the ids, after what is in the cache. The logits (V,) of what comes next, and the cache."""
-        ids = self.checked(ids)
-        if not len(ids):
-            raise ValueError("a prompt needs at least one id")
         if cache is None:
-            cache = Cache(self.config, max(FIRST_ROOM, len(ids) + 64) if len(ids) < self.config.max_len else len(ids))
-        cache.reserve(cache.length + len(ids))
-        for start in range(0, len(ids), CHUNK):
-            x = self.read(ids[start : start + CHUNK], cache)
-        return (self.normed(x[-1:]) * self.norm @ self.head)[0], cache
+            cache = Cache(self.config, max(FIRST_ROOM, len(ids)))
+        return self.prefill_batch([ids], [cache])[0][0], cache
 
     def step(self, id: int, cache: Cache) -> Array:
         """Read one id more, and the logits (V,) of what comes next."""
@@ -178,48 +172,36 @@ class Llama:
 
     # ---- several texts ----
 
-    def prefill_batch(self, prompts: Sequence[Sequence[int]]) -> tuple[Array, list[Cache]]:
-        """Each prompt by itself, since its positions fill the matrices already. The logits are (B, V)."""
-        read = [self.prefill(ids) for ids in prompts]
-        return np.stack([logits for logits, _ in read]), [cache for _, cache in read]
+    def prefill_batch(
+        self, prompts: Sequence[Sequence[int] | Array], caches: Sequence[Cache] | None = None
+    ) -> tuple[Array, list[Cache]]:
+        """Read a prompt for each text, of any lengths. The logits (B, V) of what comes next in each, and their caches."""
+        prompts = [self.checked(ids) for ids in prompts]
+        if not all(map(len, prompts)):
+            raise ValueError("a prompt needs at least one id")
+        if caches is None:
+            caches = [Cache(self.config, max(FIRST_ROOM, len(ids))) for ids in prompts]
+        self.make_room(list(map(len, prompts)), caches)
+        x = np.empty((len(prompts), self.config.dim), np.float32)
+        size = max(1, CHUNK // len(prompts))
+        for start in range(0, max(map(len, prompts)), size):
+            rows = [row for row, ids in enumerate(prompts) if start < len(ids)]
+            x[rows] = self.read([prompts[row][start : start + size] for row in rows], [caches[row] for row in rows])
+        return self.normed(x) * self.norm @ self.head, list(caches)
 
     def step_batch(self, ids: Sequence[int] | Array, caches: Sequence[Cache]) -> Array:
         """One id more for each text: the weights are read once for all of them. The logits are (B, V)."""
         ids = self.checked(ids)
-        if len(ids) != len(caches):
-            raise ValueError(f"{len(ids)} ids for {len(caches)} texts")
+        self.make_room([1] * len(ids), caches)
+        return self.normed(self.read(list(ids[:, None]), caches)) * self.norm @ self.head
+
+    def make_room(self, lengths: Sequence[int], caches: Sequence[Cache]) -> None:
+        if len(lengths) != len(caches):
+            raise ValueError(f"ids for {len(lengths)} texts, and {len(caches)} caches")
         if len({id(cache) for cache in caches}) < len(caches):
             raise ValueError("two texts have the same cache")
-        for cache in caches:
-            cache.reserve(cache.length + 1)
-        H, K, d = self.config.heads, self.config.kv_heads, self.config.head_dim
-        B = len(ids)
-        turns = self.turns[[cache.length for cache in caches]][:, None]
-        x = self.embed[ids]
-        qkv = np.empty((B, (H + 2 * K) * d), np.float32)
-        rotated = qkv.view(np.complex64)[:, : (H + K) * d // 2].reshape(B, H + K, d // 2)
-        q, k = qkv[:, : H * d].reshape(B, K, H // K, d), qkv[:, H * d : (H + K) * d].reshape(B, K, d)
-        v = qkv[:, (H + K) * d :].reshape(B, K, d)
-        attended = np.empty((B, K, H // K, d), np.float32)
-        for layer, (Wqkv, Wo, Wgu, Wd) in enumerate(self.blocks):
-            np.dot(self.normed(x), Wqkv, out=qkv)
-            np.multiply(rotated, turns, out=rotated)
-            for row, cache in enumerate(caches):
-                T = cache.length
-                cache.keys[layer, :, :, T] = k[row]
-                cache.values[layer, :, T, :d] = v[row]
-                scores = q[row] @ cache.keys[layer, :, :, : T + 1]
-                scores -= np.maximum.reduce(scores, axis=2, keepdims=True)
-                np.exp(scores, out=scores)
-                summed = scores @ cache.values[layer, :, : T + 1]
-                np.divide(summed[..., :d], summed[..., d:], out=attended[row])
-            x += attended.reshape(B, -1) @ Wo
-            x += self.gated(self.normed(x) @ Wgu) @ Wd
-        for cache in caches:
-            cache.length += 1
-        return self.normed(x) * self.norm @ self.head
-
-    # ---- what they share ----
+        for length, cache in zip(lengths, caches, strict=True):
+            cache.reserve(cache.length + length)
 
     def checked(self, ids: Sequence[int] | Array) -> Array:
         ids = np.asarray(ids, np.int64).reshape(-1)
@@ -243,35 +225,47 @@ class Llama:
         silu *= gu[:, F:]
         return silu
 
-    def read(self, ids: Array, cache: Cache) -> Array:
-        """Several positions together. The last rows of the stream that are complete: at least the last one."""
+    def read(self, pieces: Sequence[Array], caches: Sequence[Cache]) -> Array:
+        """New ids of each text, all in the rows of one matrix. The stream (texts, D) at the last id of each."""
         H, K, d = self.config.heads, self.config.kv_heads, self.config.head_dim
-        n, T, P = H // K, len(ids), cache.length
-        turns = self.turns[P : P + T, None]
-        x = self.embed[ids]
+        n = H // K
+        ends = np.cumsum([len(ids) for ids in pieces])
+        spans = [(end - len(ids), end, cache) for ids, end, cache in zip(pieces, ends.tolist(), caches, strict=True)]
+        positions = [np.arange(cache.length, cache.length + stop - start) for start, stop, cache in spans]
+        turns = self.turns[np.concatenate(positions)][:, None]
+        x = self.embed[np.concatenate(pieces)]
         for layer, (Wqkv, Wo, Wgu, Wd) in enumerate(self.blocks):
             qkv = self.normed(x) @ Wqkv
-            rotated = qkv.view(np.complex64)[:, : (H + K) * d // 2].reshape(T, H + K, d // 2)
+            rotated = qkv.view(np.complex64)[:, : (H + K) * d // 2].reshape(len(x), H + K, d // 2)
             np.multiply(rotated, turns, out=rotated)
-            k = qkv[:, H * d : (H + K) * d].reshape(T, K, d)
-            v = qkv[:, (H + K) * d :].reshape(T, K, d)
-            cache.keys[layer, :, :, P : P + T] = k.transpose(1, 2, 0)
-            cache.values[layer, :, P : P + T, :d] = v.transpose(1, 0, 2)
-            if layer == len(self.blocks) - 1:  # of the last block, only the last position is asked for
-                qkv, x = qkv[-1:], x[-1:]
-            rows = len(x)
-            q = qkv[:, : H * d].reshape(rows, K, n, d).transpose(1, 2, 0, 3).reshape(K, n * rows, d)
-            scores = q @ cache.keys[layer, :, :, : P + T]  # (K, n × rows, P + T)
-            if rows > 1:
-                scores.reshape(K, n, rows, P + T)[..., P:] += self.later[:T, :T]
-            scores -= np.maximum.reduce(scores, axis=2, keepdims=True)
-            np.exp(scores, out=scores)
-            summed = scores @ cache.values[layer, :, : P + T]
-            attended = summed[..., :d] / summed[..., d:]
-            attended = attended.reshape(K, n, rows, d).transpose(2, 0, 1, 3).reshape(rows, H * d)
+            only_last = layer == len(self.blocks) - 1  # of the last block, no more than the last id is asked for
+            if only_last:
+                x = x[ends - 1]
+            attended = np.empty((len(x), H * d), np.float32)
+            for row, (start, stop, cache) in enumerate(spans):
+                P, T = cache.length, stop - start
+                cache.keys[layer, :, :, P : P + T] = (
+                    qkv[start:stop, H * d : (H + K) * d].reshape(T, K, d).transpose(1, 2, 0)
+                )
+                cache.values[layer, :, P : P + T, :d] = (
+                    qkv[start:stop, (H + K) * d :].reshape(T, K, d).transpose(1, 0, 2)
+                )
+                first = stop - 1 if only_last else start
+                rows = stop - first
+                q = qkv[first:stop, : H * d].reshape(rows, K, n, d).transpose(1, 2, 0, 3).reshape(K, n * rows, d)
+                scores = q @ cache.keys[layer, :, :, : P + T]  # (K, n × rows, P + T)
+                if rows > 1:
+                    scores.reshape(K, n, rows, P + T)[..., P:] += self.later[:T, :T]
+                scores -= np.maximum.reduce(scores, axis=2, keepdims=True)
+                np.exp(scores, out=scores)
+                summed = scores @ cache.values[layer, :, : P + T]
+                heads = (summed[..., :d] / summed[..., d:]).reshape(K, n, rows, d).transpose(2, 0, 1, 3)
+                at = row if only_last else start
+                attended[at : at + rows] = heads.reshape(rows, H * d)
             x = x + attended @ Wo
             x += self.gated(self.normed(x) @ Wgu) @ Wd
-        cache.length += T
+        for start, stop, cache in spans:
+            cache.length += stop - start
         return x
 
 
