@@ -8,8 +8,8 @@ The shapes are those of llama2.c's story models. Reading a prompt (prefill) and 
 text and eight at once. All write greedily after the same prompt, and what each writes is compared with ours, token by
 token, before its time is believed. They take turns, and medians are given, in CPU seconds of this process.
 
-Writing reads every weight once for each token, so the memory sets a bound: the time for reading all weights once, in
-the way that is fastest here.
+Writing reads every weight once for each token, so the memory sets a bound: the time for reading all weights once. The
+time for the products alone, by NumPy's BLAS and with nothing between them, is given beside it.
 
 The peers: the clear model of the notebook; what ports to NumPy do when they let NumPy choose (tables and caches in
 float64, which then spreads to all that they touch; a cache that is joined anew for each token), written anew; plain
@@ -442,22 +442,31 @@ def measure(
     ]
 
 
-def bandwidth(memory: Array, rounds: int) -> float:
-    """Bytes a second of reading these weights once, by the faster of two ways: a dot product, and x @ W."""
-    wide = memory[: len(memory) // 1024 * 1024].reshape(-1, 1024)
-    x, out = np.ones(len(wide), np.float32), np.empty(1024, np.float32)
+READ, PRODUCT = "reading the weights once", "x @ W with each once"
+
+
+def bandwidth(llama: Llama, rounds: int) -> dict[str, float]:
+    """Seconds for going through the weights once: only reading them (their dot product with themselves), and x @ W."""
+    memory = llama.memory
+    matrices = [*(matrix for block in llama.blocks for matrix in block), llama.head]
+    longest = max(map(len, matrices))
+    x = np.ones(longest, np.float32)
+    outs = [np.empty(matrix.shape[1], np.float32) for matrix in matrices]
+
+    def products() -> None:
+        for matrix, out in zip(matrices, outs, strict=True):
+            np.dot(x[: len(matrix)], matrix, out=out)
+
+    ways = {READ: lambda: np.dot(memory, memory), PRODUCT: products}
     repeats = max(1, int(3e8 / memory.nbytes))
-    fastest = 0.0
-    for way, size in ((lambda: np.dot(memory, memory), memory.nbytes), (lambda: np.dot(x, wide, out=out), wide.nbytes)):
-        way()
-        times = []
-        for _ in range(rounds):
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(2 * rounds + 1):
+        for name, way in ways.items():
             start = clock()
             for _ in range(repeats):
                 way()
-            times.append((clock() - start) / repeats)
-        fastest = max(fastest, size / statistics.median(times))
-    return fastest
+            seconds[name].append((clock() - start) / repeats)
+    return {name: statistics.median(times[1:]) for name, times in seconds.items()}
 
 
 def machine() -> dict[str, Any]:
@@ -491,7 +500,7 @@ class Rows(list[Row]):
         return next(row for row in self if (row.group, row.shape, row.tool, row.batch) == ("peers", shape, tool, batch))
 
 
-def targets(rows: Rows, bounds: dict[str, float]) -> list[dict[str, Any]]:
+def targets(rows: Rows, bounds: dict[str, dict[str, float]]) -> list[dict[str, Any]]:
     """What we set out to reach, and what was measured."""
     goals: list[dict[str, Any]] = []
 
@@ -500,7 +509,7 @@ def targets(rows: Rows, bounds: dict[str, float]) -> list[dict[str, Any]]:
 
     for shape in ("15M", "110M"):
         ours, torches = rows.row(shape, OURS), rows.row(shape, PYTORCH)
-        goal(f"{shape} decode / bound", 0.85, ours.decode / bounds[shape])
+        goal(f"{shape} decode / {READ}", 0.85, ours.decode / bounds[shape][READ])
         goal(f"{shape} decode / PyTorch", 1.15, ours.decode / torches.decode)
         goal(f"{shape} decode / {PORTS}", 15, ours.decode / rows.row(shape, PORTS).decode)
         goal(f"{shape} prefill / PyTorch", 0.85, ours.prefill / torches.prefill)
@@ -509,7 +518,7 @@ def targets(rows: Rows, bounds: dict[str, float]) -> list[dict[str, Any]]:
     return goals
 
 
-def show(console: Console, rows: Rows, bounds: dict[str, float], goals: list[dict[str, Any]]) -> None:
+def show(console: Console, rows: Rows, bounds: dict[str, dict[str, float]], goals: list[dict[str, Any]]) -> None:
     shapes = list(bounds)
 
     def figure(number: float) -> str:
@@ -521,8 +530,8 @@ def show(console: Console, rows: Rows, bounds: dict[str, float], goals: list[dic
             several = f", {batch} texts at once, all together" if batch > 1 else ""
             table = Table("", *columns, title=f"{title}{several}", title_justify="left")
             if group == "peers" and batch == 1:
-                cells = [cell for shape in shapes for cell in ("", figure(bounds[shape]))]
-                table.add_row("bound: read all weights once", *cells)
+                for name in (READ, PRODUCT):
+                    table.add_row(name, *(cell for shape in shapes for cell in ("", figure(bounds[shape][name]))))
             for tool in dict.fromkeys(row.tool for row in rows if (row.group, row.batch) == (group, batch)):
                 cells = []
                 for shape in shapes:
@@ -541,6 +550,7 @@ def show(console: Console, rows: Rows, bounds: dict[str, float], goals: list[dic
 
 def main(
     quick: Annotated[bool, typer.Option(help="The small shapes, one round: shows that it works.")] = False,
+    only: Annotated[list[str] | None, typer.Option(help="260K, 15M or 110M; may be given again.")] = None,
     rounds: Annotated[int, typer.Option(min=1, help="How often each takes its turn.")] = 5,
     threads: Annotated[int, typer.Option(min=1, help="For BLAS and PyTorch; with more than one, by the clock.")] = 1,
     out: Annotated[Path, typer.Option(help="Where to write the results.")] = RESULTS,
@@ -549,10 +559,10 @@ def main(
     torch.set_num_threads(threads)
     transformers.utils.logging.disable_progress_bar()
     facts = machine()
-    shapes = ["260K", "15M"] if quick else list(SHAPES)
+    shapes = [shape for shape in SHAPES if shape in (only or (["260K", "15M"] if quick else SHAPES))]
     rounds = 1 if quick else rounds
     console = Console(width=None if Console().is_terminal else 120)
-    rows, bounds, speeds = Rows(), {}, {}
+    rows, bounds, weights_bytes = Rows(), {}, {}
     with Progress(
         TextColumn("{task.description:<44}"),
         BarColumn(),
@@ -569,8 +579,8 @@ def main(
             config = SHAPES[shape]
             weights = random_weights(config)
             ours = Ours(config, weights)
-            speeds[shape] = bandwidth(ours.llama.memory, rounds)
-            bounds[shape] = speeds[shape] / ours.llama.memory.nbytes
+            bounds[shape] = {name: 1 / seconds for name, seconds in bandwidth(ours.llama, rounds).items()}
+            weights_bytes[shape] = ours.llama.memory.nbytes
             limits = (16, 8, 0.5) if quick else (PROMPT, 100, 4.0)
             tools = {name: ours if make is Ours else make(config, weights) for name, make in TOOLS.items()}
             for batch in (1, BATCH):
@@ -580,7 +590,7 @@ def main(
             rows += measure("steps", shape, steps, ours, 1, rounds, limits, tick)
             del steps
 
-    goals = [] if quick else targets(rows, bounds)
+    goals = [] if quick or only else targets(rows, bounds)
     facts["load_after"] = os.getloadavg()[0]
     out.parent.mkdir(parents=True, exist_ok=True)
     results = {
@@ -589,7 +599,7 @@ def main(
         "machine": facts,
         "shapes": {shape: asdict(SHAPES[shape]) for shape in shapes},
         "bound_tokens_per_second": bounds,
-        "bytes_per_second": speeds,
+        "weights_bytes": weights_bytes,
         "targets": goals,
         "rows": [asdict(row) for row in rows],
     }

@@ -1,7 +1,11 @@
 """The fast LLaMA gives the numbers of Hugging Face's, and of the clear one that students build, however it is used."""
 
 import functools
+import json
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -314,3 +318,19 @@ def test_the_likeliest_are_in_order_and_ties_go_to_the_lowest() -> None:
         [1, 3, 5, 2, 0],
         [1, 3, 5, 2, 0, 4, 6],
     ]
+
+
+def test_the_benchmark_runs_and_all_write_the_same(tmp_path: Path) -> None:
+    out = tmp_path / "llama.json"
+    command = [sys.executable, "-m", "benchmarks.llama", "--quick", "--only", "260K", "--out", str(out)]
+    done = subprocess.run(command, cwd=Path(__file__).parent.parent, capture_output=True, encoding="utf-8", timeout=300)
+    assert done.returncode == 0, done.stderr
+    results = json.loads(out.read_text())
+    assert results["quick"] is True and results["machine"]["numpy"] == np.__version__ and results["machine"]["blas"]
+    tools = {(row["group"], row["tool"], row["batch"]) for row in results["rows"]}
+    assert len(tools) == len(results["rows"]) == 18
+    for row in results["rows"]:
+        assert row["same_as_ours"] and row["tokens"] >= 4, row
+        assert row["prefill"] > 0 and row["decode"] > 0
+    assert all(bound > 0 for bound in results["bound_tokens_per_second"]["260K"].values())
+    assert "ours" in done.stdout and "habits of ports" in done.stdout
