@@ -4,7 +4,7 @@
           {"past": 0, "now": 3, "with": 1234, "without": 1234, "read": 0, "kept": 96}, …]}
    Step k hands `now` tokens to the model when `past` are in the cache; `with` and `without` are the multiplications of this
    step, `read` and `kept` the numbers read from the cache and kept in it afterwards. All are computed by the page. */
-lab.define("cache-lab", (data, { }) => {
+lab.define("cache-lab", (data) => {
   const { make } = lab;
   const last = data.steps.length - 1;
   const number = (n) => n.toLocaleString("en-GB");
@@ -55,11 +55,11 @@ lab.define("cache-lab", (data, { }) => {
       state.textContent = what === "later" ? "–" : what;
     }));
     rows.forEach(({ value, cells }) => cells.forEach(({ kind, cell }) => { cell.textContent = value(kind); }));
-    const what = at ? `“${data.tokens[past]}” goes in. ` : `The prompt of ${now} tokens goes in at once. `;
-    const ratio = (without / mine).toFixed(1);
-    told.textContent = what + (at
-      ? `With the cache keys and values of ${now} token are computed and those of ${past} read; without it those of ${past + now} are computed, ${ratio} times as many multiplications.`
-      : "The cache is empty, so that both ways do the same.");
+    const tokens = data.tokens.slice(past, past + now).join(" "), ratio = (without / mine).toFixed(1);
+    const ours = `${now} ${now === 1 ? "token is" : "tokens are"}`;
+    told.textContent = past
+      ? `“${tokens}” goes in. With the cache, ${ours} computed and the keys and values of ${past} are read; without it, all ${past + now} are computed: ${ratio} times as many multiplications.`
+      : `The prompt of ${now} tokens goes in at once. The cache is empty, so that both ways do the same.`;
   };
   show();
   return [controls, told, ...strips.map((strip) => strip.box), table];
