@@ -55,7 +55,7 @@ def test_the_buttons_walk_through_it_and_stop_at_its_ends(lab) -> None:
     walk = ["Back", "Next", "Next", "Back", "Last", "Next", "Back", "First"]
     places = [1, 2, 3, 2, 4, 4, 3, 1]
     for name, place in zip(walk, places, strict=True):
-        press[name].click()
+        press[name].evaluate("button => button.click()")  # a button that rests may be pressed, too
         assert said.inner_text() == f"{place} of 4"
         off = {n: button.get_attribute("aria-disabled") for n, button in press.items()}
         assert [off["First"], off["Back"]] == ["true" if place == 1 else "false"] * 2
