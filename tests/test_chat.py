@@ -341,6 +341,39 @@ def test_the_command_writes_on(text_model: Path) -> None:
     assert greedily.stdout == chat.printable(vocabulary.decode(ids)) + "\n"
 
 
+TRAINED = sorted(path.parent.name for path in (ROOT / "solutions" / "llama" / "trained").glob("*/config.json"))
+
+
+@pytest.mark.parametrize(
+    ("text", "name"), [("It is a truth", "austen"), ("春望\n杜甫\n", "tang"), ("明月 moon", "tang")]
+)
+def test_without_a_checkpoint_the_language_chooses_one(text: str, name: str) -> None:
+    if name not in TRAINED:
+        name = "austen"  # which writes Chinese byte by byte, but writes
+    chosen, named = (
+        command(text, "--tokens", 12, "--seed", 5, *more)
+        for more in ([], ["--checkpoint", f"solutions/llama/trained/{name}"])
+    )
+    assert chosen.returncode == 0, chosen.stderr
+    assert chosen.stdout == named.stdout and chosen.stdout.startswith(text)
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_transformers_and_tokenizers_read_what_is_shipped(name: str) -> None:
+    folder = ROOT / "solutions" / "llama" / "trained" / name
+    config, weights, vocabulary = load(folder)
+    theirs = LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    tokenizer = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
+    for sample in json.loads((folder / "made.json").read_text(encoding="utf-8"))["samples"]:
+        ids = vocabulary.encode(sample["text"])
+        assert ids == tokenizer.encode(sample["text"]).ids and vocabulary.decode(ids) == sample["text"]
+        ids = ids[: config.max_len]
+        with torch.no_grad():
+            expected = theirs(torch.tensor([ids])).logits[0, -1].numpy()
+        logits, _ = Llama(config, weights).prefill(ids)
+        assert np.abs(logits - expected).max() < 1e-4
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

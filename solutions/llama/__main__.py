@@ -35,22 +35,22 @@ def plain_text(text: str) -> str:
 
 @app.command(context_settings={"help_option_names": ["-h", "--help"]})
 def main(
-    words: Annotated[list[str] | None, typer.Argument(metavar="[TEXT]", help="The text to go on from.")] = None,
+    words: Annotated[list[str] | None, typer.Argument(metavar="TEXT", help="The text to go on from.")] = None,
     checkpoint: Annotated[
         Path | None,
         typer.Option(
-            help="A llama2.c .bin, a Hugging Face folder, or a GGUF file.  [default: one that comes with this]"
+            help="A llama2.c .bin, a Hugging Face folder, or a GGUF file. (Default: one that comes with this.)"
         ),
     ] = None,
     tokens: Annotated[
-        int | None, typer.Option(min=1, help="Write so many at most.  [default: 256; in a chat 512]")
+        int | None, typer.Option(min=1, help="Write so many at most. (Default: 256; in a chat 512.)")
     ] = None,
     temperature: Annotated[
-        float | None, typer.Option(min=0, help="0 takes the likeliest always.  [default: 0.8; in a chat 0.2]")
+        float | None, typer.Option(min=0, help="0 takes the likeliest always. (Default: 0.8; in a chat 0.2.)")
     ] = None,
     top_p: Annotated[
         float | None,
-        typer.Option(min=0, max=1, help="Of the likeliest, those that sum to this.  [default: 0.95; in a chat 0.9]"),
+        typer.Option(min=0, max=1, help="Of the likeliest, those that sum to this. (Default: 0.95; in a chat 0.9.)"),
     ] = None,
     top_k: Annotated[int | None, typer.Option(min=1, help="Of the likeliest, so many.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="The same seed writes the same text.")] = None,
@@ -65,7 +65,7 @@ def main(
         ),
     ] = None,
     threads: Annotated[
-        int | None, typer.Option(min=1, help="For the products.  [default: 1; in a chat all cores, up to 4]")
+        int | None, typer.Option(min=1, help="For the products. (Default: 1; in a chat all cores, up to 4.)")
     ] = None,
 ) -> None:
     """A LLaMA in NumPy goes on from a text, or holds a conversation."""
