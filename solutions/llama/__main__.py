@@ -2,7 +2,8 @@
 
 import signal
 
-signal.signal(signal.SIGINT, signal.SIG_DFL)  # an interruption of the imports ends without a word, too
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # an interruption of the imports ends without a word, too
 
 import contextlib
 import os
