@@ -400,6 +400,11 @@ def test_the_command_refuses_in_one_line(words: list[str], said: str) -> None:
         assert done.stderr.strip().splitlines()[-1].startswith(("/", "README", "tests"))
 
 
+def test_a_terminal_without_chinese_gets_question_marks(text_model: Path) -> None:
+    done = command("春望", "--checkpoint", text_model, "--tokens", 3, env=os.environ | {"PYTHONIOENCODING": "ascii"})
+    assert done.returncode == 0 and done.stdout.startswith("??"), done.stderr
+
+
 def test_weights_without_a_tokenizer_are_refused(text_model: Path, tmp_path: Path) -> None:
     for name in ("config.json", "model.safetensors"):
         (tmp_path / name).write_bytes((text_model / name).read_bytes())

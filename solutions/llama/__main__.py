@@ -75,6 +75,7 @@ def main(
 ) -> None:
     """A LLaMA in NumPy goes on from a text, or holds a conversation."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    sys.stdout.reconfigure(errors="replace")  # where a terminal cannot show Chinese, it shows question marks
     try:
         run(words or [], checkpoint, tokens, temperature, top_p, top_k, seed, chat, system, notebooks or [], threads)
     except KeyboardInterrupt:
