@@ -323,6 +323,13 @@ def test_sampling_is_that_of_the_notebook(options: dict[str, Any], temperature: 
         assert drawn == [generation.sample(logits, temperature, **options, rng=theirs) for _ in range(60)]
 
 
+def test_the_coldest_and_the_hottest() -> None:
+    logits, rng = np.array([1, 3, 2], np.float32), np.random.default_rng(0)
+    with np.errstate(all="raise", under="ignore"):
+        assert {sample(logits, temperature, rng=rng) for temperature in (1e-300, 1e-40, 1e-8) for _ in range(9)} == {1}
+        assert {sample(logits, 1e300, rng=rng) for _ in range(60)} == {0, 1, 2}
+
+
 def test_the_likeliest_are_in_order_and_ties_go_to_the_lowest() -> None:
     p = np.array([1, 3, 2, 3, 1, 3, 0], np.float32)
     assert [likeliest(p, few).tolist() for few in (1, 2, 4, 5, 7)] == [

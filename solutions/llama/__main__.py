@@ -164,11 +164,13 @@ def show(pieces: Any) -> None:
 
 
 def go_on(engine: "Engine", text: str, choose: Any, tokens: int, seed: int, say: Any) -> None:
-    from solutions.llama.chat import printable
+    from solutions.llama.chat import ChatError, printable
     from solutions.llama.fast import Reader
 
     vocabulary = engine.vocabulary
     ids = [*vocabulary.begin, *vocabulary.encode_ordinary(text)]
+    if not ids:
+        raise ChatError(f"the model's vocabulary has nothing of {text!r}")
     show([printable(text)])
     began, written = time.perf_counter(), []
     show(engine.write(Reader(engine.model), ids, choose, tokens, written))

@@ -298,6 +298,7 @@ def sample(
     if temperature == 0:
         return int(np.argmax(logits))
     assert rng is not None, "chance needs a source"
+    temperature = min(max(temperature, 1e-30), 1e30)  # what float32 can hold
     p = np.exp((logits - logits.max()) / temperature)  # (V,), not yet divided by its sum
     most = len(p) if top_k is None else min(top_k, len(p))
     whole = float(p.sum(dtype=np.float64))
