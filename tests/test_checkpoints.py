@@ -682,6 +682,10 @@ def test_tokenizers_that_do_not_fit(sound: Path, tmp_path: Path) -> None:
     with_model(["added_tokens"], {}, added_tokens=[{"id": 5}])
     with_model(["added_tokens"], {}, added_tokens=[{"id": 5, "content": "<x>"}])
     with_model(["post_processor"], {}, post_processor={"type": "BertProcessing"})
+    deep: dict[str, Any] = {"type": "ByteLevel"}
+    for _ in range(200):
+        deep = {"type": "Sequence", "processors": [deep]}
+    with_model(["post_processor"], {}, post_processor=deep)
     path.write_text("{")
     refused(folder, "tokenizer.json", "JSON")
 
@@ -770,3 +774,63 @@ def test_a_file_with_other_bytes_is_refused_or_read(
         del content[at : at + data.draw(st.integers(1, 40))]
     (folder / name).write_bytes(content)
     opened(folder / name)
+
+
+def leaves(said: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """The ways to all values in a JSON file, but for the insides of long lists."""
+    inside = said.items() if isinstance(said, dict) else enumerate(said) if isinstance(said, list) else ()
+    return [path, *(leaf for key, value in list(inside)[:30] for leaf in leaves(value, (*path, key)))]
+
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**12), 10**12)
+    | st.floats()
+    | st.text(max_size=5)
+    | st.just("Sequence"),
+    lambda inner: (
+        st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["type", "id", "a"]), inner, max_size=2)
+    ),
+    max_leaves=4,
+)
+
+
+@pytest.mark.parametrize("name", ["hf/config.json", "hf/tokenizer.json"])
+@FUZZ
+@given(data=st.data())
+def test_other_values_anywhere_in_json_are_refused_or_read(
+    sound: Path, tmp_path: Path, name: str, data: st.DataObject
+) -> None:
+    folder = tmp_path / "changed"
+    if not folder.exists():
+        shutil.copytree(sound, folder)
+    said = json.loads((sound / name).read_text())
+    *way, last = data.draw(st.sampled_from(leaves(said)[1:]))
+    inner = said
+    for key in way:
+        inner = inner[key]
+    inner[last] = data.draw(VALUES)
+    (folder / name).write_text(json.dumps(said))
+    opened(folder / name)
+
+
+@FUZZ
+@given(data=st.data())
+def test_other_values_in_a_safetensors_header_are_refused_or_read(
+    sound: Path, tmp_path: Path, data: st.DataObject
+) -> None:
+    folder = tmp_path / "changed"
+    if not folder.exists():
+        shutil.copytree(sound, folder)
+    content = (sound / "hf/model.safetensors").read_bytes()
+    length = struct.unpack("<Q", content[:8])[0]
+    header = json.loads(content[8 : 8 + length])
+    *way, last = data.draw(st.sampled_from(leaves(header)[1:]))
+    inner = header
+    for key in way:
+        inner = inner[key]
+    inner[last] = data.draw(VALUES)
+    text = json.dumps(header).encode()
+    (folder / "hf/model.safetensors").write_bytes(struct.pack("<Q", len(text)) + text + content[8 + length :])
+    opened(folder / "hf/model.safetensors")

@@ -17,7 +17,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from solutions.llama import generation, model
 from solutions.llama.checkpoints import Config, interleaved
-from solutions.llama.fast import CHUNK, FEW, FIRST_ROOM, Cache, Llama, Reader, likeliest, sample
+from solutions.llama.fast import CHUNK, FEW, FIRST_ROOM, FIRST_TURNS, Cache, Llama, Reader, likeliest, sample
 
 TINY = Config(dim=32, hidden=56, layers=3, heads=4, kv_heads=2, vocab=97, max_len=600)
 SHAPES = {
@@ -154,6 +154,20 @@ def test_a_batch_is_its_texts_one_by_one(config: Config) -> None:
         for row, id, (_, cache) in zip(logits, ids, alone, strict=True):
             assert largest_difference(row, llama.step(id, cache)) < SAME
     assert llama.step_batch(ids[1:3], caches[1:3]).shape == (2, config.vocab)
+
+
+def test_what_a_model_could_read_costs_nothing_until_it_is_read() -> None:
+    """A config may allow for a billion positions: tables and caches grow with what is there."""
+    config = replace(TINY, layers=1, max_len=1 << 30)
+    llama = Llama(config, both(config)[1])
+    ids = some_ids(config, FIRST_TURNS + 3)
+    expected = every_logits(config, ids)[-3:]
+    logits, cache = llama.prefill(ids[:-2])
+    assert largest_difference(logits, expected[0]) < 1e-4
+    assert len(llama.turns) < 5 * FIRST_TURNS and cache.room < 5 * FIRST_TURNS
+    fresh = Llama(config, both(config)[1])  # whose table is too short for the next step
+    for id, row in zip(ids[-2:], expected[1:], strict=True):
+        assert largest_difference(fresh.step(id, cache), row) < 1e-4
 
 
 class Watched(np.ndarray):
@@ -307,6 +321,13 @@ def test_sampling_is_that_of_the_notebook(options: dict[str, Any], temperature: 
         ours, theirs = np.random.default_rng(seed), np.random.default_rng(seed)
         drawn = [sample(logits, temperature, **options, rng=ours) for _ in range(60)]
         assert drawn == [generation.sample(logits, temperature, **options, rng=theirs) for _ in range(60)]
+
+
+def test_the_coldest_and_the_hottest() -> None:
+    logits, rng = np.array([1, 3, 2], np.float32), np.random.default_rng(0)
+    with np.errstate(all="raise", under="ignore"):
+        assert {sample(logits, temperature, rng=rng) for temperature in (1e-300, 1e-40, 1e-8) for _ in range(9)} == {1}
+        assert {sample(logits, 1e300, rng=rng) for _ in range(60)} == {0, 1, 2}
 
 
 def test_the_likeliest_are_in_order_and_ties_go_to_the_lowest() -> None:

@@ -17,6 +17,7 @@ from safetensors.torch import save_file
 
 from solutions.llama import model as ours
 
+TRAINED = Path(ours.__file__).parent / "trained"
 KINDS = {  # query heads, key/value heads, tied, rope base
     "plain": (4, 4, False, 10000.0),
     "tied": (4, 4, True, 10000.0),
@@ -187,6 +188,17 @@ def test_a_folder_that_transformers_saved(kind: str, dtype: torch.dtype, tmp_pat
     assert (config.heads, config.kv_heads, config.tied, config.rope_base) == (heads, kv_heads, tied, base)
     ids = ids_of(1, 12)
     assert np.abs(ours.Model(config, weights).logits(ids) - theirs_of(theirs, ids)).max() < 1e-4
+
+
+@pytest.mark.parametrize("folder", sorted(TRAINED.glob("*/model.safetensors")), ids=lambda path: path.parent.name)
+def test_a_folder_that_ships_with_the_course(folder: Path) -> None:
+    config, weights = ours.load_checkpoint(folder.parent)
+    theirs = transformers.LlamaForCausalLM.from_pretrained(
+        folder.parent, dtype=torch.float32, attn_implementation="eager"
+    )
+    ids = np.random.default_rng(5).integers(0, config.vocab, (2, 60))
+    assert np.abs(ours.Model(config, weights).logits(ids) - theirs_of(theirs, ids)).max() < 1e-4
+    assert ours.count_parameters(config) == sum(p.numel() for p in theirs.parameters())
 
 
 def test_tensors_of_all_kinds_come_back_from_safetensors(tmp_path: Path) -> None:

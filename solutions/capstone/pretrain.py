@@ -66,7 +66,7 @@ class Recipe:
 RECIPES = {
     "austen": Recipe(1024, 128, 352, 4, 4, 2, context=256, batch=8, steps=1800, warmup=100),
     "tang": Recipe(2560, 128, 288, 4, 4, 2, context=256, batch=6, steps=1000, warmup=60),
-    "grammar": Recipe(384, 64, 160, 3, 4, 2, context=128, batch=16, steps=600, warmup=40),
+    "grammar": Recipe(384, 64, 160, 2, 4, 2, context=192, batch=6, steps=1500, warmup=40),
 }
 
 

@@ -1,5 +1,10 @@
 """Let a LLaMA write: python -m solutions.llama "It is a truth universally acknowledged"."""
 
+import signal
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # an interruption of the imports ends without a word, too
+
 import contextlib
 import os
 import re
@@ -35,22 +40,22 @@ def plain_text(text: str) -> str:
 
 @app.command(context_settings={"help_option_names": ["-h", "--help"]})
 def main(
-    words: Annotated[list[str] | None, typer.Argument(metavar="[TEXT]", help="The text to go on from.")] = None,
+    words: Annotated[list[str] | None, typer.Argument(metavar="TEXT", help="The text to go on from.")] = None,
     checkpoint: Annotated[
         Path | None,
         typer.Option(
-            help="A llama2.c .bin, a Hugging Face folder, or a GGUF file.  [default: one that comes with this]"
+            help="A llama2.c .bin, a Hugging Face folder, or a GGUF file. (Default: one that comes with this.)"
         ),
     ] = None,
     tokens: Annotated[
-        int | None, typer.Option(min=1, help="Write so many at most.  [default: 256; in a chat 512]")
+        int | None, typer.Option(min=1, help="Write so many at most. (Default: 256; in a chat 512.)")
     ] = None,
     temperature: Annotated[
-        float | None, typer.Option(min=0, help="0 takes the likeliest always.  [default: 0.8; in a chat 0.2]")
+        float | None, typer.Option(min=0, help="0 takes the likeliest always. (Default: 0.8; in a chat 0.2.)")
     ] = None,
     top_p: Annotated[
         float | None,
-        typer.Option(min=0, max=1, help="Of the likeliest, those that sum to this.  [default: 0.95; in a chat 0.9]"),
+        typer.Option(min=0, max=1, help="Of the likeliest, those that sum to this. (Default: 0.95; in a chat 0.9.)"),
     ] = None,
     top_k: Annotated[int | None, typer.Option(min=1, help="Of the likeliest, so many.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="The same seed writes the same text.")] = None,
@@ -65,10 +70,12 @@ def main(
         ),
     ] = None,
     threads: Annotated[
-        int | None, typer.Option(min=1, help="For the products.  [default: 1; in a chat all cores, up to 4]")
+        int | None, typer.Option(min=1, help="For the products. (Default: 1; in a chat all cores, up to 4.)")
     ] = None,
 ) -> None:
     """A LLaMA in NumPy goes on from a text, or holds a conversation."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    sys.stdout.reconfigure(errors="replace")  # where a terminal cannot show Chinese, it shows question marks
     try:
         run(words or [], checkpoint, tokens, temperature, top_p, top_k, seed, chat, system, notebooks or [], threads)
     except KeyboardInterrupt:
@@ -157,11 +164,13 @@ def show(pieces: Any) -> None:
 
 
 def go_on(engine: "Engine", text: str, choose: Any, tokens: int, seed: int, say: Any) -> None:
-    from solutions.llama.chat import printable
+    from solutions.llama.chat import ChatError, printable
     from solutions.llama.fast import Reader
 
     vocabulary = engine.vocabulary
     ids = [*vocabulary.begin, *vocabulary.encode_ordinary(text)]
+    if not ids:
+        raise ChatError(f"the model's vocabulary has nothing of {text!r}")
     show([printable(text)])
     began, written = time.perf_counter(), []
     show(engine.write(Reader(engine.model), ids, choose, tokens, written))
@@ -197,9 +206,9 @@ def converse(engine: "Engine", choose: Any, tokens: int, system: str | None, say
         elif command.startswith("/"):
             say(HELP)
         else:
-            forgotten = conversation.forgotten
+            forgotten, answer = conversation.forgotten, conversation.ask(asked)
             try:
-                show(conversation.ask(asked))
+                show(answer)
             except ChatError as error:
                 say(str(error))
                 continue
@@ -211,6 +220,8 @@ def converse(engine: "Engine", choose: Any, tokens: int, system: str | None, say
                 if not engine.sources:
                     raise
                 raise ChatError(in_one_line(error)) from error
+            finally:
+                answer.close()
             show(["\n"])
             if conversation.forgotten > forgotten:
                 say("[the conversation is longer than the model can read: what was said first is forgotten]")

@@ -32,6 +32,7 @@ from solutions.llama.checkpoints import Config
 Array = np.ndarray
 FEW = 256  # ids that nearly always hold the one that is drawn
 CHUNK = 256  # positions of a prompt that go through the model together
+FIRST_TURNS = 2048  # positions that RoPE is computed for at first
 FIRST_ROOM = 256  # positions that a cache has room for at first; it doubles when it is full
 LINE = 16  # numbers: weights begin at multiples of 64 bytes
 
@@ -105,9 +106,7 @@ class Llama:
             self.blocks.append((Wqkv, Wo, Wgu, Wd))
         self.head = place((D, V))
         self.head[:] = weights["head"]
-        # One complex number for each position and pair: to multiply by it is to turn by its angle.
-        angles = np.outer(np.arange(config.max_len), config.rope_base ** (-np.arange(0, d, 2) / d))
-        self.turns = np.exp(1j * angles).astype(np.complex64)
+        self.make_turns(0)
         self.later = np.triu(np.full((CHUNK, CHUNK), -np.inf, np.float32), 1)  # added to scores of later positions
         # Where one token's numbers go.
         self.x, self.h, self.added = (np.empty(D, np.float32) for _ in range(3))
@@ -115,6 +114,13 @@ class Llama:
         self.qkv = np.empty((H + 2 * K) * d, np.float32)
         self.gu, self.silu = np.empty(2 * F, np.float32), np.empty(F, np.float32)
         self.sqrt_D, self.D_eps = float(D**0.5), float(D * config.eps)
+
+    def make_turns(self, positions: int) -> None:
+        """One complex number for each position and pair of a head: to multiply by it is to turn by its angle."""
+        config = self.config
+        d, most = config.head_dim, min(max(FIRST_TURNS, 2 * positions), config.max_len)
+        angles = np.outer(np.arange(most), config.rope_base ** (-np.arange(0, d, 2) / d))
+        self.turns = np.exp(1j * angles).astype(np.complex64)
 
     # ---- one text ----
 
@@ -130,6 +136,8 @@ class Llama:
         if not 0 <= id < config.vocab:
             raise ValueError(f"id {id}: the vocabulary has {config.vocab}")
         cache.reserve(position + 1)
+        if position >= len(self.turns):
+            self.make_turns(position + 1)
         H, K, d, F = config.heads, config.kv_heads, config.head_dim, config.hidden
         x, h, added, qkv, gu, silu, attended = self.x, self.h, self.added, self.qkv, self.gu, self.silu, self.attended
         dot, exp, multiply, add, divide, matmul = np.dot, np.exp, np.multiply, np.add, np.divide, np.matmul
@@ -202,6 +210,8 @@ class Llama:
             raise ValueError("two texts have the same cache")
         for length, cache in zip(lengths, caches, strict=True):
             cache.reserve(cache.length + length)
+            if cache.length + length > len(self.turns):
+                self.make_turns(cache.length + length)
 
     def checked(self, ids: Sequence[int] | Array) -> Array:
         ids = np.asarray(ids, np.int64).reshape(-1)
@@ -288,6 +298,7 @@ def sample(
     if temperature == 0:
         return int(np.argmax(logits))
     assert rng is not None, "chance needs a source"
+    temperature = min(max(temperature, 1e-30), 1e30)  # what float32 can hold
     p = np.exp((logits - logits.max()) / temperature)  # (V,), not yet divided by its sum
     most = len(p) if top_k is None else min(top_k, len(p))
     whole = float(p.sum(dtype=np.float64))

@@ -512,12 +512,13 @@ def pattern_of(path: Path, said: Any) -> str:
     raise CheckpointError(path, "pre_tokenizer", f"{kinds} is not read: only ByteLevel, alone or after Digits or Split")
 
 
-def template(path: Path, said: Any, special: Mapping[str, int]) -> tuple[list[int], list[int]]:
+def template(path: Path, said: Any, special: Mapping[str, int], nested: bool = False) -> tuple[list[int], list[int]]:
     """The special tokens that a post-processor puts before and after a text."""
     if said is None or (isinstance(said, dict) and said.get("type") == "ByteLevel"):
         return [], []
-    if isinstance(said, dict) and said.get("type") == "Sequence" and isinstance(said.get("processors"), list):
-        both = [template(path, step, special) for step in said["processors"]]
+    sequence = isinstance(said, dict) and said.get("type") == "Sequence" and isinstance(said.get("processors"), list)
+    if sequence and not nested:
+        both = [template(path, step, special, nested=True) for step in said["processors"]]
         return [id for begin, _ in both for id in begin], [id for _, end in both for id in end]
     if (
         not isinstance(said, dict)

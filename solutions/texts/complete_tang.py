@@ -1,7 +1,7 @@
 """How tang.txt.xz was made: from the folder of the npm package chinese-poetry, with the standard library alone.
 
     npm pack chinese-poetry@2.0.1 && tar xzf chinese-poetry-2.0.1.tgz
-    python -m solutions.texts.tang package [WHERE]
+    python -m solutions.texts.complete_tang package [WHERE]
 
 The package holds the Complete Tang Poems in 58 files. This keeps the regular poems of the poets who left many of them:
 four or eight lines, all of five or all of seven characters, in couplets.
@@ -49,6 +49,6 @@ def poems(package: Path) -> str:
 
 if __name__ == "__main__":
     if len(sys.argv) not in (2, 3):
-        raise SystemExit("usage: python -m solutions.texts.tang FOLDER_OF_CHINESE_POETRY [WHERE]")
+        raise SystemExit("usage: python -m solutions.texts.complete_tang FOLDER_OF_CHINESE_POETRY [WHERE]")
     target = Path(sys.argv[2]) if len(sys.argv) == 3 else Path(__file__).with_name("tang.txt.xz")
     target.write_bytes(lzma.compress(poems(Path(sys.argv[1])).encode("utf-8"), preset=9 | lzma.PRESET_EXTREME))
