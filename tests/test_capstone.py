@@ -5,6 +5,7 @@ import json
 import math
 import subprocess
 import sys
+import time
 from dataclasses import asdict, replace
 from pathlib import Path
 from random import Random
@@ -215,6 +216,39 @@ def test_the_command_trains_on_any_text(tmp_path: Path) -> None:
     assert "Traceback" not in missing.stderr
 
 
+def test_a_killed_command_goes_on(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text(grammar.stories(400, seed=5), encoding="utf-8")
+    command = [sys.executable, "-m", "solutions.capstone.pretrain", str(tmp_path / "mine.txt"), "--steps", "250"]
+    command += ["--vocab", "280", "--dim", "16", "--layers", "1", "--out"]
+    saved = tmp_path / "killed/unfinished.pt"
+    running = subprocess.Popen([*command, str(saved.parent)], cwd=ROOT, stdout=subprocess.DEVNULL)
+    while not saved.exists() and running.poll() is None:
+        time.sleep(0.01)
+    running.kill()
+    running.wait()
+    assert saved.exists(), "it ended before it could be killed"
+    assert torch.load(saved, weights_only=True)["step"] < 250
+    for folder in (saved.parent, tmp_path / "whole"):
+        subprocess.run([*command, str(folder)], cwd=ROOT, stdout=subprocess.DEVNULL, check=True)
+    for name in ("model.safetensors", "tokenizer.json", "config.json"):
+        assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
+    assert not saved.exists()
+
+
+def test_what_was_exported_can_be_read_again(tiny: Data, tmp_path: Path) -> None:
+    model, _ = pretrain.pretrain(TINY, tiny)
+    made = pretrain.export(tmp_path, model, tiny, {"recipe": asdict(TINY), "prompts": []})
+    again = pretrain.reload(tmp_path)
+    assert pretrain.measure(again, tiny.held_out, tiny.lengths) == (made["bits_per_byte"], made["nats_per_token"])
+    story = grammar.stories(1, seed=9)[:30]
+    found = pretrain.bits_by_token(again, tiny.encoder, story)
+    assert b"".join(token for token, _ in found).decode() == story
+    ids = np.array(tiny.encoder.encode("\n" + story))
+    bits, _ = pretrain.measure(again, ids, tiny.lengths)
+    assert len(ids) <= TINY.context, "one window, so that both ways see the same"
+    assert sum(cost for _, cost in found) == pytest.approx(bits * len(story), rel=1e-5)
+
+
 def test_the_trained_model_is_hugging_faces(tiny: Data, tmp_path: Path) -> None:
     model = Model(replace(TINY, seed=3), len(tiny.lengths))
     with torch.no_grad():
@@ -318,6 +352,7 @@ def test_entropy_by_hand() -> None:
     assert grammar.expected_bytes(toy) == pytest.approx(0.25 * (2 + 2.5) + 0.75 * (2 + 2 * 2.5))
     assert grammar.count(toy) == 2 + 4
     assert grammar.log2_probability(toy, "c x yy") == pytest.approx(math.log2(0.75 / 4))
+    assert grammar.bits_by_word(toy, "c x yy") == pytest.approx([math.log2(4 / 3), 1, 1])
     for impossible in ["", "c x", "c x x x", "a z", "x"]:
         assert grammar.log2_probability(toy, impossible) == -math.inf
 

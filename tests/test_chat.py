@@ -361,6 +361,13 @@ def test_without_a_checkpoint_the_language_chooses_one(text: str, name: str) -> 
     assert chosen.stdout == named.stdout and chosen.stdout.startswith(text)
 
 
+def test_the_notebooks_write_on_the_command_line(text_model: Path, tmp_path: Path) -> None:
+    words = ["It is a truth", "--checkpoint", text_model, "--tokens", 20, "--seed", 4]
+    plain, own = command(*words), command(*words, "--from", *notebooks(tmp_path))
+    assert own.returncode == 0, own.stderr
+    assert own.stdout == plain.stdout and "bpe.ipynb: encode" in own.stderr
+
+
 @pytest.mark.parametrize("name", TRAINED)
 def test_transformers_and_tokenizers_read_what_is_shipped(name: str) -> None:
     folder = ROOT / "solutions" / "llama" / "trained" / name
