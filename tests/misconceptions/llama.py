@@ -1,0 +1,4192 @@
+"""Wrong solutions of the chapter on LLaMA by name, and right ones that look different.
+
+Each entry runs as if it were typed into the notebook in place of the exercise: it sees the notebook's names.
+"""
+
+import numpy as np
+
+from autograder.bank import right, wrong
+
+# ---- parts
+
+
+@wrong("rms_norm", says="mean was subtracted")
+def rms_as_layer_norm(x, gain, eps=1e-5):
+    """LayerNorm without its bias: the mean goes first."""
+    wide = x.astype(np.float32) if x.dtype == np.float16 else x
+    centred = wide - wide.mean(axis=-1, keepdims=True)
+    return (centred / np.sqrt((centred * centred).mean(axis=-1, keepdims=True) + eps) * gain).astype(x.dtype)
+
+
+@wrong("rms_norm", says="standard deviation")
+def rms_by_standard_deviation(x, gain, eps=1e-5):
+    """np.var takes the mean out, though x itself keeps it."""
+    wide = x.astype(np.float32) if x.dtype == np.float16 else x
+    return (wide / np.sqrt(wide.var(axis=-1, keepdims=True) + eps) * gain).astype(x.dtype)
+
+
+@wrong("rms_norm", says="outside the root")
+def rms_eps_outside(x, gain, eps=1e-5):
+    """eps is added to the root, as it often is elsewhere."""
+    wide = x.astype(np.float32) if x.dtype == np.float16 else x
+    return (wide / (np.sqrt(np.mean(wide**2, axis=-1, keepdims=True)) + eps) * gain).astype(x.dtype)
+
+
+@wrong("rms_norm", says="squares overflow")
+def rms_overflows_in_float16(x, gain, eps=1e-5):
+    """float16 is squared as it is: 300 * 300 is infinite, and the token becomes zero."""
+    mean_square = np.mean(x * x, axis=-1, keepdims=True)
+    return (x / np.sqrt(mean_square + eps) * gain).astype(x.dtype)
+
+
+@wrong("rms_norm", says="squares overflow")
+def rms_cast_after_squaring(x, gain, eps=1e-5):
+    """The cast to float32 comes one step too late."""
+    mean_square = np.mean((x * x).astype(np.float64), axis=-1, keepdims=True)
+    return (x / np.sqrt(mean_square + eps) * gain).astype(x.dtype)
+
+
+@wrong("rms_norm", says="sum of squares")
+def rms_by_the_length(x, gain, eps=1e-5):
+    """Divides by the length of the vector."""
+    wide = x.astype(np.float32) if x.dtype == np.float16 else x
+    return (wide / np.sqrt(np.sum(wide**2, axis=-1, keepdims=True) + eps) * gain).astype(x.dtype)
+
+
+@wrong("rms_norm", says="root is missing")
+def rms_without_root(x, gain, eps=1e-5):
+    """Divides by the mean square itself."""
+    wide = x.astype(np.float32) if x.dtype == np.float16 else x
+    return (wide / (np.mean(wide**2, axis=-1, keepdims=True) + eps) * gain).astype(x.dtype)
+
+
+@wrong("rms_norm", says="whole array")
+def rms_over_everything(x, gain, eps=1e-5):
+    """One size for all tokens: a long text changes each token's numbers."""
+    wide = x.astype(np.float32) if x.dtype == np.float16 else x
+    return (wide / np.sqrt(np.mean(wide**2) + eps) * gain).astype(x.dtype)
+
+
+@wrong("rms_norm", says="keepdims")
+def rms_without_keepdims(x, gain, eps=1e-5):
+    """The mean loses its axis."""
+    wide = x.astype(np.float32) if x.dtype == np.float16 else x
+    return (wide / np.sqrt(np.mean(wide**2, axis=-1) + eps) * gain).astype(x.dtype)
+
+
+@wrong("rms_norm", says="gain is missing")
+def rms_without_gain(x, gain, eps=1e-5):
+    """The learnt gain is left out."""
+    wide = x.astype(np.float32) if x.dtype == np.float16 else x
+    return (wide / np.sqrt(np.mean(wide**2, axis=-1, keepdims=True) + eps)).astype(x.dtype)
+
+
+@wrong("rms_norm", says="1 was added to the gain")
+def rms_with_one_plus_gain(x, gain, eps=1e-5):
+    """Gemma stores the gain less 1; LLaMA does not."""
+    wide = x.astype(np.float32) if x.dtype == np.float16 else x
+    return (wide / np.sqrt(np.mean(wide**2, axis=-1, keepdims=True) + eps) * (1 + gain)).astype(x.dtype)
+
+
+@wrong("rms_norm", says="eps is always 1e-5")
+def rms_hard_coded_eps(x, gain, eps=1e-5):
+    """The argument is not used."""
+    wide = x.astype(np.float32) if x.dtype == np.float16 else x
+    return (wide / np.sqrt(np.mean(wide**2, axis=-1, keepdims=True) + 1e-5) * gain).astype(x.dtype)
+
+
+@wrong("rms_norm", says="dtype of x")
+def rms_answers_in_float64(x, gain, eps=1e-5):
+    """Right numbers in float64: everything after it is float64 too, and slow."""
+    wide = x.astype(np.float64)
+    return wide / np.sqrt(np.mean(wide**2, axis=-1, keepdims=True) + eps) * gain
+
+
+@wrong("rms_norm", says="single precision only")
+def rms_always_in_float32(x, gain, eps=1e-5):
+    """float64 goes through float32, and nine of its digits are lost."""
+    wide = x.astype(np.float32)
+    size = np.sqrt(np.mean(wide**2, axis=-1, keepdims=True) + np.float32(eps))
+    return (wide / size * gain).astype(x.dtype)
+
+
+@right("rms_norm")
+def rms_by_einsum(x, gain, eps=1e-5):
+    """The mean square as a dot product of each token with itself, always in float64 inside."""
+    wide = np.asarray(x, dtype=np.float64)
+    mean_square = np.einsum("...i,...i->...", wide, wide) / x.shape[-1]
+    return (wide * (mean_square + eps)[..., None] ** -0.5 * gain).astype(x.dtype)
+
+
+@right("rms_norm")
+def rms_by_linalg_norm(x, gain, eps=1e-5):
+    """The length of the vector, over the root of its width; the cast before the gain, as Hugging Face does."""
+    wide = x.astype(np.result_type(x.dtype, np.float32))
+    mean_square = np.linalg.norm(wide, axis=-1, keepdims=True) ** 2 / wide.shape[-1]
+    return ((wide / np.sqrt(mean_square + eps)).astype(x.dtype) * gain).astype(x.dtype)
+
+
+@wrong("rope_tables", says="exponent is -i/d")
+def tables_with_half_the_exponent(d, T, base=10000.0):
+    """arange(d/2) in place of arange(0, d, 2): the slow pairs are a hundred times too fast."""
+    angles = np.outer(np.arange(T), float(base) ** (-np.arange(d // 2) / d))
+    return np.cos(angles), np.sin(angles)
+
+
+@wrong("rope_tables", says="speeds grow")
+def tables_growing(d, T, base=10000.0):
+    """The minus in the exponent is missing."""
+    angles = np.outer(np.arange(T), float(base) ** (np.arange(0, d, 2) / d))
+    return np.cos(angles), np.sin(angles)
+
+
+@wrong("rope_tables", says="every angle twice")
+def tables_of_full_width(d, T, base=10000.0):
+    """One column for each number, as Hugging Face keeps them for its half layout."""
+    angles = np.outer(np.arange(T), float(base) ** (-np.arange(0, d, 2) / d))
+    angles = np.concatenate([angles, angles], axis=-1)
+    return np.cos(angles), np.sin(angles)
+
+
+@wrong("rope_tables", says="start at 1")
+def tables_from_place_one(d, T, base=10000.0):
+    """Places 1 to T."""
+    angles = np.outer(np.arange(1, T + 1), float(base) ** (-np.arange(0, d, 2) / d))
+    return np.cos(angles), np.sin(angles)
+
+
+@wrong("rope_tables", says="base is always 10000")
+def tables_with_fixed_base(d, T, base=10000.0):
+    """The argument is not used."""
+    angles = np.outer(np.arange(T), 10000.0 ** (-np.arange(0, d, 2) / d))
+    return np.cos(angles), np.sin(angles)
+
+
+@wrong("rope_tables", says="swapped")
+def tables_sine_first(d, T, base=10000.0):
+    """The sine comes first, as in sinusoidal positions."""
+    angles = np.outer(np.arange(T), float(base) ** (-np.arange(0, d, 2) / d))
+    return np.sin(angles), np.cos(angles)
+
+
+@wrong("rope_tables", says="float64")
+def tables_in_float32(d, T, base=10000.0):
+    """The angles in float32: at far places they are off by a thousandth and more."""
+    speeds = np.float32(base) ** (-np.arange(0, d, 2, dtype=np.float32) / np.float32(d))
+    angles = np.outer(np.arange(T, dtype=np.float32), speeds)
+    return np.cos(angles), np.sin(angles)
+
+
+@wrong("rope_tables", says="transposed")
+def tables_transposed(d, T, base=10000.0):
+    """A row for each pair."""
+    angles = np.outer(float(base) ** (-np.arange(0, d, 2) / d), np.arange(T))
+    return np.cos(angles), np.sin(angles)
+
+
+@wrong("rope_tables", says="divisor is d, not d - 2")
+def tables_down_to_one_over_base(d, T, base=10000.0):
+    """A linspace that includes its end."""
+    angles = np.outer(np.arange(T), float(base) ** -np.linspace(0, 1, d // 2))
+    return np.cos(angles), np.sin(angles)
+
+
+@wrong("rope_tables", says="an error")
+def tables_of_whole_numbers(d, T, base=10000.0):
+    """A whole base to a negative whole power is refused by NumPy: the base must be a float."""
+    speeds = np.array([int(base) ** -np.arange(0, d, 2)]) / d
+    angles = np.arange(T)[:, None] * speeds
+    return np.cos(angles), np.sin(angles)
+
+
+@right("rope_tables")
+def tables_by_complex_power(d, T, base=10000.0):
+    """A unit complex number for each place and pair."""
+    speeds = np.exp(-np.log(base) * np.arange(d // 2) / (d // 2))
+    turns = np.exp(1j * np.arange(T)[:, None] * speeds)
+    return turns.real, turns.imag
+
+
+@right("rope_tables")
+def tables_by_loops(d, T, base=10000.0):
+    """One number at a time."""
+    cos, sin = np.empty((T, d // 2)), np.empty((T, d // 2))
+    for t in range(T):
+        for i in range(d // 2):
+            angle = t / base ** (2 * i / d)
+            cos[t, i], sin[t, i] = np.cos(angle), np.sin(angle)
+    return cos, sin
+
+
+@wrong("apply_rope", says="positions is ignored")
+def rope_counts_from_zero(x, cos, sin, positions, layout="interleaved"):
+    """The rows 0 … T-1 of the tables, wherever the tokens stand: wrong as soon as there is a cache."""
+    if layout not in ("interleaved", "half"):
+        raise ValueError(layout)
+    T, half = x.shape[-2], x.shape[-1] // 2
+    c, s = cos[:T], sin[:T]
+    first, second = np.s_[0::2, 1::2] if layout == "interleaved" else np.s_[:half, half:]
+    out = np.empty_like(x)
+    out[..., first] = x[..., first] * c - x[..., second] * s
+    out[..., second] = x[..., first] * s + x[..., second] * c
+    return out
+
+
+@wrong("apply_rope", says="layout is ignored")
+def rope_always_interleaved(x, cos, sin, positions, layout="interleaved"):
+    """The word is checked and not followed."""
+    if layout not in ("interleaved", "half"):
+        raise ValueError(layout)
+    c, s = cos[positions], sin[positions]
+    out = np.empty_like(x)
+    out[..., 0::2] = x[..., 0::2] * c - x[..., 1::2] * s
+    out[..., 1::2] = x[..., 0::2] * s + x[..., 1::2] * c
+    return out
+
+
+@wrong("apply_rope", says="other layout, 'half'")
+def rope_layouts_exchanged(x, cos, sin, positions, layout="interleaved"):
+    """Each word does what the other one should."""
+    if layout not in ("interleaved", "half"):
+        raise ValueError(layout)
+    half = x.shape[-1] // 2
+    c, s = cos[positions], sin[positions]
+    first, second = np.s_[0::2, 1::2] if layout == "half" else np.s_[:half, half:]
+    out = np.empty_like(x)
+    out[..., first] = x[..., first] * c - x[..., second] * s
+    out[..., second] = x[..., first] * s + x[..., second] * c
+    return out
+
+
+@wrong("apply_rope", says="put down in the other layout's order")
+def rope_concatenates(x, cos, sin, positions, layout="interleaved"):
+    """Neighbours are turned, and then all first numbers stand before all second ones."""
+    if layout not in ("interleaved", "half"):
+        raise ValueError(layout)
+    half = x.shape[-1] // 2
+    c, s = cos[positions], sin[positions]
+    a, b = (x[..., 0::2], x[..., 1::2]) if layout == "interleaved" else (x[..., :half], x[..., half:])
+    return np.concatenate([a * c - b * s, a * s + b * c], axis=-1).astype(x.dtype)
+
+
+@wrong("apply_rope", says="turn backwards")
+def rope_backwards(x, cos, sin, positions, layout="interleaved"):
+    """The minus stands in the second number. The scores are the same; the cache of another program is not."""
+    if layout not in ("interleaved", "half"):
+        raise ValueError(layout)
+    half = x.shape[-1] // 2
+    c, s = cos[positions], sin[positions]
+    first, second = np.s_[0::2, 1::2] if layout == "interleaved" else np.s_[:half, half:]
+    out = np.empty_like(x)
+    out[..., first] = x[..., first] * c + x[..., second] * s
+    out[..., second] = x[..., second] * c - x[..., first] * s
+    return out
+
+
+@wrong("apply_rope", says="computed from the new first number")
+def rope_overwrites(x, cos, sin, positions, layout="interleaved"):
+    """In place: the second number is computed from a first one that has been turned already."""
+    if layout not in ("interleaved", "half"):
+        raise ValueError(layout)
+    half = x.shape[-1] // 2
+    c, s = cos[positions], sin[positions]
+    first, second = np.s_[0::2, 1::2] if layout == "interleaved" else np.s_[:half, half:]
+    out = x.copy()
+    out[..., first] = out[..., first] * c - out[..., second] * s
+    out[..., second] = out[..., first] * s + out[..., second] * c
+    return out
+
+
+@wrong("apply_rope", says="minus is missing")
+def rope_without_minus(x, cos, sin, positions, layout="interleaved"):
+    """rotate_half without its minus."""
+    if layout not in ("interleaved", "half"):
+        raise ValueError(layout)
+    half = x.shape[-1] // 2
+    c, s = cos[positions], sin[positions]
+    first, second = np.s_[0::2, 1::2] if layout == "interleaved" else np.s_[:half, half:]
+    out = np.empty_like(x)
+    out[..., first] = x[..., first] * c + x[..., second] * s
+    out[..., second] = x[..., first] * s + x[..., second] * c
+    return out
+
+
+@wrong("apply_rope", says="angles are spread over the numbers as in the other layout")
+def rope_angles_of_the_other_layout(x, cos, sin, positions, layout="interleaved"):
+    """Neighbours are paired, but their angles are laid out twice over, as for halves."""
+    if layout not in ("interleaved", "half"):
+        raise ValueError(layout)
+    half = x.shape[-1] // 2
+    c, s = cos[positions], sin[positions]
+    if layout == "half":
+        c, s = np.repeat(c, 2, axis=-1), np.repeat(s, 2, axis=-1)
+        partner = np.concatenate([-x[..., half:], x[..., :half]], axis=-1)
+    else:
+        c, s = np.concatenate([c, c], axis=-1), np.concatenate([s, s], axis=-1)
+        partner = np.stack([-x[..., 1::2], x[..., 0::2]], axis=-1).reshape(x.shape)
+    return (x * c + partner * s).astype(x.dtype)
+
+
+@wrong("apply_rope", says="nothing was turned")
+def rope_does_nothing(x, cos, sin, positions, layout="interleaved"):
+    """The turned numbers are made and dropped: the input comes back."""
+    if layout not in ("interleaved", "half"):
+        raise ValueError(layout)
+    return x
+
+
+@wrong("apply_rope", says="only the cosine")
+def rope_cosine_only(x, cos, sin, positions, layout="interleaved"):
+    """Each number is scaled by the cosine: differences of places do matter, but lengths shrink."""
+    if layout not in ("interleaved", "half"):
+        raise ValueError(layout)
+    c = cos[positions]
+    spread = np.repeat(c, 2, axis=-1) if layout == "interleaved" else np.concatenate([c, c], axis=-1)
+    return (x * spread).astype(x.dtype)
+
+
+@wrong("apply_rope", says="float64 tables")
+def rope_answers_in_float64(x, cos, sin, positions, layout="interleaved"):
+    """float32 times a float64 table is float64."""
+    if layout not in ("interleaved", "half"):
+        raise ValueError(layout)
+    half = x.shape[-1] // 2
+    c, s = cos[positions], sin[positions]
+    if layout == "half":
+        a, b = x[..., :half], x[..., half:]
+        return np.concatenate([a * c - b * s, a * s + b * c], axis=-1)
+    a, b = x[..., 0::2], x[..., 1::2]
+    return np.stack([a * c - b * s, a * s + b * c], axis=-1).reshape(x.shape)
+
+
+@wrong("apply_rope", says="neither of the two words")
+def rope_takes_any_word(x, cos, sin, positions, layout="interleaved"):
+    """Whatever is not interleaved is taken for half: a misspelt word turns the wrong pairs."""
+    half = x.shape[-1] // 2
+    c, s = cos[positions], sin[positions]
+    first, second = np.s_[0::2, 1::2] if layout == "interleaved" else np.s_[:half, half:]
+    out = np.empty_like(x)
+    out[..., first] = x[..., first] * c - x[..., second] * s
+    out[..., second] = x[..., first] * s + x[..., second] * c
+    return out
+
+
+@wrong("apply_rope", says="heads were taken for tokens")
+def rope_places_on_the_heads(x, cos, sin, positions, layout="interleaved"):
+    """The tables are laid along the axis of the heads, as for arrays of (B, T, H, d)."""
+    if layout not in ("interleaved", "half"):
+        raise ValueError(layout)
+    half = x.shape[-1] // 2
+    c, s = cos[positions], sin[positions]
+    if x.ndim > 2 and positions.ndim == 1:
+        c, s = c[:, None, :], s[:, None, :]
+    first, second = np.s_[0::2, 1::2] if layout == "interleaved" else np.s_[:half, half:]
+    out = np.empty_like(x)
+    out[..., first] = x[..., first] * c - x[..., second] * s
+    out[..., second] = x[..., first] * s + x[..., second] * c
+    return out
+
+
+@right("apply_rope")
+def rope_by_complex_numbers(x, cos, sin, positions, layout="interleaved"):
+    """A pair is a complex number, a turn is a product."""
+    turn = (cos + 1j * sin)[positions]
+    if layout == "interleaved":
+        pairs = (x[..., 0::2] + 1j * x[..., 1::2]) * turn
+        out = np.stack([pairs.real, pairs.imag], axis=-1).reshape(x.shape)
+    elif layout == "half":
+        a, b = np.split(x, 2, axis=-1)
+        pairs = (a + 1j * b) * turn
+        out = np.concatenate([pairs.real, pairs.imag], axis=-1)
+    else:
+        raise ValueError(f"no such layout: {layout}")
+    return out.astype(x.dtype)
+
+
+@right("apply_rope")
+def rope_by_partners(x, cos, sin, positions, layout="interleaved"):
+    """x cos + partner sin, with every angle written twice."""
+    half = x.shape[-1] // 2
+    c, s = cos[positions], sin[positions]
+    match layout:
+        case "interleaved":
+            c, s = np.repeat(c, 2, axis=-1), np.repeat(s, 2, axis=-1)
+            partner = np.empty_like(x)
+            partner[..., 0::2], partner[..., 1::2] = -x[..., 1::2], x[..., 0::2]
+        case "half":
+            c, s = np.concatenate([c, c], axis=-1), np.concatenate([s, s], axis=-1)
+            partner = np.concatenate([-x[..., half:], x[..., :half]], axis=-1)
+        case _:
+            raise ValueError("layout")
+    return x * c.astype(x.dtype) + partner * s.astype(x.dtype)
+
+
+@right("apply_rope")
+def rope_by_matrices(x, cos, sin, positions, layout="interleaved"):
+    """A 2 x 2 matrix for each place and pair."""
+    if layout not in {"interleaved", "half"}:
+        raise ValueError(layout)
+    c, s = cos[positions], sin[positions]
+    matrix = np.stack([np.stack([c, -s], axis=-1), np.stack([s, c], axis=-1)], axis=-2)
+    *lead, d = x.shape
+    pairs = x.reshape(*lead, d // 2, 2) if layout == "interleaved" else np.moveaxis(x.reshape(*lead, 2, d // 2), -2, -1)
+    turned = (matrix @ pairs[..., None])[..., 0]
+    if layout == "half":
+        turned = np.moveaxis(turned, -1, -2)
+    return turned.reshape(x.shape).astype(x.dtype)
+
+
+@wrong("convert_rope_layout", says="other direction")
+def convert_in_the_other_direction(W, heads, to="half"):
+    """The inverse. For a head width of 4 the two are the same, so a small test does not notice."""
+    if to not in ("half", "interleaved"):
+        raise ValueError(to)
+    half = W.shape[-1] // heads // 2
+    inside = (2, half) if to == "half" else (half, 2)
+    return W.reshape(*W.shape[:-1], heads, *inside).swapaxes(-1, -2).reshape(W.shape)
+
+
+@wrong("convert_rope_layout", says="other direction")
+def convert_always_to_half(W, heads, to="half"):
+    """The direction is checked and not followed."""
+    if to not in ("half", "interleaved"):
+        raise ValueError(to)
+    half = W.shape[-1] // heads // 2
+    return W.reshape(*W.shape[:-1], heads, half, 2).swapaxes(-1, -2).reshape(W.shape)
+
+
+@wrong("convert_rope_layout", says="over the whole width")
+def convert_across_heads(W, heads, to="half"):
+    """All even columns, then all odd ones: heads exchange their columns."""
+    if to not in ("half", "interleaved"):
+        raise ValueError(to)
+    half = W.shape[-1] // 2
+    inside = (half, 2) if to == "half" else (2, half)
+    return W.reshape(*W.shape[:-1], *inside).swapaxes(-1, -2).reshape(W.shape)
+
+
+@wrong("convert_rope_layout", says="rows were moved")
+def convert_rows(W, heads, to="half"):
+    """As Hugging Face's own script does it, whose matrices are (out, in)."""
+    if to not in ("half", "interleaved"):
+        raise ValueError(to)
+    if W.ndim == 1 or W.shape[-2] % (2 * heads):
+        half = W.shape[-1] // heads // 2
+        inside = (half, 2) if to == "half" else (2, half)
+        return W.reshape(*W.shape[:-1], heads, *inside).swapaxes(-1, -2).reshape(W.shape)
+    half = W.shape[-2] // heads // 2
+    inside = (half, 2) if to == "half" else (2, half)
+    return W.reshape(*W.shape[:-2], heads, *inside, W.shape[-1]).swapaxes(-2, -3).reshape(W.shape)
+
+
+@wrong("convert_rope_layout", says="head width taken from the last axis")
+def convert_with_the_width_of_the_queries(W, heads, to="half"):
+    """d = D / heads: right for the queries; keys have fewer heads, and their columns are too few."""
+    if to not in ("half", "interleaved"):
+        raise ValueError(to)
+    D = W.shape[0]
+    half = D // heads // 2
+    inside = (half, 2) if to == "half" else (2, half)
+    return W.reshape(D, heads, *inside).swapaxes(-1, -2).reshape(W.shape)
+
+
+@wrong("convert_rope_layout", says="over the whole width")
+def convert_collects_halves(W, heads, to="half"):
+    """The halves of all heads side by side: the swap goes past the axis of the heads."""
+    if to not in ("half", "interleaved"):
+        raise ValueError(to)
+    half = W.shape[-1] // heads // 2
+    if to == "interleaved":
+        return W.reshape(*W.shape[:-1], heads, 2, half).swapaxes(-1, -2).reshape(W.shape)
+    pairs = W.reshape(*W.shape[:-1], heads, half, 2)
+    return np.moveaxis(pairs, -1, -3).reshape(W.shape)
+
+
+@wrong("convert_rope_layout", says="halves of each head were swapped")
+def convert_swaps_halves(W, heads, to="half"):
+    """As rotate_half does, without its minus."""
+    if to not in ("half", "interleaved"):
+        raise ValueError(to)
+    half = W.shape[-1] // heads // 2
+    return W.reshape(*W.shape[:-1], heads, 2, half)[..., ::-1, :].reshape(W.shape)
+
+
+@wrong("convert_rope_layout", says="second numbers of the pairs came first")
+def convert_odd_first(W, heads, to="half"):
+    """The odd columns before the even ones."""
+    if to not in ("half", "interleaved"):
+        raise ValueError(to)
+    d = W.shape[-1] // heads
+    each = W.reshape(*W.shape[:-1], heads, d)
+    if to == "half":
+        return np.concatenate([each[..., 1::2], each[..., 0::2]], axis=-1).reshape(W.shape)
+    return np.stack([each[..., d // 2 :], each[..., : d // 2]], axis=-1).reshape(W.shape)
+
+
+@wrong("convert_rope_layout", says="nothing was moved")
+def convert_forgets_the_swap(W, heads, to="half"):
+    """Two reshapes that undo each other."""
+    if to not in ("half", "interleaved"):
+        raise ValueError(to)
+    half = W.shape[-1] // heads // 2
+    return W.reshape(*W.shape[:-1], heads, half, 2).reshape(W.shape)
+
+
+@wrong("convert_rope_layout", says="neither of the two words")
+def convert_takes_any_word(W, heads, to="half"):
+    """Whatever is not half is taken for interleaved."""
+    half = W.shape[-1] // heads // 2
+    inside = (half, 2) if to == "half" else (2, half)
+    return W.reshape(*W.shape[:-1], heads, *inside).swapaxes(-1, -2).reshape(W.shape)
+
+
+@right("convert_rope_layout")
+def convert_by_slices(W, heads, to="half"):
+    """Even and odd columns, head by head."""
+    parts = []
+    for each in np.split(W, heads, axis=-1):
+        d = each.shape[-1]
+        if to == "half":
+            parts += [each[..., 0::2], each[..., 1::2]]
+        elif to == "interleaved":
+            mixed = np.empty_like(each)
+            mixed[..., 0::2], mixed[..., 1::2] = each[..., : d // 2], each[..., d // 2 :]
+            parts.append(mixed)
+        else:
+            raise ValueError("to")
+    return np.concatenate(parts, axis=-1)
+
+
+@right("convert_rope_layout")
+def convert_by_an_index(W, heads, to="half"):
+    """One list of columns; its argsort is the way back."""
+    d = W.shape[-1] // heads
+    inside = [*range(0, d, 2), *range(1, d, 2)]
+    columns = np.array([h * d + j for h in range(heads) for j in inside])
+    if to == "interleaved":
+        columns = np.argsort(columns)
+    elif to != "half":
+        raise ValueError(to)
+    return np.take(W, columns, axis=-1)
+
+
+@wrong("swiglu", says="gate and up are swapped")
+def swiglu_swapped(x, Wg, Wu, Wd):
+    """SiLU on the up projection."""
+    gate, up = x @ Wu, x @ Wg
+    return (gate / (1 + np.exp(-gate)) * up) @ Wd
+
+
+@wrong("swiglu", says="overflow")
+def swiglu_overflows(x, Wg, Wu, Wd):
+    """exp(g) / (1 + exp(g)) is infinity over infinity for a large gate."""
+    gate, up = x @ Wg, x @ Wu
+    e = np.exp(gate)
+    return (gate * e / (1 + e) * up) @ Wd
+
+
+@wrong("swiglu", says="bare sigmoid")
+def swiglu_with_sigmoid(x, Wg, Wu, Wd):
+    """GLU: the sigmoid without its factor g."""
+    gate, up = x @ Wg, x @ Wu
+    return (up / (1 + np.exp(-gate))) @ Wd
+
+
+@wrong("swiglu", says="GELU")
+def swiglu_with_gelu(x, Wg, Wu, Wd):
+    """GEGLU."""
+    gate, up = x @ Wg, x @ Wu
+    bent = 0.5 * gate * (1 + np.tanh((2 / np.pi) ** 0.5 * (gate + 0.044715 * gate**3)))
+    return (bent * up) @ Wd
+
+
+@wrong("swiglu", says="ReLU")
+def swiglu_with_relu(x, Wg, Wu, Wd):
+    """ReGLU."""
+    return (np.maximum(x @ Wg, 0) * (x @ Wu)) @ Wd
+
+
+@wrong("swiglu", says="up projection is missing")
+def swiglu_without_up(x, Wg, Wu, Wd):
+    """A plain feed-forward network with SiLU."""
+    gate = x @ Wg
+    return (gate / (1 + np.exp(-gate))) @ Wd
+
+
+@wrong("swiglu", says="both projections")
+def swiglu_bends_both(x, Wg, Wu, Wd):
+    """SiLU on gate and up."""
+    gate, up = x @ Wg, x @ Wu
+    return (gate / (1 + np.exp(-gate)) * up / (1 + np.exp(-up))) @ Wd
+
+
+@wrong("swiglu", says="on the product")
+def swiglu_bends_the_product(x, Wg, Wu, Wd):
+    """SiLU after the multiplication."""
+    product = (x @ Wg) * (x @ Wu)
+    return (product / (1 + np.exp(-product))) @ Wd
+
+
+@wrong("swiglu", says="were added")
+def swiglu_adds(x, Wg, Wu, Wd):
+    """Gate and up are added."""
+    gate, up = x @ Wg, x @ Wu
+    return (gate / (1 + np.exp(-gate)) + up) @ Wd
+
+
+@wrong("swiglu", says="residual belongs to the block")
+def swiglu_adds_x(x, Wg, Wu, Wd):
+    """The residual is added here already; the block adds it again."""
+    gate, up = x @ Wg, x @ Wu
+    return x + (gate / (1 + np.exp(-gate)) * up) @ Wd
+
+
+@wrong("swiglu", says="sign in the sigmoid")
+def swiglu_with_the_wrong_sign(x, Wg, Wu, Wd):
+    """1 / (1 + exp(g)): the gate closes as it grows."""
+    gate, up = x @ Wg, x @ Wu
+    return (gate / (1 + np.exp(gate)) * up) @ Wd
+
+
+@wrong("swiglu", says="clipped")
+def swiglu_clips_the_gate(x, Wg, Wu, Wd):
+    """A clip against the overflow that also caps the gate."""
+    gate, up = np.clip(x @ Wg, -30, 30), x @ Wu
+    return (gate / (1 + np.exp(-gate)) * up) @ Wd
+
+
+@wrong("swiglu", says="dtype of x")
+def swiglu_answers_in_float64(x, Wg, Wu, Wd):
+    """One float64 array, and all that follows is float64."""
+    gate, up = x @ Wg, x @ Wu
+    sigmoid = 1 / (1 + np.exp(-gate.astype(np.float64)))
+    return (gate * sigmoid * up) @ Wd
+
+
+@right("swiglu")
+def swiglu_by_tanh(x, Wg, Wu, Wd):
+    """The sigmoid as half a hyperbolic tangent, which does not overflow."""
+    gate = x @ Wg
+    return (0.5 * gate * (1 + np.tanh(0.5 * gate)) * (x @ Wu)) @ Wd
+
+
+@right("swiglu")
+def swiglu_as_printed(x, Wg, Wu, Wd):
+    """1 / (1 + exp(-g)): the overflow goes to infinity and its inverse to 0, which is right."""
+    gate, up = np.matmul(x, Wg), np.matmul(x, Wu)
+    with np.errstate(over="ignore"):
+        return np.matmul(gate / (1 + np.exp(-gate)) * up, Wd)
+
+
+@right("swiglu")
+def swiglu_in_one_product(x, Wg, Wu, Wd):
+    """Gate and up as one product, cut in two."""
+    gate, up = np.split(x @ np.concatenate([Wg, Wu], axis=1), 2, axis=-1)
+    return (gate * np.exp(-np.logaddexp(0, -gate)) * up) @ Wd
+
+
+@wrong("repeat_kv", says="A B A B")
+def repeat_by_tile(x, n):
+    """np.tile, or concatenating: A B A B."""
+    return np.concatenate([x] * n, axis=-3)
+
+
+@wrong("repeat_kv", says="axis=-3")
+def repeat_axis_one(x, n):
+    """axis=1 is the heads only where there is exactly one batch axis."""
+    return np.repeat(x, n, axis=1)
+
+
+@wrong("repeat_kv", says="axis=-3")
+def repeat_axis_zero(x, n):
+    """axis=0 is the batch where there is one."""
+    return np.repeat(x, n, axis=0)
+
+
+@wrong("repeat_kv", says="how often each head is repeated")
+def repeat_up_to_n(x, n):
+    """n is taken for the number of query heads."""
+    return np.repeat(x, max(1, n // x.shape[-3]), axis=-3)
+
+
+@wrong("repeat_kv", says="tokens were repeated")
+def repeat_tokens_and_reshape(x, n):
+    """The right shape, made of repeated tokens."""
+    *lead, K, T, d = x.shape
+    return np.repeat(x, n, axis=-2).reshape(*lead, K * n, T, d)
+
+
+@wrong("repeat_kv", says="axis=-3")
+def repeat_the_tokens(x, n):
+    """The token axis grows, not the heads."""
+    return np.repeat(x, n, axis=-2)
+
+
+@wrong("repeat_kv", says="axis=-3")
+def repeat_from_the_shape(x, n):
+    """Unpacks exactly four axes."""
+    B, K, T, d = x.shape
+    return np.broadcast_to(x[:, :, None], (B, K, n, T, d)).reshape(B, K * n, T, d)
+
+
+@right("repeat_kv")
+def repeat_by_broadcast(x, n):
+    """A new axis, stretched, and merged with that of the heads."""
+    *lead, K, T, d = x.shape
+    stretched = np.broadcast_to(x[..., :, None, :, :], (*lead, K, n, T, d))
+    return stretched.reshape(*lead, K * n, T, d)
+
+
+@right("repeat_kv")
+def repeat_by_index(x, n):
+    """Head h of the answer is head h // n."""
+    return x[..., np.arange(x.shape[-3] * n) // n, :, :]
+
+
+@right("repeat_kv")
+def repeat_by_list(x, n):
+    """Head by head."""
+    return np.stack([x[..., k, :, :] for k in range(x.shape[-3]) for _ in range(n)], axis=-3)
+
+
+@wrong("rope_attention", says="values were turned too")
+def rope_attention_turns_values(q, k, v, positions, base=10000.0):
+    """All three are turned: what a token says then depends on where it stands."""
+    n = q.shape[-3] // k.shape[-3]
+    q, k, v = (rotate(a, positions, base) for a in (q, k, v))
+    return causal_attend(q, np.repeat(k, n, axis=-3), np.repeat(v, n, axis=-3))
+
+
+@wrong("rope_attention", says="only the queries were turned")
+def rope_attention_turns_queries_only(q, k, v, positions, base=10000.0):
+    """The keys stay as they are."""
+    n = q.shape[-3] // k.shape[-3]
+    return causal_attend(rotate(q, positions, base), np.repeat(k, n, axis=-3), np.repeat(v, n, axis=-3))
+
+
+@wrong("rope_attention", says="places are ignored")
+def rope_attention_without_places(q, k, v, positions, base=10000.0):
+    """No rotation at all."""
+    n = q.shape[-3] // k.shape[-3]
+    return causal_attend(q, np.repeat(k, n, axis=-3), np.repeat(v, n, axis=-3))
+
+
+@wrong("rope_attention", says="outputs were turned")
+def rope_attention_turns_the_output(q, k, v, positions, base=10000.0):
+    """The rotation comes after the attention."""
+    n = q.shape[-3] // k.shape[-3]
+    return rotate(causal_attend(q, np.repeat(k, n, axis=-3), np.repeat(v, n, axis=-3)), positions, base)
+
+
+@wrong("rope_attention", says="A B A B")
+def rope_attention_tiles(q, k, v, positions, base=10000.0):
+    """Tiled heads: each query head looks at another group's keys."""
+    n = q.shape[-3] // k.shape[-3]
+    q, k = rotate(q, positions, base), rotate(k, positions, base)
+    return causal_attend(q, np.concatenate([k] * n, axis=-3), np.concatenate([v] * n, axis=-3))
+
+
+@wrong("rope_attention", says="counted from 0")
+def rope_attention_counts(q, k, v, positions, base=10000.0):
+    """arange in place of the places. Only gaps can tell: a common shift changes nothing."""
+    n = q.shape[-3] // k.shape[-3]
+    places = np.arange(q.shape[-2])
+    q, k = rotate(q, places, base), rotate(k, places, base)
+    return causal_attend(q, np.repeat(k, n, axis=-3), np.repeat(v, n, axis=-3))
+
+
+@wrong("rope_attention", says="base is ignored")
+def rope_attention_with_fixed_base(q, k, v, positions, base=10000.0):
+    """The base is not handed on."""
+    n = q.shape[-3] // k.shape[-3]
+    q, k = rotate(q, positions), rotate(k, positions)
+    return causal_attend(q, np.repeat(k, n, axis=-3), np.repeat(v, n, axis=-3))
+
+
+@wrong("rope_attention", says="future is not hidden")
+def rope_attention_sees_all(q, k, v, positions, base=10000.0):
+    """No causal mask."""
+    n = q.shape[-3] // k.shape[-3]
+    q, k = rotate(q, positions, base), np.repeat(rotate(k, positions, base), n, axis=-3)
+    scores = q @ np.swapaxes(k, -1, -2) / np.sqrt(q.shape[-1])
+    weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    return weights / weights.sum(axis=-1, keepdims=True) @ np.repeat(v, n, axis=-3)
+
+
+@right("rope_attention")
+def rope_attention_by_groups(q, k, v, positions, base=10000.0):
+    """Nothing is repeated: an axis for the group broadcasts instead."""
+    *lead, H, T, d = q.shape
+    K = k.shape[-3]
+    grouped = rotate(q, positions, base).reshape(*lead, K, H // K, T, d)
+    out = causal_attend(grouped, rotate(k, positions, base)[..., :, None, :, :], v[..., :, None, :, :])
+    return out.reshape(*lead, H, T, d)
+
+
+@right("rope_attention")
+def rope_attention_shifted(q, k, v, positions, base=10000.0):
+    """Places counted from the first token's, and heads repeated before they are turned."""
+    n = q.shape[-3] // k.shape[-3]
+    places = positions - positions[0]
+    pick = np.arange(q.shape[-3]) // n
+    k, v = k[..., pick, :, :], v[..., pick, :, :]
+    return causal_attend(rotate(q, places, base), rotate(k, places, base), v)
+
+
+# ---- model
+
+# count_parameters
+
+
+@wrong("count_parameters", says="count it once")
+def counts_a_tied_head_twice(config):
+    """The head is counted, tied or not."""
+    c, d = config, config.head_dim
+    block = 2 * c.dim + 2 * c.dim * c.heads * d + 2 * c.dim * c.kv_heads * d + 3 * c.dim * c.hidden
+    return 2 * c.vocab * c.dim + c.layers * block + c.dim
+
+
+@wrong("count_parameters", says="numbers of its own")
+def never_counts_the_head(config):
+    """The head is taken to be the embedding, always."""
+    c, d = config, config.head_dim
+    block = 2 * c.dim + 2 * c.dim * c.heads * d + 2 * c.dim * c.kv_heads * d + 3 * c.dim * c.hidden
+    return c.vocab * c.dim + c.layers * block + c.dim
+
+
+@wrong("count_parameters", says="K heads, not H")
+def counts_four_square_matrices(config):
+    """Wq, Wk, Wv and Wo all D × D, as without grouped heads."""
+    c = config
+    block = 2 * c.dim + 4 * c.dim**2 + 3 * c.dim * c.hidden
+    return (1 if c.tied else 2) * c.vocab * c.dim + c.layers * block + c.dim
+
+
+@wrong("count_parameters", says="three matrices")
+def counts_two_matrices_in_the_mlp(config):
+    """Up and down, as in GPT-2: the gate is forgotten."""
+    c, d = config, config.head_dim
+    block = 2 * c.dim + 2 * c.dim * c.heads * d + 2 * c.dim * c.kv_heads * d + 2 * c.dim * c.hidden
+    return (1 if c.tied else 2) * c.vocab * c.dim + c.layers * block + c.dim
+
+
+@wrong("count_parameters", says="norms have gains")
+def counts_matrices_only(config):
+    """The gains of the norms are left out."""
+    c, d = config, config.head_dim
+    block = 2 * c.dim * c.heads * d + 2 * c.dim * c.kv_heads * d + 3 * c.dim * c.hidden
+    return (1 if c.tied else 2) * c.vocab * c.dim + c.layers * block
+
+
+@wrong("count_parameters", says="last norm")
+def forgets_the_last_norm(config):
+    """The norm before the head belongs to no block."""
+    c, d = config, config.head_dim
+    block = 2 * c.dim + 2 * c.dim * c.heads * d + 2 * c.dim * c.kv_heads * d + 3 * c.dim * c.hidden
+    return (1 if c.tied else 2) * c.vocab * c.dim + c.layers * block
+
+
+@right("count_parameters")
+def counts_from_a_list_of_shapes(config):
+    """Every tensor's shape, multiplied and added up."""
+    D, F, q = config.dim, config.hidden, config.heads * config.head_dim
+    kv = config.kv_heads * config.head_dim
+    block = [(D,), (D, q), (D, kv), (D, kv), (q, D), (D,), (D, F), (D, F), (F, D)]
+    shapes = [(config.vocab, D), *block * config.layers, (D,)] + [(D, config.vocab)] * (not config.tied)
+    return sum(math.prod(shape) for shape in shapes)
+
+
+@right("count_parameters")
+def counts_by_factoring_out(config):
+    """D is a factor of everything."""
+    c = config
+    block = 2 + 2 * c.dim * (c.heads + c.kv_heads) // c.heads + 3 * c.hidden
+    return c.dim * (c.vocab * (2 - c.tied) + c.layers * block + 1)
+
+
+# llama_attention
+
+
+@wrong("llama_attention", says="no positions")
+def attention_without_rope(x, block, config):
+    """Order does not exist for it, but for the mask."""
+    B, T, _ = x.shape
+    H, K, d = config.heads, config.kv_heads, config.head_dim
+    q = (x @ block["Wq"]).reshape(B, T, H, d).transpose(0, 2, 1, 3)
+    k = (x @ block["Wk"]).reshape(B, T, K, d).transpose(0, 2, 1, 3)
+    v = (x @ block["Wv"]).reshape(B, T, K, d).transpose(0, 2, 1, 3)
+    k, v = repeat_kv(k, H // K), repeat_kv(v, H // K)
+    scores = np.where(np.tri(T, dtype=bool), q @ k.transpose(0, 1, 3, 2) / math.sqrt(d), -np.inf)
+    return (softmax(scores) @ v).transpose(0, 2, 1, 3).reshape(B, T, H * d) @ block["Wo"]
+
+
+@wrong("llama_attention", says="values were turned too")
+def attention_with_turned_values(x, block, config):
+    """rope on queries, keys and values."""
+    B, T, _ = x.shape
+    H, K, d = config.heads, config.kv_heads, config.head_dim
+    q, k, v = (
+        rope((x @ block[n]).reshape(B, T, h, d).transpose(0, 2, 1, 3), np.arange(T), config.rope_base)
+        for n, h in (("Wq", H), ("Wk", K), ("Wv", K))
+    )
+    k, v = repeat_kv(k, H // K), repeat_kv(v, H // K)
+    scores = np.where(np.tri(T, dtype=bool), q @ k.transpose(0, 1, 3, 2) / math.sqrt(d), -np.inf)
+    return (softmax(scores) @ v).transpose(0, 2, 1, 3).reshape(B, T, H * d) @ block["Wo"]
+
+
+@wrong("llama_attention", says="rope_base of the config")
+def attention_with_the_usual_base(x, block, config):
+    """10000, whatever the config says."""
+    B, T, _ = x.shape
+    H, K, d = config.heads, config.kv_heads, config.head_dim
+    q = rope((x @ block["Wq"]).reshape(B, T, H, d).transpose(0, 2, 1, 3), np.arange(T), 10000.0)
+    k = rope((x @ block["Wk"]).reshape(B, T, K, d).transpose(0, 2, 1, 3), np.arange(T), 10000.0)
+    v = (x @ block["Wv"]).reshape(B, T, K, d).transpose(0, 2, 1, 3)
+    k, v = repeat_kv(k, H // K), repeat_kv(v, H // K)
+    scores = np.where(np.tri(T, dtype=bool), q @ k.transpose(0, 1, 3, 2) / math.sqrt(d), -np.inf)
+    return (softmax(scores) @ v).transpose(0, 2, 1, 3).reshape(B, T, H * d) @ block["Wo"]
+
+
+@wrong("llama_attention", says="repeated in a row")
+def attention_with_tiled_heads(x, block, config):
+    """np.tile: the heads come in the order 0, 1, 0, 1."""
+    B, T, _ = x.shape
+    H, K, d = config.heads, config.kv_heads, config.head_dim
+    q = rope((x @ block["Wq"]).reshape(B, T, H, d).transpose(0, 2, 1, 3), np.arange(T), config.rope_base)
+    k = rope((x @ block["Wk"]).reshape(B, T, K, d).transpose(0, 2, 1, 3), np.arange(T), config.rope_base)
+    v = (x @ block["Wv"]).reshape(B, T, K, d).transpose(0, 2, 1, 3)
+    k, v = np.tile(k, (1, H // K, 1, 1)), np.tile(v, (1, H // K, 1, 1))
+    scores = np.where(np.tri(T, dtype=bool), q @ k.transpose(0, 1, 3, 2) / math.sqrt(d), -np.inf)
+    return (softmax(scores) @ v).transpose(0, 2, 1, 3).reshape(B, T, H * d) @ block["Wo"]
+
+
+@wrong("llama_attention", says="future is not hidden")
+def attention_without_a_mask(x, block, config):
+    """Every token sees every other."""
+    B, T, _ = x.shape
+    H, K, d = config.heads, config.kv_heads, config.head_dim
+    q = rope((x @ block["Wq"]).reshape(B, T, H, d).transpose(0, 2, 1, 3), np.arange(T), config.rope_base)
+    k = rope((x @ block["Wk"]).reshape(B, T, K, d).transpose(0, 2, 1, 3), np.arange(T), config.rope_base)
+    v = (x @ block["Wv"]).reshape(B, T, K, d).transpose(0, 2, 1, 3)
+    k, v = repeat_kv(k, H // K), repeat_kv(v, H // K)
+    y = softmax(q @ k.transpose(0, 1, 3, 2) / math.sqrt(d)) @ v
+    return y.transpose(0, 2, 1, 3).reshape(B, T, H * d) @ block["Wo"]
+
+
+@wrong("llama_attention", says="divided by √D")
+def attention_scaled_by_the_width(x, block, config):
+    """The scale is that of one head over the whole width."""
+    B, T, D = x.shape
+    H, K, d = config.heads, config.kv_heads, config.head_dim
+    q = rope((x @ block["Wq"]).reshape(B, T, H, d).transpose(0, 2, 1, 3), np.arange(T), config.rope_base)
+    k = rope((x @ block["Wk"]).reshape(B, T, K, d).transpose(0, 2, 1, 3), np.arange(T), config.rope_base)
+    v = (x @ block["Wv"]).reshape(B, T, K, d).transpose(0, 2, 1, 3)
+    k, v = repeat_kv(k, H // K), repeat_kv(v, H // K)
+    scores = np.where(np.tri(T, dtype=bool), q @ k.transpose(0, 1, 3, 2) / math.sqrt(D), -np.inf)
+    return (softmax(scores) @ v).transpose(0, 2, 1, 3).reshape(B, T, H * d) @ block["Wo"]
+
+
+@wrong("llama_attention", says="merged by a reshape alone")
+def attention_merged_without_a_transpose(x, block, config):
+    """(B, H, T, d) reshaped to (B, T, H·d) as it lies: heads and times are shuffled."""
+    B, T, _ = x.shape
+    H, K, d = config.heads, config.kv_heads, config.head_dim
+    q = rope((x @ block["Wq"]).reshape(B, T, H, d).transpose(0, 2, 1, 3), np.arange(T), config.rope_base)
+    k = rope((x @ block["Wk"]).reshape(B, T, K, d).transpose(0, 2, 1, 3), np.arange(T), config.rope_base)
+    v = (x @ block["Wv"]).reshape(B, T, K, d).transpose(0, 2, 1, 3)
+    k, v = repeat_kv(k, H // K), repeat_kv(v, H // K)
+    scores = np.where(np.tri(T, dtype=bool), q @ k.transpose(0, 1, 3, 2) / math.sqrt(d), -np.inf)
+    return (softmax(scores) @ v).reshape(B, T, H * d) @ block["Wo"]
+
+
+@wrong("llama_attention", says="float64")
+def attention_that_slips_into_float64(x, block, config):
+    """np.sqrt of an int is a float64 number, and NumPy 2 lets it win."""
+    B, T, _ = x.shape
+    H, K, d = config.heads, config.kv_heads, config.head_dim
+    q = rope((x @ block["Wq"]).reshape(B, T, H, d).transpose(0, 2, 1, 3), np.arange(T), config.rope_base)
+    k = rope((x @ block["Wk"]).reshape(B, T, K, d).transpose(0, 2, 1, 3), np.arange(T), config.rope_base)
+    v = (x @ block["Wv"]).reshape(B, T, K, d).transpose(0, 2, 1, 3)
+    k, v = repeat_kv(k, H // K), repeat_kv(v, H // K)
+    scores = np.where(np.tri(T, dtype=bool), q @ k.transpose(0, 1, 3, 2) / np.sqrt(d), -np.inf)
+    return (softmax(scores) @ v).transpose(0, 2, 1, 3).reshape(B, T, H * d) @ block["Wo"]
+
+
+@wrong("llama_attention", says="another axis than time")
+def attention_turned_along_the_heads(x, block, config):
+    """rope before the transpose: the axis that it takes for time is the heads."""
+    B, T, _ = x.shape
+    H, K, d = config.heads, config.kv_heads, config.head_dim
+    q = rope((x @ block["Wq"]).reshape(B, T, H, d), np.arange(H), config.rope_base).transpose(0, 2, 1, 3)
+    k = rope((x @ block["Wk"]).reshape(B, T, K, d), np.arange(K), config.rope_base).transpose(0, 2, 1, 3)
+    v = (x @ block["Wv"]).reshape(B, T, K, d).transpose(0, 2, 1, 3)
+    k, v = repeat_kv(k, H // K), repeat_kv(v, H // K)
+    scores = np.where(np.tri(T, dtype=bool), q @ k.transpose(0, 1, 3, 2) / math.sqrt(d), -np.inf)
+    return (softmax(scores) @ v).transpose(0, 2, 1, 3).reshape(B, T, H * d) @ block["Wo"]
+
+
+@right("llama_attention")
+def attention_with_positions_from_seven(x, block, config):
+    """Only the difference of two positions counts, so they may start anywhere."""
+    B, T, _ = x.shape
+    H, K, d = config.heads, config.kv_heads, config.head_dim
+    q = rope((x @ block["Wq"]).reshape(B, T, H, d).swapaxes(1, 2), 7 + np.arange(T), config.rope_base)
+    k = rope((x @ block["Wk"]).reshape(B, T, K, d).swapaxes(1, 2), 7 + np.arange(T), config.rope_base)
+    v = (x @ block["Wv"]).reshape(B, T, K, d).swapaxes(1, 2)
+    scores = q @ repeat_kv(k, H // K).swapaxes(2, 3) * d**-0.5
+    scores += np.triu(np.full((T, T), -np.inf, x.dtype), 1)
+    return (softmax(scores) @ repeat_kv(v, H // K)).swapaxes(1, 2).reshape(B, T, -1) @ block["Wo"]
+
+
+@right("llama_attention")
+def attention_head_by_head(x, block, config):
+    """A loop over texts and query heads, each with the columns that are its own."""
+    d, group = config.head_dim, config.heads // config.kv_heads
+    out = np.zeros_like(x)
+    for b in range(len(x)):
+        for h in range(config.heads):
+            mine, shared = slice(h * d, (h + 1) * d), slice(h // group * d, (h // group + 1) * d)
+            places = np.arange(x.shape[1])
+            q = rope(x[b] @ block["Wq"][:, mine], places, config.rope_base)
+            k = rope(x[b] @ block["Wk"][:, shared], places, config.rope_base)
+            v = x[b] @ block["Wv"][:, shared]
+            for t in places:
+                scores = k[: t + 1] @ q[t] / math.sqrt(d)
+                out[b, t] += softmax(scores) @ v[: t + 1] @ block["Wo"][mine]
+    return out
+
+
+# llama_block
+
+
+@wrong("llama_block", says="post-norm")
+def block_with_the_norms_after(x, block, config, attention):
+    """As in the first Transformer: add, then normalise."""
+    x = rms_norm(x + attention(x), block["attn_norm"], config.eps)
+    return rms_norm(x + swiglu(x, block["Wg"], block["Wu"], block["Wd"]), block["mlp_norm"], config.eps)
+
+
+@wrong("llama_block", says="normalised copy was added to")
+def block_that_goes_on_with_the_copy(x, block, config, attention):
+    """The same name for the stream and its normalised copy, twice."""
+    x = rms_norm(x, block["attn_norm"], config.eps)
+    x = x + attention(x)
+    x = rms_norm(x, block["mlp_norm"], config.eps)
+    return x + swiglu(x, block["Wg"], block["Wu"], block["Wd"])
+
+
+@wrong("llama_block", says="the MLP read x")
+def block_with_both_parts_side_by_side(x, block, config, attention):
+    """Attention and the MLP read the same stream, as in GPT-J."""
+    a = attention(rms_norm(x, block["attn_norm"], config.eps))
+    m = swiglu(rms_norm(x, block["mlp_norm"], config.eps), block["Wg"], block["Wu"], block["Wd"])
+    return x + a + m
+
+
+@wrong("llama_block", says="what attention added is lost")
+def block_that_loses_attention(x, block, config, attention):
+    """The second addition goes to the first stream."""
+    z = x + attention(rms_norm(x, block["attn_norm"], config.eps))
+    return x + swiglu(rms_norm(z, block["mlp_norm"], config.eps), block["Wg"], block["Wu"], block["Wd"])
+
+
+@wrong("llama_block", says="no residual")
+def block_without_residuals(x, block, config, attention):
+    """One part after the other, nothing is added."""
+    x = attention(rms_norm(x, block["attn_norm"], config.eps))
+    return swiglu(rms_norm(x, block["mlp_norm"], config.eps), block["Wg"], block["Wu"], block["Wd"])
+
+
+@wrong("llama_block", says="gain attn_norm")
+def block_with_one_gain(x, block, config, attention):
+    """The line was copied, and the name in it not changed."""
+    x = x + attention(rms_norm(x, block["attn_norm"], config.eps))
+    return x + swiglu(rms_norm(x, block["attn_norm"], config.eps), block["Wg"], block["Wu"], block["Wd"])
+
+
+@wrong("llama_block", says="gate and up are swapped")
+def block_with_gate_and_up_swapped(x, block, config, attention):
+    """Up through the SiLU."""
+    x = x + attention(rms_norm(x, block["attn_norm"], config.eps))
+    return x + swiglu(rms_norm(x, block["mlp_norm"], config.eps), block["Wu"], block["Wg"], block["Wd"])
+
+
+@wrong("llama_block", says="config.eps is not used")
+def block_with_the_usual_epsilon(x, block, config, attention):
+    """1e-5, whatever the config says."""
+    x = x + attention(rms_norm(x, block["attn_norm"], 1e-5))
+    return x + swiglu(rms_norm(x, block["mlp_norm"], 1e-5), block["Wg"], block["Wu"], block["Wd"])
+
+
+@right("llama_block")
+def block_as_one_loop(x, block, config, attention):
+    """Two parts of the same form."""
+
+    def mlp(h):
+        return swiglu(h, block["Wg"], block["Wu"], block["Wd"])
+
+    for gain, part in (("attn_norm", attention), ("mlp_norm", mlp)):
+        x = x + part(rms_norm(x, block[gain], config.eps))
+    return x
+
+
+@right("llama_block")
+def block_written_out(x, block, config, attention):
+    """Without the given functions."""
+
+    def normalised(x, gain):
+        return gain * x * (np.square(x).mean(-1, keepdims=True) + config.eps) ** -0.5
+
+    z = attention(normalised(x, block["attn_norm"])) + x
+    h = normalised(z, block["mlp_norm"])
+    gate = h @ block["Wg"]
+    return (gate / (1 + np.exp(-gate)) * (h @ block["Wu"])) @ block["Wd"] + z
+
+
+# llama_forward
+
+
+@wrong("llama_forward", says="one position only")
+def forward_to_the_last_position(ids, weights, config, run_block):
+    """What a writer needs, and a trainer cannot use."""
+    x = weights["embed"][ids]
+    for block in weights["blocks"]:
+        x = run_block(x, block)
+    return rms_norm(x[:, -1:], weights["norm"], config.eps) @ weights["head"]
+
+
+@wrong("llama_forward", says="the last norm")
+def forward_without_the_last_norm(ids, weights, config, run_block):
+    """From the last block straight to the head."""
+    x = weights["embed"][ids]
+    for block in weights["blocks"]:
+        x = run_block(x, block)
+    return x @ weights["head"]
+
+
+@wrong("llama_forward", says="one of its own")
+def forward_with_a_tied_head_always(ids, weights, config, run_block):
+    """The embedding turned round, whatever the model has."""
+    x = weights["embed"][ids]
+    for block in weights["blocks"]:
+        x = run_block(x, block)
+    return rms_norm(x, weights["norm"], config.eps) @ weights["embed"].T
+
+
+@wrong("llama_forward", says="multiplied by √D")
+def forward_with_a_scaled_embedding(ids, weights, config, run_block):
+    """As in the first Transformer, and in Gemma."""
+    x = weights["embed"][ids] * math.sqrt(config.dim)
+    for block in weights["blocks"]:
+        x = run_block(x, block)
+    return rms_norm(x, weights["norm"], config.eps) @ weights["head"]
+
+
+@wrong("llama_forward", says="only the last block ran")
+def forward_that_starts_over(ids, weights, config, run_block):
+    """Each block gets the embedding, and what the one before gave is thrown away."""
+    x = h = weights["embed"][ids]
+    for block in weights["blocks"]:
+        h = run_block(x, block)
+    return rms_norm(h, weights["norm"], config.eps) @ weights["head"]
+
+
+@wrong("llama_forward", says="without a softmax")
+def forward_to_probabilities(ids, weights, config, run_block):
+    """A softmax at the end, which loss and sampling apply again."""
+    x = weights["embed"][ids]
+    for block in weights["blocks"]:
+        x = run_block(x, block)
+    return softmax(rms_norm(x, weights["norm"], config.eps) @ weights["head"])
+
+
+@wrong("llama_forward", says="config.eps is not used")
+def forward_with_the_usual_epsilon(ids, weights, config, run_block):
+    """1e-5, whatever the config says."""
+    x = weights["embed"][ids]
+    for block in weights["blocks"]:
+        x = run_block(x, block)
+    return rms_norm(x, weights["norm"], 1e-5) @ weights["head"]
+
+
+@right("llama_forward")
+def forward_by_one_hot_rows(ids, weights, config, run_block):
+    """The embedding as a product with rows that hold a single 1."""
+    x = np.eye(config.vocab)[np.asarray(ids)] @ weights["embed"]
+    for i in range(config.layers):
+        x = run_block(x, weights["blocks"][i])
+    return np.einsum("btd,dv->btv", rms_norm(x, weights["norm"], config.eps), weights["head"])
+
+
+@right("llama_forward")
+def forward_text_by_text(ids, weights, config, run_block):
+    """One text of the batch after the other."""
+    rows = []
+    for text in ids:
+        x = np.take(weights["embed"], text, axis=0)[None]
+        for block in weights["blocks"]:
+            x = run_block(x, block)
+        rows.append(rms_norm(x, weights["norm"], config.eps) @ weights["head"])
+    return np.concatenate(rows)
+
+
+# load_llama2c
+
+
+@wrong("load_llama2c", says="it is transposed")
+def llama2c_as_it_lies(path):
+    """The matrices as (out, in), as they are in the file."""
+    data = path.read_bytes()
+    if len(data) < 28:
+        raise ValueError(f"{path.name}: header")
+    D, F, L, H, K, V, T = struct.unpack("<7i", data[:28])
+    tied, V, d = V > 0, abs(V), D // H
+    place = 28
+
+    def take(name, *shape):
+        nonlocal place
+        count = math.prod(shape)
+        if place + 4 * count > len(data):
+            raise ValueError(f"{path.name}: {name}")
+        place += 4 * count
+        return np.frombuffer(data, "<f4", count, place - 4 * count).reshape(shape)
+
+    t = {"embed": take("token_embedding", V, D), "attn_norm": take("rms_att", L, D)}
+    t |= {"Wq": take("wq", L, H * d, D), "Wk": take("wk", L, K * d, D), "Wv": take("wv", L, K * d, D)}
+    t |= {"Wo": take("wo", L, D, H * d), "mlp_norm": take("rms_ffn", L, D), "Wg": take("w1", L, F, D)}
+    t |= {"Wd": take("w2", L, D, F), "Wu": take("w3", L, F, D), "norm": take("rms_final", D)}
+    take("freqs_cos", T, d // 2), take("freqs_sin", T, d // 2)
+    head = t["embed"] if tied else take("wcls", V, D)
+    kinds = ("attn_norm", "Wq", "Wk", "Wv", "Wo", "mlp_norm", "Wg", "Wu", "Wd")
+    blocks = [{n: t[n][i] for n in kinds} for i in range(L)]
+    return Config(D, F, L, H, K, V, T, tied=tied), {
+        "embed": t["embed"],
+        "blocks": blocks,
+        "norm": t["norm"],
+        "head": head.T,
+    }
+
+
+@wrong("load_llama2c", says="not a reshape")
+def llama2c_reshaped_to_our_shapes(path):
+    """The shapes are right, the numbers are not: a reshape to (in, out)."""
+    data = path.read_bytes()
+    if len(data) < 28:
+        raise ValueError(f"{path.name}: header")
+    D, F, L, H, K, V, T = struct.unpack("<7i", data[:28])
+    tied, V, d = V > 0, abs(V), D // H
+    place = 28
+
+    def take(*shape):
+        nonlocal place
+        count = math.prod(shape)
+        place += 4 * count
+        return np.frombuffer(data, "<f4", count, place - 4 * count).reshape(shape)
+
+    t = {"embed": take(V, D), "attn_norm": take(L, D), "Wq": take(L, D, H * d), "Wk": take(L, D, K * d)}
+    t |= {"Wv": take(L, D, K * d), "Wo": take(L, H * d, D), "mlp_norm": take(L, D), "Wg": take(L, D, F)}
+    t |= {"Wd": take(L, F, D), "Wu": take(L, D, F), "norm": take(D)}
+    take(T, d // 2), take(T, d // 2)
+    head = t["embed"] if tied else take(V, D)
+    kinds = ("attn_norm", "Wq", "Wk", "Wv", "Wo", "mlp_norm", "Wg", "Wu", "Wd")
+    blocks = [{n: t[n][i] for n in kinds} for i in range(L)]
+    return Config(D, F, L, H, K, V, T, tied=tied), {
+        "embed": t["embed"],
+        "blocks": blocks,
+        "norm": t["norm"],
+        "head": head.T,
+    }
+
+
+@wrong("load_llama2c", says="RoPE tables")
+def llama2c_without_skipping_the_tables(path):
+    """The head of an untied model is read from where the tables lie."""
+    data = path.read_bytes()
+    if len(data) < 28:
+        raise ValueError(f"{path.name}: header")
+    D, F, L, H, K, V, T = struct.unpack("<7i", data[:28])
+    tied, V, d = V > 0, abs(V), D // H
+    place = 28
+
+    def take(name, *shape):
+        nonlocal place
+        count = math.prod(shape)
+        if place + 4 * count > len(data):
+            raise ValueError(f"{path.name}: {name}")
+        place += 4 * count
+        return np.frombuffer(data, "<f4", count, place - 4 * count).reshape(shape)
+
+    t = {"embed": take("token_embedding", V, D), "attn_norm": take("rms_att", L, D)}
+    t |= {"Wq": take("wq", L, H * d, D), "Wk": take("wk", L, K * d, D), "Wv": take("wv", L, K * d, D)}
+    t |= {"Wo": take("wo", L, D, H * d), "mlp_norm": take("rms_ffn", L, D), "Wg": take("w1", L, F, D)}
+    t |= {"Wd": take("w2", L, D, F), "Wu": take("w3", L, F, D), "norm": take("rms_final", D)}
+    head = t["embed"] if tied else take("wcls", V, D)
+    blocks = [{n: t[n][i] for n in ("attn_norm", "mlp_norm")} for i in range(L)]
+    for i, block in enumerate(blocks):
+        block |= {n: t[n][i].T for n in ("Wq", "Wk", "Wv", "Wo", "Wg", "Wu", "Wd")}
+    return Config(D, F, L, H, K, V, T, tied=tied), {
+        "embed": t["embed"],
+        "blocks": blocks,
+        "norm": t["norm"],
+        "head": head.T,
+    }
+
+
+@wrong("load_llama2c", says="a head of its own")
+def llama2c_always_tied(path):
+    """The sign is taken off and forgotten."""
+    data = path.read_bytes()
+    if len(data) < 28:
+        raise ValueError(f"{path.name}: header")
+    D, F, L, H, K, V, T = struct.unpack("<7i", data[:28])
+    tied, V, d = V > 0, abs(V), D // H
+    place = 28
+
+    def take(*shape):
+        nonlocal place
+        count = math.prod(shape)
+        place += 4 * count
+        return np.frombuffer(data, "<f4", count, place - 4 * count).reshape(shape)
+
+    t = {"embed": take(V, D), "attn_norm": take(L, D), "Wq": take(L, H * d, D), "Wk": take(L, K * d, D)}
+    t |= {"Wv": take(L, K * d, D), "Wo": take(L, D, H * d), "mlp_norm": take(L, D), "Wg": take(L, F, D)}
+    t |= {"Wd": take(L, D, F), "Wu": take(L, F, D), "norm": take(D)}
+    blocks = [{n: t[n][i] for n in ("attn_norm", "mlp_norm")} for i in range(L)]
+    for i, block in enumerate(blocks):
+        block |= {n: t[n][i].T for n in ("Wq", "Wk", "Wv", "Wo", "Wg", "Wu", "Wd")}
+    config = Config(D, F, L, H, K, V, T, tied=tied)
+    return config, {"embed": t["embed"], "blocks": blocks, "norm": t["norm"], "head": t["embed"].T}
+
+
+@wrong("load_llama2c", says="w2 goes down")
+def llama2c_with_w2_as_up(path):
+    """w1, w2, w3 taken for gate, up, down."""
+    data = path.read_bytes()
+    if len(data) < 28:
+        raise ValueError(f"{path.name}: header")
+    D, F, L, H, K, V, T = struct.unpack("<7i", data[:28])
+    tied, V, d = V > 0, abs(V), D // H
+    place = 28
+
+    def take(*shape):
+        nonlocal place
+        count = math.prod(shape)
+        place += 4 * count
+        return np.frombuffer(data, "<f4", count, place - 4 * count).reshape(shape)
+
+    t = {"embed": take(V, D), "attn_norm": take(L, D), "Wq": take(L, H * d, D), "Wk": take(L, K * d, D)}
+    t |= {"Wv": take(L, K * d, D), "Wo": take(L, D, H * d), "mlp_norm": take(L, D), "Wg": take(L, F, D)}
+    t |= {"Wu": take(L, D, F), "Wd": take(L, F, D), "norm": take(D)}
+    take(T, d // 2), take(T, d // 2)
+    head = t["embed"] if tied else take(V, D)
+    blocks = [{n: t[n][i] for n in ("attn_norm", "mlp_norm")} for i in range(L)]
+    for i, block in enumerate(blocks):
+        block |= {n: t[n][i].T for n in ("Wq", "Wk", "Wv", "Wo", "Wg", "Wu", "Wd")}
+    return Config(D, F, L, H, K, V, T, tied=tied), {
+        "embed": t["embed"],
+        "blocks": blocks,
+        "norm": t["norm"],
+        "head": head.T,
+    }
+
+
+@wrong("load_llama2c", says="a kind for all blocks")
+def llama2c_block_by_block(path):
+    """Reads all of the first block, then all of the second."""
+    data = path.read_bytes()
+    if len(data) < 28:
+        raise ValueError(f"{path.name}: header")
+    D, F, L, H, K, V, T = struct.unpack("<7i", data[:28])
+    tied, V, d = V > 0, abs(V), D // H
+    place = 28
+
+    def take(*shape):
+        nonlocal place
+        count = math.prod(shape)
+        place += 4 * count
+        return np.frombuffer(data, "<f4", count, place - 4 * count).reshape(shape)
+
+    embed, blocks = take(V, D), []
+    for _ in range(L):
+        block = {"attn_norm": take(D), "Wq": take(H * d, D).T, "Wk": take(K * d, D).T, "Wv": take(K * d, D).T}
+        block |= {
+            "Wo": take(D, H * d).T,
+            "mlp_norm": take(D),
+            "Wg": take(F, D).T,
+            "Wd": take(D, F).T,
+            "Wu": take(F, D).T,
+        }
+        blocks.append(block)
+    norm = take(D)
+    take(T, d // 2), take(T, d // 2)
+    head = embed if tied else take(V, D)
+    return Config(D, F, L, H, K, V, T, tied=tied), {"embed": embed, "blocks": blocks, "norm": norm, "head": head.T}
+
+
+@wrong("load_llama2c", says="the sign only says")
+def llama2c_with_a_negative_vocabulary(path):
+    """vocab keeps its sign in the config."""
+    data = path.read_bytes()
+    if len(data) < 28:
+        raise ValueError(f"{path.name}: header")
+    D, F, L, H, K, vocab, T = struct.unpack("<7i", data[:28])
+    tied, V, d = vocab > 0, abs(vocab), D // H
+    place = 28
+
+    def take(*shape):
+        nonlocal place
+        count = math.prod(shape)
+        place += 4 * count
+        return np.frombuffer(data, "<f4", count, place - 4 * count).reshape(shape)
+
+    t = {"embed": take(V, D), "attn_norm": take(L, D), "Wq": take(L, H * d, D), "Wk": take(L, K * d, D)}
+    t |= {"Wv": take(L, K * d, D), "Wo": take(L, D, H * d), "mlp_norm": take(L, D), "Wg": take(L, F, D)}
+    t |= {"Wd": take(L, D, F), "Wu": take(L, F, D), "norm": take(D)}
+    take(T, d // 2), take(T, d // 2)
+    head = t["embed"] if tied else take(V, D)
+    blocks = [{n: t[n][i] for n in ("attn_norm", "mlp_norm")} for i in range(L)]
+    for i, block in enumerate(blocks):
+        block |= {n: t[n][i].T for n in ("Wq", "Wk", "Wv", "Wo", "Wg", "Wu", "Wd")}
+    config = Config(D, F, L, H, K, vocab, T, tied=tied)
+    return config, {"embed": t["embed"], "blocks": blocks, "norm": t["norm"], "head": head.T}
+
+
+@wrong("load_llama2c", says="must name the file")
+def llama2c_without_checks(path):
+    """Reads right files well; a broken one fails in struct or in NumPy, which know no file."""
+    data = path.read_bytes()
+    try:
+        D, F, L, H, K, V, T = struct.unpack("<7i", data[:28])
+    except struct.error as error:
+        raise ValueError(f"bad header: {error}") from error
+    tied, V, d = V > 0, abs(V), D // H
+    place = 28
+
+    def take(*shape):
+        nonlocal place
+        count = math.prod(shape)
+        place += 4 * count
+        return np.frombuffer(data, "<f4", count, place - 4 * count).reshape(shape)
+
+    t = {"embed": take(V, D), "attn_norm": take(L, D), "Wq": take(L, H * d, D), "Wk": take(L, K * d, D)}
+    t |= {"Wv": take(L, K * d, D), "Wo": take(L, D, H * d), "mlp_norm": take(L, D), "Wg": take(L, F, D)}
+    t |= {"Wd": take(L, D, F), "Wu": take(L, F, D), "norm": take(D)}
+    take(T, d // 2), take(T, d // 2)
+    head = t["embed"] if tied else take(V, D)
+    blocks = [{n: t[n][i] for n in ("attn_norm", "mlp_norm")} for i in range(L)]
+    for i, block in enumerate(blocks):
+        block |= {n: t[n][i].T for n in ("Wq", "Wk", "Wv", "Wo", "Wg", "Wu", "Wd")}
+    return Config(D, F, L, H, K, V, T, tied=tied), {
+        "embed": t["embed"],
+        "blocks": blocks,
+        "norm": t["norm"],
+        "head": head.T,
+    }
+
+
+@wrong("load_llama2c", says="four bytes too many: expected a ValueError")
+def llama2c_that_leaves_a_rest(path):
+    """Checks that there is enough, and not that there is no more."""
+    data = path.read_bytes()
+    if len(data) < 28:
+        raise ValueError(f"{path.name}: header")
+    D, F, L, H, K, V, T = struct.unpack("<7i", data[:28])
+    if min(D, F, L, H, K, abs(V), T) < 1 or D % H or D // H % 2 or H % K:
+        raise ValueError(f"{path.name}: dim hidden_dim n_layers n_heads n_kv_heads vocab_size seq_len")
+    tied, V, d = V > 0, abs(V), D // H
+    place = 28
+
+    def take(name, *shape):
+        nonlocal place
+        count = math.prod(shape)
+        if place + 4 * count > len(data):
+            raise ValueError(f"{path.name}: {name}")
+        place += 4 * count
+        return np.frombuffer(data, "<f4", count, place - 4 * count).reshape(shape)
+
+    t = {"embed": take("token_embedding", V, D), "attn_norm": take("rms_att", L, D)}
+    t |= {"Wq": take("wq", L, H * d, D), "Wk": take("wk", L, K * d, D), "Wv": take("wv", L, K * d, D)}
+    t |= {"Wo": take("wo", L, D, H * d), "mlp_norm": take("rms_ffn", L, D), "Wg": take("w1", L, F, D)}
+    t |= {"Wd": take("w2", L, D, F), "Wu": take("w3", L, F, D), "norm": take("rms_final", D)}
+    take("freqs_cos", T, d // 2), take("freqs_sin", T, d // 2)
+    head = t["embed"] if tied else take("wcls", V, D)
+    blocks = [{n: t[n][i] for n in ("attn_norm", "mlp_norm")} for i in range(L)]
+    for i, block in enumerate(blocks):
+        block |= {n: t[n][i].T for n in ("Wq", "Wk", "Wv", "Wo", "Wg", "Wu", "Wd")}
+    return Config(D, F, L, H, K, V, T, tied=tied), {
+        "embed": t["embed"],
+        "blocks": blocks,
+        "norm": t["norm"],
+        "head": head.T,
+    }
+
+
+@right("load_llama2c")
+def llama2c_read_from_the_open_file(path):
+    """np.fromfile, tensor after tensor, and copies in our order."""
+    names = ["dim", "hidden_dim", "n_layers", "n_heads", "n_kv_heads", "vocab_size", "seq_len"]
+    with path.open("rb") as file:
+        header = np.fromfile(file, "<i4", 7).tolist()
+        if len(header) < 7:
+            raise ValueError(f"{path.name}: header is cut")
+        D, F, L, H, K, V, T = header
+        for name, value in zip(names, header):
+            if not (abs(value) if name == "vocab_size" else max(0, value)):
+                raise ValueError(f"{path.name}: {name} = {value}")
+        if D % H or (D // H) % 2 or H % K:
+            raise ValueError(f"{path.name}: n_heads = {H} does not fit")
+        tied, V, d, size = V > 0, abs(V), D // H, path.stat().st_size
+
+        def take(name, *shape):
+            count = math.prod(shape)
+            if file.tell() + 4 * count > size:
+                raise ValueError(f"{path.name}: {name} is not whole")
+            return np.fromfile(file, "<f4", count).reshape(shape)
+
+        embed, attn = take("token_embedding", V, D), take("rms_att", L, D)
+        names = {"Wq": ("wq", H * d, D), "Wk": ("wk", K * d, D), "Wv": ("wv", K * d, D), "Wo": ("wo", D, H * d)}
+        stacks = {ours: take(name, L, *shape) for ours, (name, *shape) in names.items()}
+        mlp = take("rms_ffn", L, D)
+        for ours, name, shape in (("Wg", "w1", (F, D)), ("Wd", "w2", (D, F)), ("Wu", "w3", (F, D))):
+            stacks[ours] = take(name, L, *shape)
+        norm = take("rms_final", D)
+        take("freqs_cos", T, d // 2)
+        take("freqs_sin", T, d // 2)
+        head = embed if tied else take("wcls", V, D)
+        if file.read(1):
+            raise ValueError(f"{path.name}: longer than it should be")
+    blocks = [{"attn_norm": attn[i], "mlp_norm": mlp[i]} for i in range(L)]
+    for i, block in enumerate(blocks):
+        block.update({name: np.ascontiguousarray(np.swapaxes(stack[i], 0, 1)) for name, stack in stacks.items()})
+    config = Config(D, F, L, H, K, V, T, 10000.0, 1e-5, tied)
+    return config, {"embed": embed, "head": head.T.copy(), "norm": norm, "blocks": blocks}
+
+
+@right("load_llama2c")
+def llama2c_by_a_table_of_places(path):
+    """First all places, then all checks, then the arrays, from one array of all numbers."""
+    data = path.read_bytes()
+    if len(data) < 28:
+        raise ValueError(f"{path.name}: the header is not whole")
+    D, F, L, H, K, V, T = (int.from_bytes(data[i : i + 4], "little", signed=True) for i in range(0, 28, 4))
+    for name, value in dict(dim=D, hidden_dim=F, n_layers=L, n_heads=H, n_kv_heads=K, seq_len=T).items():
+        if value <= 0:
+            raise ValueError(f"{name} of {path.name} is {value}")
+    if V == 0:
+        raise ValueError(f"vocab_size of {path.name} is 0")
+    if D % (2 * H) != 0:
+        raise ValueError(f"dim of {path.name} does not fit the heads")
+    if H % K != 0:
+        raise ValueError(f"n_kv_heads of {path.name} does not fit the heads")
+    n, kv, rows = abs(V), K * (D // H), {}
+    parts = [("token_embedding", n, D), ("rms_att", L, D), ("wq", L * D, D), ("wk", L * kv, D), ("wv", L * kv, D)]
+    parts += [("wo", L * D, D), ("rms_ffn", L, D), ("w1", L * F, D), ("w2", L * D, F), ("w3", L * F, D)]
+    parts += [("rms_final", 1, D), ("freqs_cos", T, D // H // 2), ("freqs_sin", T, D // H // 2)]
+    place = 28
+    for name, height, width in parts + [("wcls", n, D)] * (V < 0):
+        end = place + 4 * height * width
+        if end > len(data):
+            raise ValueError(f"{path.name} ends within {name}")
+        rows[name] = np.frombuffer(data[place:end], np.float32).reshape(height, width)
+        place = end
+    if place != len(data):
+        raise ValueError(f"{path.name} has {len(data) - place} bytes too many")
+    pairs = {"Wq": "wq", "Wk": "wk", "Wv": "wv", "Wo": "wo", "Wg": "w1", "Wu": "w3", "Wd": "w2"}
+    blocks = []
+    for i in range(L):
+        block = {ours: np.split(rows[name], L)[i].T for ours, name in pairs.items()}
+        blocks.append(block | {"attn_norm": rows["rms_att"][i], "mlp_norm": rows["rms_ffn"][i]})
+    head = rows.get("wcls", rows["token_embedding"]).T
+    config = Config(D, F, L, H, K, n, T, tied="wcls" not in rows)
+    return config, {"embed": rows["token_embedding"], "blocks": blocks, "norm": rows["rms_final"][0], "head": head}
+
+
+# read_config
+
+
+@wrong("read_config", says="has every optional key its default?")
+def config_with_every_key_needed(folder):
+    """found[key] for all of them."""
+    found = json.loads((folder / "config.json").read_text())
+    return Config(
+        found["hidden_size"],
+        found["intermediate_size"],
+        found["num_hidden_layers"],
+        found["num_attention_heads"],
+        found["num_key_value_heads"],
+        found["vocab_size"],
+        found["max_position_embeddings"],
+        found["rope_theta"],
+        found["rms_norm_eps"],
+        found["tie_word_embeddings"],
+    )
+
+
+@wrong("read_config", says="then in rope_parameters")
+def config_that_knows_old_folders_only(folder):
+    """rope_theta at the top, else 10000."""
+    found = json.loads((folder / "config.json").read_text())
+    return Config(
+        found["hidden_size"],
+        found["intermediate_size"],
+        found["num_hidden_layers"],
+        found["num_attention_heads"],
+        found.get("num_key_value_heads", found["num_attention_heads"]),
+        found["vocab_size"],
+        found["max_position_embeddings"],
+        found.get("rope_theta", 10000.0),
+        found["rms_norm_eps"],
+        found.get("tie_word_embeddings", False),
+    )
+
+
+@wrong("read_config", says="got KeyError")
+def config_that_raises_key_errors(folder):
+    """A missing key is whatever the dictionary says of it."""
+    found = json.loads((folder / "config.json").read_text())
+    nested = found.get("rope_parameters") or {}
+    return Config(
+        found["hidden_size"],
+        found["intermediate_size"],
+        found["num_hidden_layers"],
+        found["num_attention_heads"],
+        found.get("num_key_value_heads", found["num_attention_heads"]),
+        found["vocab_size"],
+        found["max_position_embeddings"],
+        found.get("rope_theta", nested.get("rope_theta", 10000.0)),
+        found["rms_norm_eps"],
+        found.get("tie_word_embeddings", False),
+    )
+
+
+@wrong("read_config", says="must name the file")
+def config_whose_json_errors_know_no_file(folder):
+    """All checks are there, but the parser's own error is let through."""
+    found = json.loads((folder / "config.json").read_text())
+    needed = ["hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "vocab_size"]
+    needed += ["max_position_embeddings", "rms_norm_eps"]
+    for key in needed:
+        if key not in found:
+            raise ValueError(f"config.json: {key}")
+    D, F, L, H, V, T, eps = (found[key] for key in needed)
+    K = found.get("num_key_value_heads", H)
+    if found.get("model_type") != "llama" or found.get("rope_scaling") or D % H or H % K:
+        raise ValueError("config.json: model_type, rope_scaling, num_attention_heads or num_key_value_heads")
+    base = found.get("rope_theta", (found.get("rope_parameters") or {}).get("rope_theta", 10000.0))
+    return Config(D, F, L, H, K, V, T, base, eps, found.get("tie_word_embeddings", False))
+
+
+@wrong("read_config", says="scaled positions: expected a ValueError")
+def config_that_ignores_scaled_positions(folder):
+    """rope_scaling is not looked at: the model runs, and is wrong from the first token on."""
+    try:
+        found = json.loads((folder / "config.json").read_text())
+    except ValueError as error:
+        raise ValueError(f"config.json: {error}") from None
+    needed = ["hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "vocab_size"]
+    needed += ["max_position_embeddings", "rms_norm_eps"]
+    for key in needed:
+        if key not in found:
+            raise ValueError(f"config.json: {key}")
+    D, F, L, H, V, T, eps = (found[key] for key in needed)
+    K = found.get("num_key_value_heads", H)
+    if found.get("model_type") != "llama" or D % H or H % K:
+        raise ValueError("config.json: model_type, num_attention_heads or num_key_value_heads")
+    base = found.get("rope_theta", (found.get("rope_parameters") or {}).get("rope_theta", 10000.0))
+    return Config(D, F, L, H, K, V, T, base, eps, found.get("tie_word_embeddings", False))
+
+
+@wrong("read_config", says="without tie_word_embeddings the head is untied")
+def config_that_is_tied_by_default(folder):
+    """As the library's own base class has it, but not its LLaMA."""
+    found = json.loads((folder / "config.json").read_text())
+    D, H = found["hidden_size"], found["num_attention_heads"]
+    base = found.get("rope_theta", (found.get("rope_parameters") or {}).get("rope_theta", 10000.0))
+    return Config(
+        D,
+        found["intermediate_size"],
+        found["num_hidden_layers"],
+        H,
+        found.get("num_key_value_heads", H),
+        found["vocab_size"],
+        found["max_position_embeddings"],
+        base,
+        found["rms_norm_eps"],
+        found.get("tie_word_embeddings", True),
+    )
+
+
+@right("read_config")
+def config_by_a_table(folder):
+    """Names and defaults in one table; an object that is missing marks what is needed."""
+    file = Path(folder) / "config.json"
+    try:
+        text = file.read_bytes().decode()
+        found = json.loads(text)
+        if type(found) is not dict:
+            raise ValueError("not an object")
+    except ValueError as error:
+        raise ValueError(f"cannot read {file}: {error}") from error
+    table = {
+        "dim": "hidden_size",
+        "hidden": "intermediate_size",
+        "layers": "num_hidden_layers",
+        "heads": "num_attention_heads",
+        "vocab": "vocab_size",
+        "max_len": "max_position_embeddings",
+        "eps": "rms_norm_eps",
+    }
+    if "model_type" not in found or found["model_type"] != "llama":
+        raise ValueError(f"{file}: model_type must be llama")
+    if found.get("rope_scaling", None) not in (None,):
+        raise ValueError(f"{file}: rope_scaling must be null")
+    missing = [key for key in table.values() if key not in found]
+    if missing:
+        raise ValueError(f"{file}: {missing[0]} is not there")
+    fields = {ours: found[key] for ours, key in table.items()}
+    fields["kv_heads"] = found.get("num_key_value_heads", fields["heads"])
+    if fields["dim"] % fields["heads"] or fields["heads"] % fields["kv_heads"]:
+        raise ValueError(f"{file}: num_attention_heads = {fields['heads']} does not fit")
+    fields["rope_base"] = {"rope_theta": 10000, **(found.get("rope_parameters") or {}), **found}["rope_theta"]
+    return Config(**fields, tied=bool(found.get("tie_word_embeddings")))
+
+
+@right("read_config")
+def config_with_one_handler(folder):
+    """KeyErrors are turned into ValueErrors in one place."""
+    name = "config.json"
+    try:
+        with (folder / name).open(encoding="utf-8") as file:
+            found = json.load(file)
+        if found["model_type"] != "llama":
+            raise ValueError("model_type is not llama")
+        if found.get("rope_scaling") is not None:
+            raise ValueError("rope_scaling is not null")
+        heads = found["num_attention_heads"]
+        kv_heads = found.get("num_key_value_heads", heads)
+        if found["hidden_size"] % heads != 0:
+            raise ValueError("hidden_size does not fit num_attention_heads")
+        if heads % kv_heads != 0:
+            raise ValueError("num_key_value_heads does not fit")
+        base = (
+            found["rope_theta"]
+            if "rope_theta" in found
+            else (found.get("rope_parameters") or {}).get("rope_theta", 1e4)
+        )
+        return Config(
+            found["hidden_size"],
+            found["intermediate_size"],
+            found["num_hidden_layers"],
+            heads,
+            kv_heads,
+            found["vocab_size"],
+            found["max_position_embeddings"],
+            base,
+            found["rms_norm_eps"],
+            found.get("tie_word_embeddings", False),
+        )
+    except KeyError as error:
+        raise ValueError(f"{name}: {error.args[0]} is missing") from None
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ValueError(f"{name}: {error}") from None
+
+
+# read_safetensors
+
+
+@wrong("read_safetensors", says="read as a float16")
+def safetensors_with_bfloat16_as_float16(path):
+    """Both have two bytes."""
+    content = path.read_bytes()
+    n = int.from_bytes(content[:8], "little")
+    tensors = {}
+    for name, entry in json.loads(content[8 : 8 + n]).items():
+        if name != "__metadata__":
+            begin, end = entry["data_offsets"]
+            numbers = np.frombuffer(content[8 + n + begin : 8 + n + end], "<f4" if entry["dtype"] == "F32" else "<f2")
+            tensors[name] = numbers.astype(np.float32).reshape(entry["shape"])
+    return tensors
+
+
+@wrong("read_safetensors", says="upper half of a float32: shift")
+def safetensors_with_bfloat16_unshifted(path):
+    """The bits of a bfloat16 are put into the lower half."""
+    content = path.read_bytes()
+    n = int.from_bytes(content[:8], "little")
+    tensors = {}
+    for name, entry in json.loads(content[8 : 8 + n]).items():
+        if name != "__metadata__":
+            begin, end = entry["data_offsets"]
+            piece = content[8 + n + begin : 8 + n + end]
+            if entry["dtype"] == "BF16":
+                numbers = np.frombuffer(piece, "<u2").astype(np.uint32).view(np.float32)
+            else:
+                numbers = np.frombuffer(piece, "<f4" if entry["dtype"] == "F32" else "<f2").astype(np.float32)
+            tensors[name] = numbers.reshape(entry["shape"])
+    return tensors
+
+
+@wrong("read_safetensors", says="count from the start of the data")
+def safetensors_with_offsets_from_the_header(path):
+    """The eight bytes of the length are forgotten."""
+    content = path.read_bytes()
+    n = int.from_bytes(content[:8], "little")
+    tensors = {}
+    for name, entry in json.loads(content[8 : 8 + n]).items():
+        if name != "__metadata__":
+            begin, end = entry["data_offsets"]
+            numbers = np.frombuffer(content[n + begin : n + end], "<f4" if entry["dtype"] == "F32" else "<f2")
+            tensors[name] = numbers.astype(np.float32).reshape(entry["shape"])
+    return tensors
+
+
+@wrong("read_safetensors", says="__metadata__ is no tensor")
+def safetensors_with_metadata_as_a_tensor(path):
+    """Every key of the header is taken for a tensor."""
+    content = path.read_bytes()
+    n = int.from_bytes(content[:8], "little")
+    tensors = {}
+    for name, entry in json.loads(content[8 : 8 + n]).items():
+        begin, end = entry["data_offsets"]
+        numbers = np.frombuffer(content[8 + n + begin : 8 + n + end], "<f4" if entry["dtype"] == "F32" else "<f2")
+        tensors[name] = numbers.astype(np.float32).reshape(entry["shape"])
+    return tensors
+
+
+@wrong("read_safetensors", says="read from another place")
+def safetensors_one_behind_the_other(path):
+    """data_offsets are not looked at: the tensors are taken in the order of the header."""
+    content = path.read_bytes()
+    start = 8 + int.from_bytes(content[:8], "little")
+    header, tensors = json.loads(content[8:start]), {}
+    for name, entry in header.items():
+        if name != "__metadata__":
+            width = 4 if entry["dtype"] == "F32" else 2
+            piece = content[start : start + width * math.prod(entry["shape"])]
+            start += len(piece)
+            if entry["dtype"] == "BF16":
+                numbers = (np.frombuffer(piece, "<u2").astype(np.uint32) << 16).view(np.float32)
+            else:
+                numbers = np.frombuffer(piece, "<f4" if width == 4 else "<f2").astype(np.float32)
+            tensors[name] = numbers.reshape(entry["shape"])
+    return tensors
+
+
+@wrong("read_safetensors", says="must name the file")
+def safetensors_without_checks(path):
+    """Right files are read well; of a broken one NumPy and json complain, which know no file."""
+    content = path.read_bytes()
+    n = int.from_bytes(content[:8], "little")
+    tensors = {}
+    for name, entry in json.loads(content[8 : 8 + n]).items():
+        if name != "__metadata__":
+            begin, end = entry["data_offsets"]
+            piece = content[8 + n + begin : 8 + n + end]
+            if entry["dtype"] == "BF16":
+                numbers = (np.frombuffer(piece, "<u2").astype(np.uint32) << 16).view(np.float32)
+            else:
+                numbers = np.frombuffer(piece, "<f4" if entry["dtype"] == "F32" else "<f2").astype(np.float32)
+            tensors[name] = numbers.reshape(entry["shape"])
+    return tensors
+
+
+@right("read_safetensors")
+def safetensors_read_from_the_open_file(path):
+    """One seek for each tensor; bfloat16 by putting zeros under it."""
+    kinds = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2"), "BF16": np.dtype("<u2")}
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        try:
+            (n,) = struct.unpack("<Q", file.read(8))
+            if 8 + n > size:
+                raise ValueError("too short")
+            header = json.loads(file.read(n))
+        except (struct.error, ValueError) as error:
+            raise ValueError(f"{path}: bad header: {error}") from error
+        tensors = {}
+        for name in header.keys() - {"__metadata__"}:
+            kind = kinds.get(header[name]["dtype"])
+            if kind is None:
+                raise ValueError(f"{path}: {name} has the dtype {header[name]['dtype']}")
+            begin, end = header[name]["data_offsets"]
+            shape = tuple(header[name]["shape"])
+            count = int(np.prod(shape, dtype=int))
+            if 8 + n + end > size or begin + count * kind.itemsize != end:
+                raise ValueError(f"{path}: {name}: data_offsets")
+            file.seek(8 + n + begin)
+            numbers = np.fromfile(file, kind, count)
+            if header[name]["dtype"] == "BF16":
+                numbers = np.stack([np.zeros_like(numbers), numbers], -1).ravel().view("<f4")
+            tensors[name] = numbers.astype("f4").reshape(shape)
+    return tensors
+
+
+@right("read_safetensors")
+def safetensors_number_by_number(path):
+    """struct alone; slow, and right."""
+    content = path.read_bytes()
+    n = struct.unpack("<Q", content[:8])[0] if len(content) >= 8 else 1 << 40
+    if 8 + n > len(content):
+        raise ValueError(f"{path.name}: shorter than its header says")
+    try:
+        header = json.loads(content[8 : 8 + n].decode())
+    except ValueError:
+        raise ValueError(f"{path.name}: header is no JSON") from None
+    tensors = {}
+    for name, entry in header.items():
+        if name == "__metadata__":
+            continue
+        width = {"F32": 4, "F16": 2, "BF16": 2}.get(entry["dtype"])
+        if not width:
+            raise ValueError(f"{path.name}: tensor {name}: dtype {entry['dtype']}")
+        begin, end = (8 + n + offset for offset in entry["data_offsets"])
+        count = math.prod(entry["shape"])
+        if end > len(content) or end - begin != count * width:
+            raise ValueError(f"{path.name}: tensor {name}: data_offsets {entry['data_offsets']}")
+        if entry["dtype"] == "BF16":
+            pieces = [b"\0\0" + content[i : i + 2] for i in range(begin, end, 2)]
+            numbers = [struct.unpack("<f", piece)[0] for piece in pieces]
+        else:
+            numbers = struct.unpack(f"<{count}{'f' if width == 4 else 'e'}", content[begin:end])
+        tensors[name] = np.array(numbers, np.float32).reshape(entry["shape"])
+    return tensors
+
+
+# huggingface_weights
+
+
+@wrong("huggingface_weights", says="not turned round")
+def huggingface_as_it_lies(tensors, config):
+    """(out, in), as the file has them."""
+    t, blocks = tensors, []
+    for i in range(config.layers):
+        p = f"model.layers.{i}."
+        block = {"attn_norm": t[p + "input_layernorm.weight"], "mlp_norm": t[p + "post_attention_layernorm.weight"]}
+        block |= {f"W{n[0]}": t[p + f"mlp.{n}_proj.weight"] for n in ("gate", "up", "down")}
+        block |= {"Wv": t[p + "self_attn.v_proj.weight"], "Wo": t[p + "self_attn.o_proj.weight"]}
+        block["Wq"] = to_interleaved(t[p + "self_attn.q_proj.weight"], config.heads)
+        block["Wk"] = to_interleaved(t[p + "self_attn.k_proj.weight"], config.kv_heads)
+        blocks.append(block)
+    embed = t["model.embed_tokens.weight"]
+    head = embed if config.tied else t["lm_head.weight"]
+    return {"embed": embed, "blocks": blocks, "norm": t["model.norm.weight"], "head": head.T}
+
+
+@wrong("huggingface_weights", says="rows are not reordered")
+def huggingface_with_its_own_rows(tensors, config):
+    """Meta's RoPE on Hugging Face's rows: nothing complains, and the logits are wrong by far."""
+    t, blocks = tensors, []
+    for i in range(config.layers):
+        p = f"model.layers.{i}."
+        block = {"attn_norm": t[p + "input_layernorm.weight"], "mlp_norm": t[p + "post_attention_layernorm.weight"]}
+        block |= {f"W{n[0]}": t[p + f"mlp.{n}_proj.weight"].T for n in ("gate", "up", "down")}
+        block |= {f"W{n}": t[p + f"self_attn.{n}_proj.weight"].T for n in "qkvo"}
+        blocks.append(block)
+    embed = t["model.embed_tokens.weight"]
+    head = embed if config.tied else t["lm_head.weight"]
+    return {"embed": embed, "blocks": blocks, "norm": t["model.norm.weight"], "head": head.T}
+
+
+@wrong("huggingface_weights", says="as if it had")
+def huggingface_with_keys_of_many_heads(tensors, config):
+    """The keys are reordered with the number of query heads."""
+    t, blocks = tensors, []
+    for i in range(config.layers):
+        p = f"model.layers.{i}."
+        block = {"attn_norm": t[p + "input_layernorm.weight"], "mlp_norm": t[p + "post_attention_layernorm.weight"]}
+        block |= {f"W{n[0]}": t[p + f"mlp.{n}_proj.weight"].T for n in ("gate", "up", "down")}
+        block |= {f"W{n}": t[p + f"self_attn.{n}_proj.weight"].T for n in "vo"}
+        block |= {f"W{n}": to_interleaved(t[p + f"self_attn.{n}_proj.weight"], config.heads).T for n in "qk"}
+        blocks.append(block)
+    embed = t["model.embed_tokens.weight"]
+    head = embed if config.tied else t["lm_head.weight"]
+    return {"embed": embed, "blocks": blocks, "norm": t["model.norm.weight"], "head": head.T}
+
+
+@wrong("huggingface_weights", says="was reordered, too")
+def huggingface_with_reordered_values(tensors, config):
+    """Queries, keys and values are treated alike."""
+    t, blocks = tensors, []
+    heads = {"q": config.heads, "k": config.kv_heads, "v": config.kv_heads}
+    for i in range(config.layers):
+        p = f"model.layers.{i}."
+        block = {"attn_norm": t[p + "input_layernorm.weight"], "mlp_norm": t[p + "post_attention_layernorm.weight"]}
+        block |= {f"W{n[0]}": t[p + f"mlp.{n}_proj.weight"].T for n in ("gate", "up", "down")}
+        block |= {f"W{n}": to_interleaved(t[p + f"self_attn.{n}_proj.weight"], h).T for n, h in heads.items()}
+        blocks.append(block | {"Wo": t[p + "self_attn.o_proj.weight"].T})
+    embed = t["model.embed_tokens.weight"]
+    head = embed if config.tied else t["lm_head.weight"]
+    return {"embed": embed, "blocks": blocks, "norm": t["model.norm.weight"], "head": head.T}
+
+
+@wrong("huggingface_weights", says="after it was turned round")
+def huggingface_reordered_too_late(tensors, config):
+    """First .T, then the reordering: it mixes inputs."""
+    t, blocks = tensors, []
+    heads = {"q": config.heads, "k": config.kv_heads}
+    for i in range(config.layers):
+        p = f"model.layers.{i}."
+        block = {"attn_norm": t[p + "input_layernorm.weight"], "mlp_norm": t[p + "post_attention_layernorm.weight"]}
+        block |= {f"W{n[0]}": t[p + f"mlp.{n}_proj.weight"].T for n in ("gate", "up", "down")}
+        block |= {f"W{n}": t[p + f"self_attn.{n}_proj.weight"].T for n in "vo"}
+        block |= {f"W{n}": to_interleaved(t[p + f"self_attn.{n}_proj.weight"].T, h) for n, h in heads.items()}
+        blocks.append(block)
+    embed = t["model.embed_tokens.weight"]
+    head = embed if config.tied else t["lm_head.weight"]
+    return {"embed": embed, "blocks": blocks, "norm": t["model.norm.weight"], "head": head.T}
+
+
+@wrong("huggingface_weights", says="this head is untied")
+def huggingface_always_tied(tensors, config):
+    """The head is the embedding, whatever the config says."""
+    t, blocks = tensors, []
+    heads = {"q": config.heads, "k": config.kv_heads}
+    for i in range(config.layers):
+        p = f"model.layers.{i}."
+        block = {"attn_norm": t[p + "input_layernorm.weight"], "mlp_norm": t[p + "post_attention_layernorm.weight"]}
+        block |= {f"W{n[0]}": t[p + f"mlp.{n}_proj.weight"].T for n in ("gate", "up", "down")}
+        block |= {f"W{n}": t[p + f"self_attn.{n}_proj.weight"].T for n in "vo"}
+        block |= {f"W{n}": to_interleaved(t[p + f"self_attn.{n}_proj.weight"], h).T for n, h in heads.items()}
+        blocks.append(block)
+    embed = t["model.embed_tokens.weight"]
+    return {"embed": embed, "blocks": blocks, "norm": t["model.norm.weight"], "head": embed.T}
+
+
+@wrong("huggingface_weights", says="expected a ValueError")
+def huggingface_with_a_head_from_somewhere(tensors, config):
+    """Where lm_head.weight is missing it takes the embedding, though the config says that the head is untied."""
+    t, blocks = tensors, []
+    heads = {"q": config.heads, "k": config.kv_heads}
+    for i in range(config.layers):
+        p = f"model.layers.{i}."
+        block = {"attn_norm": t[p + "input_layernorm.weight"], "mlp_norm": t[p + "post_attention_layernorm.weight"]}
+        block |= {f"W{n[0]}": t[p + f"mlp.{n}_proj.weight"].T for n in ("gate", "up", "down")}
+        block |= {f"W{n}": t[p + f"self_attn.{n}_proj.weight"].T for n in "vo"}
+        block |= {f"W{n}": to_interleaved(t[p + f"self_attn.{n}_proj.weight"], h).T for n, h in heads.items()}
+        blocks.append(block)
+    embed = t["model.embed_tokens.weight"]
+    head = embed if config.tied else t.get("lm_head.weight", embed)
+    return {"embed": embed, "blocks": blocks, "norm": t["model.norm.weight"], "head": head.T}
+
+
+@wrong("huggingface_weights", says="got KeyError")
+def huggingface_that_raises_key_errors(tensors, config):
+    """A missing tensor is whatever the dictionary says of it."""
+    t, blocks = tensors, []
+    heads = {"q": config.heads, "k": config.kv_heads}
+    for i in range(config.layers):
+        p = f"model.layers.{i}."
+        block = {"attn_norm": t[p + "input_layernorm.weight"], "mlp_norm": t[p + "post_attention_layernorm.weight"]}
+        block |= {f"W{n[0]}": t[p + f"mlp.{n}_proj.weight"].T for n in ("gate", "up", "down")}
+        block |= {f"W{n}": t[p + f"self_attn.{n}_proj.weight"].T for n in "vo"}
+        block |= {f"W{n}": to_interleaved(t[p + f"self_attn.{n}_proj.weight"], h).T for n, h in heads.items()}
+        blocks.append(block)
+    embed = t["model.embed_tokens.weight"]
+    head = embed if config.tied else t["lm_head.weight"]
+    return {"embed": embed, "blocks": blocks, "norm": t["model.norm.weight"], "head": head.T}
+
+
+@wrong("huggingface_weights", says="but the weights came back")
+def huggingface_of_any_shape(tensors, config):
+    """All names are checked, and no shape."""
+    t, blocks = tensors, []
+    heads = {"q": config.heads, "k": config.kv_heads}
+    try:
+        for i in range(config.layers):
+            p = f"model.layers.{i}."
+            block = {"attn_norm": t[p + "input_layernorm.weight"], "mlp_norm": t[p + "post_attention_layernorm.weight"]}
+            block |= {f"W{n[0]}": t[p + f"mlp.{n}_proj.weight"].T for n in ("gate", "up", "down")}
+            block |= {f"W{n}": t[p + f"self_attn.{n}_proj.weight"].T for n in "vo"}
+            block |= {f"W{n}": to_interleaved(t[p + f"self_attn.{n}_proj.weight"], h).T for n, h in heads.items()}
+            blocks.append(block)
+        embed = t["model.embed_tokens.weight"]
+        head = embed if config.tied else t["lm_head.weight"]
+        return {"embed": embed, "blocks": blocks, "norm": t["model.norm.weight"], "head": head.T}
+    except KeyError as error:
+        raise ValueError(f"missing: {error}") from None
+
+
+@right("huggingface_weights")
+def huggingface_by_a_table(tensors, config):
+    """One table for the blocks, with the number of heads where rows are reordered; indices do the reordering."""
+    D, F, q, kv = config.dim, config.hidden, config.dim, config.kv_heads * config.head_dim
+    table = {
+        "attn_norm": ("input_layernorm", (D,)),
+        "mlp_norm": ("post_attention_layernorm", (D,)),
+        "Wq": ("self_attn.q_proj", (q, D)),
+        "Wk": ("self_attn.k_proj", (kv, D)),
+        "Wv": ("self_attn.v_proj", (kv, D)),
+        "Wo": ("self_attn.o_proj", (D, q)),
+        "Wg": ("mlp.gate_proj", (F, D)),
+        "Wu": ("mlp.up_proj", (F, D)),
+        "Wd": ("mlp.down_proj", (D, F)),
+    }
+
+    def take(name, shape):
+        W = tensors.get(name + ".weight")
+        if W is None or W.shape != shape:
+            raise ValueError(f"{name}.weight: expected shape {shape}, got {None if W is None else W.shape}")
+        return W
+
+    order = np.arange(config.head_dim).reshape(2, -1).T.ravel()
+    blocks = []
+    for i in range(config.layers):
+        block = {ours: take(f"model.layers.{i}.{name}", shape) for ours, (name, shape) in table.items()}
+        for ours in ("Wq", "Wk"):
+            rows = np.arange(len(block[ours])).reshape(-1, config.head_dim)[:, order].ravel()
+            block[ours] = block[ours][rows]
+        blocks.append({ours: np.transpose(W) for ours, W in block.items()})
+    embed = take("model.embed_tokens", (config.vocab, D))
+    head = (embed if config.tied else take("lm_head", (config.vocab, D))).T
+    return {"embed": embed, "blocks": blocks, "norm": take("model.norm", (D,)), "head": head}
+
+
+@right("huggingface_weights")
+def huggingface_checked_first(tensors, config):
+    """All names and shapes first; then the same with contiguous copies."""
+    c, d = config, config.head_dim
+    due = {"model.embed_tokens": (c.vocab, c.dim), "model.norm": (c.dim,)}
+    if not c.tied:
+        due["lm_head"] = (c.vocab, c.dim)
+    for i in range(c.layers):
+        p = f"model.layers.{i}."
+        due |= {p + n: (c.dim,) for n in ("input_layernorm", "post_attention_layernorm")}
+        due |= {
+            p + f"self_attn.{n}_proj": (h * d, c.dim) for n, h in (("q", c.heads), ("k", c.kv_heads), ("v", c.kv_heads))
+        }
+        due |= {p + "self_attn.o_proj": (c.dim, c.dim), p + "mlp.down_proj": (c.dim, c.hidden)}
+        due |= {p + f"mlp.{n}_proj": (c.hidden, c.dim) for n in ("gate", "up")}
+    for name, shape in due.items():
+        if np.shape(tensors.get(name + ".weight", 0)) != shape:
+            raise ValueError(f"{name}.weight is missing or not {shape}")
+    blocks = []
+    for i in range(c.layers):
+        t = {n.split(f"layers.{i}.")[-1]: tensors[n + ".weight"] for n in due if f"layers.{i}." in n}
+        q, k = t["self_attn.q_proj"], t["self_attn.k_proj"]
+        block = {"Wq": to_interleaved(q, c.heads), "Wk": to_interleaved(k, c.kv_heads), "Wv": t["self_attn.v_proj"]}
+        block |= {
+            "Wo": t["self_attn.o_proj"],
+            "Wg": t["mlp.gate_proj"],
+            "Wu": t["mlp.up_proj"],
+            "Wd": t["mlp.down_proj"],
+        }
+        block = {n: np.ascontiguousarray(W.T) for n, W in block.items()}
+        block |= {"attn_norm": t["input_layernorm"].copy(), "mlp_norm": t["post_attention_layernorm"].copy()}
+        blocks.append(block)
+    embed = tensors["model.embed_tokens.weight"]
+    head = embed.T if c.tied else tensors["lm_head.weight"].T
+    return {"head": head.copy(), "norm": tensors["model.norm.weight"], "blocks": blocks, "embed": embed}
+
+
+# KVCache
+
+
+@wrong("KVCache", says="each block has its own count")
+class CacheWithOneCount:
+    """One count for all blocks, moved on with every append."""
+
+    def __init__(self, config, batch=1, dtype=np.float32):
+        self.k = np.zeros((config.layers, batch, config.kv_heads, config.max_len, config.head_dim), dtype)
+        self.v, self.used = np.zeros_like(self.k), 0
+
+    def append(self, layer, k, v):
+        start, stop = self.used, self.used + k.shape[2]
+        if stop > self.k.shape[3]:
+            raise ValueError("full")
+        self.k[layer, :, :, start:stop], self.v[layer, :, :, start:stop] = k, v
+        self.used = stop
+        return self.k[layer, :, :, :stop], self.v[layer, :, :, :stop]
+
+    def length(self, layer):
+        return self.used
+
+    def truncate(self, n):
+        self.used = n
+
+    def nbytes(self):
+        return self.k.nbytes + self.v.nbytes
+
+
+@wrong("KVCache", says="return all that the block holds")
+class CacheThatReturnsTheNewOnes:
+    """append hands back what it was given."""
+
+    def __init__(self, config, batch=1, dtype=np.float32):
+        self.k = np.zeros((config.layers, batch, config.kv_heads, config.max_len, config.head_dim), dtype)
+        self.v, self.used = np.zeros_like(self.k), [0] * config.layers
+
+    def append(self, layer, k, v):
+        start, stop = self.used[layer], self.used[layer] + k.shape[2]
+        if stop > self.k.shape[3] or k.shape[0] != self.k.shape[1]:
+            raise ValueError("full")
+        self.k[layer, :, :, start:stop], self.v[layer, :, :, start:stop] = k, v
+        self.used[layer] = stop
+        return self.k[layer, :, :, start:stop], self.v[layer, :, :, start:stop]
+
+    def length(self, layer):
+        return self.used[layer]
+
+    def truncate(self, n):
+        self.used = [n] * len(self.used)
+
+    def nbytes(self):
+        return self.k.nbytes + self.v.nbytes
+
+
+@wrong("KVCache", says="that is all the room")
+class CacheThatReturnsAllItsRoom:
+    """The zeros behind what is in use come back, too, and attention would look at them."""
+
+    def __init__(self, config, batch=1, dtype=np.float32):
+        self.k = np.zeros((config.layers, batch, config.kv_heads, config.max_len, config.head_dim), dtype)
+        self.v, self.used = np.zeros_like(self.k), [0] * config.layers
+
+    def append(self, layer, k, v):
+        start, stop = self.used[layer], self.used[layer] + k.shape[2]
+        if stop > self.k.shape[3]:
+            raise ValueError("full")
+        self.k[layer, :, :, start:stop], self.v[layer, :, :, start:stop] = k, v
+        self.used[layer] = stop
+        return self.k[layer], self.v[layer]
+
+    def length(self, layer):
+        return self.used[layer]
+
+    def truncate(self, n):
+        self.used = [n] * len(self.used)
+
+    def nbytes(self):
+        return self.k.nbytes + self.v.nbytes
+
+
+@wrong("KVCache", says="right behind the last one")
+class CacheOffByOne:
+    """Each piece begins one place too late: place 0 stays empty."""
+
+    def __init__(self, config, batch=1, dtype=np.float32):
+        self.k = np.zeros((config.layers, batch, config.kv_heads, config.max_len + 1, config.head_dim), dtype)
+        self.v, self.used, self.room = np.zeros_like(self.k), [0] * config.layers, config.max_len
+
+    def append(self, layer, k, v):
+        start, stop = self.used[layer], self.used[layer] + k.shape[2]
+        if stop > self.room:
+            raise ValueError("full")
+        self.k[layer, :, :, start + 1 : stop + 1], self.v[layer, :, :, start + 1 : stop + 1] = k, v
+        self.used[layer] = stop
+        return self.k[layer, :, :, :stop], self.v[layer, :, :, :stop]
+
+    def length(self, layer):
+        return self.used[layer]
+
+    def truncate(self, n):
+        self.used = [n] * len(self.used)
+
+    def nbytes(self):
+        return (self.k.nbytes + self.v.nbytes) // (self.room + 1) * self.room
+
+
+@wrong("KVCache", says="three more, where two fit: expected a ValueError")
+class CacheThatGrows:
+    """Lists and concatenate: there is always room."""
+
+    def __init__(self, config, batch=1, dtype=np.float32):
+        self.shape = (batch, config.kv_heads, config.max_len, config.head_dim)
+        self.held, self.dtype = [None] * config.layers, np.dtype(dtype)
+
+    def append(self, layer, k, v):
+        if self.held[layer] is not None:
+            k, v = (np.concatenate([old, new], 2) for old, new in zip(self.held[layer], (k, v)))
+        self.held[layer] = (k, v)
+        return k, v
+
+    def length(self, layer):
+        return 0 if self.held[layer] is None else self.held[layer][0].shape[2]
+
+    def truncate(self, n):
+        self.held = [(k[:, :, :n], v[:, :, :n]) for k, v in self.held]
+
+    def nbytes(self):
+        return 2 * len(self.held) * math.prod(self.shape) * self.dtype.itemsize
+
+
+@wrong("KVCache", says="after the error (three more, where two fit)")
+class CacheThatCountsBeforeItChecks:
+    """The count has moved on when the error comes."""
+
+    def __init__(self, config, batch=1, dtype=np.float32):
+        self.k = np.zeros((config.layers, batch, config.kv_heads, config.max_len, config.head_dim), dtype)
+        self.v, self.used = np.zeros_like(self.k), [0] * config.layers
+
+    def append(self, layer, k, v):
+        start = self.used[layer]
+        self.used[layer] += k.shape[2]
+        if self.used[layer] > self.k.shape[3]:
+            raise ValueError("full")
+        self.k[layer, :, :, start : self.used[layer]], self.v[layer, :, :, start : self.used[layer]] = k, v
+        return self.k[layer, :, :, : self.used[layer]], self.v[layer, :, :, : self.used[layer]]
+
+    def length(self, layer):
+        return self.used[layer]
+
+    def truncate(self, n):
+        self.used = [n] * len(self.used)
+
+    def nbytes(self):
+        return self.k.nbytes + self.v.nbytes
+
+
+@wrong("KVCache", says="keys of one text, where there are two: expected a ValueError")
+class CacheThatBroadcasts:
+    """NumPy copies the keys of one text to all texts of the batch without a word."""
+
+    def __init__(self, config, batch=1, dtype=np.float32):
+        self.k = np.zeros((config.layers, batch, config.kv_heads, config.max_len, config.head_dim), dtype)
+        self.v, self.used = np.zeros_like(self.k), [0] * config.layers
+
+    def append(self, layer, k, v):
+        start, stop = self.used[layer], self.used[layer] + k.shape[2]
+        if stop > self.k.shape[3]:
+            raise ValueError("full")
+        self.k[layer, :, :, start:stop], self.v[layer, :, :, start:stop] = k, v
+        self.used[layer] = stop
+        return self.k[layer, :, :, :stop], self.v[layer, :, :, :stop]
+
+    def length(self, layer):
+        return self.used[layer]
+
+    def truncate(self, n):
+        if not 0 <= n <= min(self.used):
+            raise ValueError("fewer")
+        self.used = [n] * len(self.used)
+
+    def nbytes(self):
+        return self.k.nbytes + self.v.nbytes
+
+
+@wrong("KVCache", says="count K heads, not H")
+class CacheOfAllHeads:
+    """Room for as many heads as there are queries: it works, and is H / K times too large."""
+
+    def __init__(self, config, batch=1, dtype=np.float32):
+        self.k = np.zeros((config.layers, batch, config.heads, config.max_len, config.head_dim), dtype)
+        self.v, self.used, self.kv = np.zeros_like(self.k), [0] * config.layers, config.kv_heads
+
+    def append(self, layer, k, v):
+        start, stop = self.used[layer], self.used[layer] + k.shape[2]
+        if stop > self.k.shape[3] or k.shape[:2] != (self.k.shape[1], self.kv):
+            raise ValueError("full")
+        self.k[layer, :, : self.kv, start:stop], self.v[layer, :, : self.kv, start:stop] = k, v
+        self.used[layer] = stop
+        return self.k[layer, :, : self.kv, :stop], self.v[layer, :, : self.kv, :stop]
+
+    def length(self, layer):
+        return self.used[layer]
+
+    def truncate(self, n):
+        self.used = [n] * len(self.used)
+
+    def nbytes(self):
+        return self.k.nbytes + self.v.nbytes
+
+
+@wrong("KVCache", says="written over, or blocks share their room")
+class CacheWithOneRoomForAllBlocks:
+    """[room] * layers is the same array again and again."""
+
+    def __init__(self, config, batch=1, dtype=np.float32):
+        shape = (batch, config.kv_heads, config.max_len, config.head_dim)
+        self.k, self.v = [np.zeros(shape, dtype)] * config.layers, [np.zeros(shape, dtype)] * config.layers
+        self.used = [0] * config.layers
+
+    def append(self, layer, k, v):
+        start, stop = self.used[layer], self.used[layer] + k.shape[2]
+        if stop > self.k[0].shape[2]:
+            raise ValueError("full")
+        self.k[layer][:, :, start:stop], self.v[layer][:, :, start:stop] = k, v
+        self.used[layer] = stop
+        return self.k[layer][:, :, :stop], self.v[layer][:, :, :stop]
+
+    def length(self, layer):
+        return self.used[layer]
+
+    def truncate(self, n):
+        self.used = [n] * len(self.used)
+
+    def nbytes(self):
+        return sum(a.nbytes for a in self.k + self.v)
+
+
+@right("KVCache")
+class CacheOfPairs:
+    """One array for both, a block at a time, and NumPy's own error for what does not fit."""
+
+    def __init__(self, config, batch=1, dtype=np.float32):
+        shape = (2, batch, config.kv_heads, config.max_len, config.head_dim)
+        self.rooms = {layer: np.empty(shape, dtype) for layer in range(config.layers)}
+        self.counts = dict.fromkeys(self.rooms, 0)
+
+    def append(self, layer, k, v):
+        both, room, n = np.array([k, v]), self.rooms[layer], self.counts[layer]
+        place = room[:, :, :, n:]
+        if both.ndim != 5 or both.shape[3] > place.shape[3]:
+            raise ValueError("no room")
+        place = place[:, :, :, : both.shape[3]]
+        if place.shape != both.shape:
+            raise ValueError(f"not {place.shape}")
+        place[...] = both
+        self.counts[layer] = n + both.shape[3]
+        return tuple(room[:, :, :, : self.counts[layer]])
+
+    def length(self, layer):
+        return self.counts[layer]
+
+    def truncate(self, n):
+        if n < 0 or any(count < n for count in self.counts.values()):
+            raise ValueError(n)
+        self.counts = dict.fromkeys(self.rooms, n)
+
+    def nbytes(self):
+        return sum(room.nbytes for room in self.rooms.values())
+
+
+@right("KVCache")
+class CacheOfLists:
+    """Positions in lists, with the limit checked and the bytes counted by hand: slower, and as right."""
+
+    def __init__(self, config, batch=1, dtype=np.float32):
+        self.config, self.batch, self.dtype = config, batch, np.dtype(dtype)
+        self.held = [([], []) for _ in range(config.layers)]
+
+    def append(self, layer, k, v):
+        T = v.shape[2] if np.ndim(v) == 4 else -1
+        due = (self.batch, self.config.kv_heads, T, self.config.dim // self.config.heads)
+        if k.shape != due or v.shape != due:
+            raise ValueError(f"not {due}")
+        if self.length(layer) + T > self.config.max_len:
+            raise ValueError("overflow")
+        for held, new in zip(self.held[layer], (k, v)):
+            held.extend(new[:, :, t].astype(self.dtype) for t in range(T))
+        return tuple(np.stack(held, axis=2) for held in self.held[layer])
+
+    def length(self, layer):
+        return len(self.held[layer][0])
+
+    def truncate(self, n):
+        lengths = [self.length(layer) for layer in range(self.config.layers)]
+        if n not in range(min(lengths) + 1):
+            raise ValueError(f"{n} of {lengths}")
+        self.held = [(k[:n], v[:n]) for k, v in self.held]
+
+    def nbytes(self):
+        c = self.config
+        return 2 * c.layers * self.batch * c.kv_heads * c.max_len * c.head_dim * self.dtype.itemsize
+
+
+# attention_with_cache
+
+
+@wrong("attention_with_cache", says="start at 0 in every piece")
+def cached_with_positions_from_zero(x, block, config, past):
+    """Every piece begins at position 0."""
+    B, T, _ = x.shape
+    H, K, d, P = config.heads, config.kv_heads, config.head_dim, 0 if past is None else past[0].shape[2]
+    q, k, v = ((x @ block[n]).reshape(B, T, h, d).swapaxes(1, 2) for n, h in (("Wq", H), ("Wk", K), ("Wv", K)))
+    q, k = rope(q, np.arange(T), config.rope_base), rope(k, np.arange(T), config.rope_base)
+    if past is not None:
+        k, v = np.concatenate([past[0], k], 2), np.concatenate([past[1], v], 2)
+    mask = np.arange(P + T) <= P + np.arange(T)[:, None]
+    scores = np.where(mask, q @ repeat_kv(k, H // K).swapaxes(2, 3) / math.sqrt(d), -np.inf)
+    return (softmax(scores) @ repeat_kv(v, H // K)).swapaxes(1, 2).reshape(B, T, -1) @ block["Wo"], (k, v)
+
+
+@wrong("attention_with_cache", says="one too small")
+def cached_one_position_behind(x, block, config, past):
+    """The published off-by-one: the position of the last token is taken for that of the next."""
+    B, T, _ = x.shape
+    H, K, d, P = config.heads, config.kv_heads, config.head_dim, 0 if past is None else past[0].shape[2]
+    places = max(P - 1, 0) + np.arange(T)
+    q, k, v = ((x @ block[n]).reshape(B, T, h, d).swapaxes(1, 2) for n, h in (("Wq", H), ("Wk", K), ("Wv", K)))
+    q, k = rope(q, places, config.rope_base), rope(k, places, config.rope_base)
+    if past is not None:
+        k, v = np.concatenate([past[0], k], 2), np.concatenate([past[1], v], 2)
+    mask = np.arange(P + T) <= P + np.arange(T)[:, None]
+    scores = np.where(mask, q @ repeat_kv(k, H // K).swapaxes(2, 3) / math.sqrt(d), -np.inf)
+    return (softmax(scores) @ repeat_kv(v, H // K)).swapaxes(1, 2).reshape(B, T, -1) @ block["Wo"], (k, v)
+
+
+@wrong("attention_with_cache", says="one too large")
+def cached_one_position_ahead(x, block, config, past):
+    """Positions counted from 1 once there is a past."""
+    B, T, _ = x.shape
+    H, K, d, P = config.heads, config.kv_heads, config.head_dim, 0 if past is None else past[0].shape[2]
+    places = (P + 1 if P else 0) + np.arange(T)
+    q, k, v = ((x @ block[n]).reshape(B, T, h, d).swapaxes(1, 2) for n, h in (("Wq", H), ("Wk", K), ("Wv", K)))
+    q, k = rope(q, places, config.rope_base), rope(k, places, config.rope_base)
+    if past is not None:
+        k, v = np.concatenate([past[0], k], 2), np.concatenate([past[1], v], 2)
+    mask = np.arange(P + T) <= P + np.arange(T)[:, None]
+    scores = np.where(mask, q @ repeat_kv(k, H // K).swapaxes(2, 3) / math.sqrt(d), -np.inf)
+    return (softmax(scores) @ repeat_kv(v, H // K)).swapaxes(1, 2).reshape(B, T, -1) @ block["Wo"], (k, v)
+
+
+@wrong("attention_with_cache", says="aligned to the first key")
+def cached_with_the_mask_of_the_prompt(x, block, config, past):
+    """np.tri(T, P + T): the triangle starts at the first key."""
+    B, T, _ = x.shape
+    H, K, d, P = config.heads, config.kv_heads, config.head_dim, 0 if past is None else past[0].shape[2]
+    places = P + np.arange(T)
+    q, k, v = ((x @ block[n]).reshape(B, T, h, d).swapaxes(1, 2) for n, h in (("Wq", H), ("Wk", K), ("Wv", K)))
+    q, k = rope(q, places, config.rope_base), rope(k, places, config.rope_base)
+    if past is not None:
+        k, v = np.concatenate([past[0], k], 2), np.concatenate([past[1], v], 2)
+    mask = np.tri(T, P + T, dtype=bool)
+    scores = np.where(mask, q @ repeat_kv(k, H // K).swapaxes(2, 3) / math.sqrt(d), -np.inf)
+    return (softmax(scores) @ repeat_kv(v, H // K)).swapaxes(1, 2).reshape(B, T, -1) @ block["Wo"], (k, v)
+
+
+@wrong("attention_with_cache", says="there is no mask")
+def cached_without_a_mask(x, block, config, past):
+    """Right for one token at a time, and for nothing else."""
+    B, T, _ = x.shape
+    H, K, d, P = config.heads, config.kv_heads, config.head_dim, 0 if past is None else past[0].shape[2]
+    places = P + np.arange(T)
+    q, k, v = ((x @ block[n]).reshape(B, T, h, d).swapaxes(1, 2) for n, h in (("Wq", H), ("Wk", K), ("Wv", K)))
+    q, k = rope(q, places, config.rope_base), rope(k, places, config.rope_base)
+    if past is not None:
+        k, v = np.concatenate([past[0], k], 2), np.concatenate([past[1], v], 2)
+    scores = q @ repeat_kv(k, H // K).swapaxes(2, 3) / math.sqrt(d)
+    return (softmax(scores) @ repeat_kv(v, H // K)).swapaxes(1, 2).reshape(B, T, -1) @ block["Wo"], (k, v)
+
+
+@wrong("attention_with_cache", says="keep the K heads")
+def cached_with_repeated_heads(x, block, config, past):
+    """The heads are repeated first, and kept so."""
+    B, T, _ = x.shape
+    H, K, d, P = config.heads, config.kv_heads, config.head_dim, 0 if past is None else past[0].shape[2]
+    places = P + np.arange(T)
+    q, k, v = ((x @ block[n]).reshape(B, T, h, d).swapaxes(1, 2) for n, h in (("Wq", H), ("Wk", K), ("Wv", K)))
+    q, k = rope(q, places, config.rope_base), rope(k, places, config.rope_base)
+    k, v = repeat_kv(k, H // K), repeat_kv(v, H // K)
+    if past is not None:
+        k, v = np.concatenate([past[0], k], 2), np.concatenate([past[1], v], 2)
+    scores = np.where(np.arange(P + T) <= places[:, None], q @ k.swapaxes(2, 3) / math.sqrt(d), -np.inf)
+    return (softmax(scores) @ v).swapaxes(1, 2).reshape(B, T, -1) @ block["Wo"], (k, v)
+
+
+@wrong("attention_with_cache", says="turned again with every piece")
+def cached_turned_again(x, block, config, past):
+    """rope on all keys with every piece, also on those that have been turned."""
+    B, T, _ = x.shape
+    H, K, d, P = config.heads, config.kv_heads, config.head_dim, 0 if past is None else past[0].shape[2]
+    q, k, v = ((x @ block[n]).reshape(B, T, h, d).swapaxes(1, 2) for n, h in (("Wq", H), ("Wk", K), ("Wv", K)))
+    if past is not None:
+        k, v = np.concatenate([past[0], k], 2), np.concatenate([past[1], v], 2)
+    q, k = rope(q, P + np.arange(T), config.rope_base), rope(k, np.arange(P + T), config.rope_base)
+    mask = np.arange(P + T) <= P + np.arange(T)[:, None]
+    scores = np.where(mask, q @ repeat_kv(k, H // K).swapaxes(2, 3) / math.sqrt(d), -np.inf)
+    return (softmax(scores) @ repeat_kv(v, H // K)).swapaxes(1, 2).reshape(B, T, -1) @ block["Wo"], (k, v)
+
+
+@wrong("attention_with_cache", says="keys are kept after rope")
+def cached_before_rope(x, block, config, past):
+    """Keys are kept as they come from Wk, and all turned each time: y is right, and the work is done again."""
+    B, T, _ = x.shape
+    H, K, d, P = config.heads, config.kv_heads, config.head_dim, 0 if past is None else past[0].shape[2]
+    q, k, v = ((x @ block[n]).reshape(B, T, h, d).swapaxes(1, 2) for n, h in (("Wq", H), ("Wk", K), ("Wv", K)))
+    if past is not None:
+        k, v = np.concatenate([past[0], k], 2), np.concatenate([past[1], v], 2)
+    q, turned = rope(q, P + np.arange(T), config.rope_base), rope(k, np.arange(P + T), config.rope_base)
+    mask = np.arange(P + T) <= P + np.arange(T)[:, None]
+    scores = np.where(mask, q @ repeat_kv(turned, H // K).swapaxes(2, 3) / math.sqrt(d), -np.inf)
+    return (softmax(scores) @ repeat_kv(v, H // K)).swapaxes(1, 2).reshape(B, T, -1) @ block["Wo"], (k, v)
+
+
+@wrong("attention_with_cache", says="only the new keys were returned")
+def cached_that_keeps_the_new_ones(x, block, config, past):
+    """The past is used and not handed on."""
+    B, T, _ = x.shape
+    H, K, d, P = config.heads, config.kv_heads, config.head_dim, 0 if past is None else past[0].shape[2]
+    places = P + np.arange(T)
+    q, k, v = ((x @ block[n]).reshape(B, T, h, d).swapaxes(1, 2) for n, h in (("Wq", H), ("Wk", K), ("Wv", K)))
+    q, k = rope(q, places, config.rope_base), rope(k, places, config.rope_base)
+    new = (k, v)
+    if past is not None:
+        k, v = np.concatenate([past[0], k], 2), np.concatenate([past[1], v], 2)
+    scores = q @ repeat_kv(k, H // K).swapaxes(2, 3) / math.sqrt(d)
+    scores = np.where(np.arange(P + T) <= places[:, None], scores, -np.inf)
+    return (softmax(scores) @ repeat_kv(v, H // K)).swapaxes(1, 2).reshape(B, T, -1) @ block["Wo"], new
+
+
+@right("attention_with_cache")
+def cached_token_by_token(x, block, config, past):
+    """One new token after the other: no mask is needed."""
+    B, T, D = x.shape
+    H, K, d = config.heads, config.kv_heads, config.head_dim
+    k, v = past if past is not None else (np.zeros((B, K, 0, d), x.dtype), np.zeros((B, K, 0, d), x.dtype))
+    out = []
+    for t in range(T):
+        here, place = x[:, t], np.array([k.shape[2]])
+        q = rope((here @ block["Wq"]).reshape(B, H, 1, d), place, config.rope_base)
+        new = rope((here @ block["Wk"]).reshape(B, K, 1, d), place, config.rope_base)
+        k = np.concatenate([k, new], axis=2)
+        v = np.concatenate([v, (here @ block["Wv"]).reshape(B, K, 1, d)], axis=2)
+        weights = softmax(q @ repeat_kv(k, H // K).swapaxes(2, 3) / math.sqrt(d))
+        out.append((weights @ repeat_kv(v, H // K)).reshape(B, 1, D) @ block["Wo"])
+    return np.concatenate(out, axis=1), (k, v)
+
+
+@right("attention_with_cache")
+def cached_in_groups(x, block, config, past):
+    """No head is repeated: the queries have an axis for their group."""
+    B, T, D = x.shape
+    K, d = config.kv_heads, config.head_dim
+    P = past[0].shape[2] if past else 0
+    places = np.arange(P, P + T)
+    q = (x @ block["Wq"]).reshape(B, T, K, -1, d).transpose(0, 2, 3, 1, 4)  # (B, K, group, T, d)
+    k, v = ((x @ block[n]).reshape(B, T, K, d).transpose(0, 2, 1, 3) for n in ("Wk", "Wv"))
+    q, k = rope(q, places, config.rope_base), rope(k, places, config.rope_base)
+    if past:
+        k, v = np.append(past[0], k, axis=2), np.append(past[1], v, axis=2)
+    scores = np.einsum("bkgtd,bksd->bkgts", q, k) * d**-0.5
+    scores[..., np.triu(np.ones((T, P + T), bool), P + 1)] = -np.inf
+    y = np.einsum("bkgts,bksd->btkgd", softmax(scores), v)
+    return y.reshape(B, T, D) @ block["Wo"], (k, v)
+
+
+# forward_with_cache
+
+
+@wrong("forward_with_cache", says="the last position only")
+def cached_forward_to_all_positions(ids, weights, config, run_block, past):
+    """Logits of every position: 32,000 numbers for each token of the prompt that nobody reads."""
+    x, kept = weights["embed"][ids], []
+    for i, block in enumerate(weights["blocks"]):
+        x, p = run_block(x, block, past[i] if past else None)
+        kept.append(p)
+    return rms_norm(x, weights["norm"], config.eps) @ weights["head"], kept
+
+
+@wrong("forward_with_cache", says="first position of the piece")
+def cached_forward_to_the_first_position(ids, weights, config, run_block, past):
+    """x[:, 0]: the same as x[:, -1] while one token comes at a time."""
+    x, kept = weights["embed"][ids], []
+    for i, block in enumerate(weights["blocks"]):
+        x, p = run_block(x, block, past[i] if past else None)
+        kept.append(p)
+    return rms_norm(x[:, 0], weights["norm"], config.eps) @ weights["head"], kept
+
+
+@wrong("forward_with_cache", says="all new ids must go through")
+def cached_forward_of_the_last_id(ids, weights, config, run_block, past):
+    """Only the last id goes in; the keys of the rest of the prompt are never made."""
+    x, kept = weights["embed"][ids[:, -1:]], []
+    for i, block in enumerate(weights["blocks"]):
+        x, p = run_block(x, block, past[i] if past else None)
+        kept.append(p)
+    return rms_norm(x[:, -1], weights["norm"], config.eps) @ weights["head"], kept
+
+
+@wrong("forward_with_cache", says="each block has its own")
+def cached_forward_with_one_past(ids, weights, config, run_block, past):
+    """Every block is handed the entry of the first."""
+    x, kept = weights["embed"][ids], []
+    for block in weights["blocks"]:
+        x, p = run_block(x, block, past[0] if past else None)
+        kept.append(p)
+    return rms_norm(x[:, -1], weights["norm"], config.eps) @ weights["head"], kept
+
+
+@wrong("forward_with_cache", says="block 1 was handed a past, where there is none")
+def cached_forward_that_hands_on_the_past(ids, weights, config, run_block, past):
+    """What one block kept goes to the next block, instead of to the next piece."""
+    x, kept, p = weights["embed"][ids], [], None
+    for i, block in enumerate(weights["blocks"]):
+        x, p = run_block(x, block, past[i] if past else p)
+        kept.append(p)
+    return rms_norm(x[:, -1], weights["norm"], config.eps) @ weights["head"], kept
+
+
+@wrong("forward_with_cache", says="list of the last call is not used")
+def cached_forward_without_a_past(ids, weights, config, run_block, past):
+    """The past is collected, and never handed in."""
+    x, kept = weights["embed"][ids], []
+    for block in weights["blocks"]:
+        x, p = run_block(x, block, None)
+        kept.append(p)
+    return rms_norm(x[:, -1], weights["norm"], config.eps) @ weights["head"], kept
+
+
+@wrong("forward_with_cache", says="last norm is missing")
+def cached_forward_without_the_last_norm(ids, weights, config, run_block, past):
+    """From the last block straight to the head."""
+    x, kept = weights["embed"][ids], []
+    for i, block in enumerate(weights["blocks"]):
+        x, p = run_block(x, block, past[i] if past else None)
+        kept.append(p)
+    return x[:, -1] @ weights["head"], kept
+
+
+@right("forward_with_cache")
+def cached_forward_id_by_id(ids, weights, config, run_block, past):
+    """All pieces at once through the blocks, the last row cut out at the very end but before the head."""
+    past = [None] * len(weights["blocks"]) if past is None else list(past)
+    x = np.take(weights["embed"], np.asarray(ids), axis=0)
+    for i in range(len(past)):
+        x, past[i] = run_block(x, weights["blocks"][i], past[i])
+    last = rms_norm(x, weights["norm"], config.eps)[:, x.shape[1] - 1, :]
+    return np.dot(last, weights["head"]), past
+
+
+@right("forward_with_cache")
+def cached_forward_with_an_iterator(ids, weights, config, run_block, past):
+    """The entries come from an iterator that may be empty; a tuple is handed back."""
+    entries = iter(past or ())
+    x, kept = weights["embed"][ids], ()
+    for block in weights["blocks"]:
+        x, p = run_block(x, block, next(entries, None))
+        kept += (p,)
+    row = x[:, -1]
+    row = row / np.sqrt(np.mean(row**2, -1, keepdims=True) + config.eps) * weights["norm"]
+    return row @ weights["head"], list(kept)
+
+
+# ---- generation
+
+
+@wrong("temperature_softmax", says="the logits were multiplied by T")
+def temperature_multiplied(logits, temperature):
+    """Takes a high temperature for a strong preference."""
+    if temperature == 0:
+        return np.eye(len(logits))[np.argmax(logits)]
+    x = (logits - logits.max()) * temperature
+    return np.exp(x) / np.exp(x).sum()
+
+
+@wrong("temperature_softmax", says="Subtract the largest logit")
+def temperature_without_subtracting(logits, temperature):
+    """The plain formula: the exponentials of large logits overflow."""
+    if temperature == 0:
+        return np.eye(len(logits))[np.argmax(logits)]
+    e = np.exp(logits / temperature)
+    return e / e.sum()
+
+
+@wrong("temperature_softmax", says="division by T = 0")
+def temperature_zero_divides(logits, temperature):
+    """No case of its own for T = 0."""
+    x = (logits - logits.max()) / temperature
+    return np.exp(x) / np.exp(x).sum()
+
+
+@wrong("temperature_softmax", says="equal logits do not share")
+def temperature_zero_shares(logits, temperature):
+    """At T = 0 all largest logits share, which is the limit, and not what is asked."""
+    if temperature == 0:
+        best = logits == logits.max()
+        return best / best.sum()
+    x = (logits - logits.max()) / temperature
+    return np.exp(x) / np.exp(x).sum()
+
+
+@wrong("temperature_softmax", says="take the lowest")
+def temperature_zero_takes_the_last(logits, temperature):
+    """A sort puts the highest id last."""
+    if temperature == 0:
+        return np.eye(len(logits))[np.argsort(logits, kind="stable")[-1]]
+    x = (logits - logits.max()) / temperature
+    return np.exp(x) / np.exp(x).sum()
+
+
+@wrong("temperature_softmax", says="divides the logits, not the probabilities")
+def temperature_after_the_softmax(logits, temperature):
+    """Softmax first, then the temperature on probabilities."""
+    e = np.exp(logits - logits.max())
+    p = e / e.sum()
+    if temperature == 0:
+        return np.eye(len(p))[np.argmax(p)]
+    e = np.exp(p / temperature)
+    return e / e.sum()
+
+
+@right("temperature_softmax")
+def temperature_by_powers(logits, temperature):
+    """The probabilities at T = 1, to the power of 1/T."""
+    if temperature == 0:
+        best = list(logits).index(max(logits))
+        return np.array([float(i == best) for i in range(len(logits))])
+    e = np.exp(np.maximum((logits - logits.max()) / temperature, -700.0))
+    e = np.where(np.isneginf(logits), 0.0, e)
+    return e / np.sum(e)
+
+
+@right("temperature_softmax")
+def temperature_with_plain_python(logits, temperature):
+    """A loop over numbers."""
+    top = max(logits)
+    if not temperature:
+        p = [0.0] * len(logits)
+        p[list(logits).index(top)] = 1.0
+        return np.array(p)
+    es = [math.exp((x - top) / temperature) for x in logits]
+    return np.array([e / math.fsum(es) for e in es])
+
+
+@wrong("top_k_filter", says="must sum to 1 again")
+def top_k_not_shared_out(p, k):
+    """Sets the others to 0 and leaves it at that."""
+    kept = np.argsort(-p, kind="stable")[:k]
+    return np.where(np.isin(np.arange(len(p)), kept), p, 0.0)
+
+
+@wrong("top_k_filter", says="exactly k tokens stay")
+def top_k_by_threshold(p, k):
+    """Everything at least as likely as the k-th: ties make it more than k."""
+    kept = np.where(p >= np.sort(p)[::-1][min(k, len(p)) - 1], p, 0.0)
+    return kept / kept.sum()
+
+
+@wrong("top_k_filter", says="among equal ones the highest id stayed")
+def top_k_reversed_sort(p, k):
+    """An ascending order, turned round: equal ones are turned round, too."""
+    kept = np.argsort(p, kind="stable")[::-1][:k]
+    q = np.zeros(len(p))
+    q[kept] = p[kept]
+    return q / q.sum()
+
+
+@wrong("top_k_filter", says="each id stays in its place")
+def top_k_sorted(p, k):
+    """Returns the sorted probabilities: the ids are lost."""
+    q = np.sort(p)[::-1].copy()
+    q[k:] = 0
+    return q / q.sum()
+
+
+@wrong("top_k_filter", says="k least likely stayed")
+def top_k_ascending(p, k):
+    """Forgets that argsort is ascending."""
+    kept = np.argsort(p, kind="stable")[:k]
+    q = np.zeros(len(p))
+    q[kept] = p[kept]
+    return q / q.sum()
+
+
+@wrong("top_k_filter", says="must have 0")
+def top_k_softmax_of_probabilities(p, k):
+    """The recipe for logits, used on probabilities: what is out is 0, and a softmax brings it back."""
+    q = np.zeros(len(p))
+    kept = np.argsort(-p, kind="stable")[:k]
+    q[kept] = p[kept] / p[kept].sum()
+    return np.exp(q) / np.exp(q).sum()
+
+
+@wrong("top_k_filter", says="k may be V or more")
+def top_k_with_partition(p, k):
+    """np.argpartition does not know a k beyond the end."""
+    kept = np.argpartition(-p - np.arange(len(p), 0, -1) * 1e-12, k - 1)[:k]
+    q = np.zeros(len(p))
+    q[kept] = p[kept]
+    return q / q.sum()
+
+
+@right("top_k_filter")
+def top_k_with_sorted(p, k):
+    """Python's sort, by probability and id."""
+    kept = set(sorted(range(len(p)), key=lambda i: (-p[i], i))[:k])
+    total = sum(p[i] for i in kept)
+    return np.array([p[i] / total if i in kept else 0.0 for i in range(len(p))])
+
+
+@right("top_k_filter")
+def top_k_one_by_one(p, k):
+    """Takes the largest k times."""
+    rest, q = p.astype(float).copy(), np.zeros(len(p))
+    for _ in range(min(k, len(p))):
+        i = np.argmax(rest)
+        q[i], rest[i] = p[i], -1.0
+    return q / q.sum()
+
+
+@wrong("top_p_filter", says="the crossing token was dropped")
+def top_p_without_crossing(p, top_p):
+    """Keeps the sums that are at most top_p: the token that crosses the line is out."""
+    order = np.argsort(-p, kind="stable")
+    keep = np.cumsum(p[order]) <= top_p
+    keep[0] = True
+    q = np.zeros(len(p))
+    q[order[keep]] = p[order[keep]]
+    return q / q.sum()
+
+
+@wrong("top_p_filter", says="nothing stayed")
+def top_p_without_the_first(p, top_p):
+    """The crossing token is out, even if it is the first: nothing is left."""
+    order = np.argsort(-p, kind="stable")
+    keep = order[np.cumsum(p[order]) <= top_p]
+    q = np.zeros(len(p))
+    q[keep] = p[keep]
+    return q / q.sum() if q.any() else q
+
+
+@wrong("top_p_filter", says="the line was reached exactly")
+def top_p_one_too_many(p, top_p):
+    """Goes on where the sum equals top_p."""
+    order = np.argsort(-p, kind="stable")
+    keep = order[: np.searchsorted(np.cumsum(p[order]), top_p, side="right") + 1]
+    q = np.zeros(len(p))
+    q[keep] = p[keep]
+    return q / q.sum()
+
+
+@wrong("top_p_filter", says="not in the order of their ids")
+def top_p_unsorted(p, top_p):
+    """Adds up in the order of the ids."""
+    keep = np.cumsum(p) - p < top_p
+    keep[0] |= not keep.any()
+    q = np.where(keep, p, 0.0)
+    return q / q.sum()
+
+
+@wrong("top_p_filter", says="that is min-p")
+def top_p_as_a_threshold(p, top_p):
+    """Compares each probability with top_p."""
+    q = np.where(p >= top_p, p, 0.0)
+    if not q.any():
+        q[np.argmax(p)] = 1.0
+    return q / q.sum()
+
+
+@wrong("top_p_filter", says="must sum to 1 again")
+def top_p_not_shared_out(p, top_p):
+    """Sets the others to 0 and leaves it at that."""
+    order = np.argsort(-p, kind="stable")
+    keep = order[: np.searchsorted(np.cumsum(p[order]), top_p) + 1]
+    q = np.zeros(len(p))
+    q[keep] = p[keep]
+    return q
+
+
+@wrong("top_p_filter", says="each id stays in its place")
+def top_p_mask_on_the_wrong_order(p, top_p):
+    """Sorts, cuts, and forgets to go back to the ids."""
+    q = np.sort(p)[::-1].copy()
+    before = np.cumsum(q) - q
+    q[1:][before[1:] >= top_p] = 0
+    return q / q.sum()
+
+
+@wrong("top_p_filter", says="among equal ones the highest id came first")
+def top_p_reversed_sort(p, top_p):
+    """An ascending order, turned round."""
+    order = np.argsort(p, kind="stable")[::-1]
+    keep = order[: np.searchsorted(np.cumsum(p[order]), top_p) + 1]
+    q = np.zeros(len(p))
+    q[keep] = p[keep]
+    return q / q.sum()
+
+
+@right("top_p_filter")
+def top_p_with_a_loop(p, top_p):
+    """Walks and adds up."""
+    q, total = np.zeros(len(p)), 0.0
+    for i in sorted(range(len(p)), key=lambda i: (-p[i], i)):
+        q[i] = p[i]
+        total += p[i]
+        if total >= top_p:
+            break
+    return q / total
+
+
+@right("top_p_filter")
+def top_p_by_the_sum_before(p, top_p):
+    """A token stays if the line was not reached before it."""
+    order = np.argsort(-p, kind="stable")
+    sums = np.cumsum(p[order])
+    keep = np.concatenate([[True], sums[:-1] < top_p])
+    mask = np.zeros(len(p), dtype=bool)
+    mask[order] = keep
+    return np.where(mask, p, 0) / p[mask].sum()
+
+
+@wrong("draw", says="the sum 0.5 is not greater than 0.5")
+def draw_on_the_left(p, u):
+    """searchsorted as it comes: at a border, the token before it."""
+    return int(min(np.searchsorted(np.cumsum(p), u), np.flatnonzero(p)[-1]))
+
+
+@wrong("draw", says="it is the sum of the probabilities that counts")
+def draw_without_sums(p, u):
+    """Compares u with each probability."""
+    for i, x in enumerate(p):
+        if x > u:
+            return i
+    return int(np.flatnonzero(p)[-1])
+
+
+@wrong("draw", says="the sum is rounded")
+def draw_past_the_end(p, u):
+    """Trusts that the last sum is 1."""
+    return int(np.searchsorted(np.cumsum(p), u, side="right"))
+
+
+@wrong("draw", says="a token of probability 0 was drawn")
+def draw_the_last_id(p, u):
+    """At the end the last id, even if it can never come."""
+    return int(min(np.searchsorted(np.cumsum(p), u, side="right"), len(p) - 1))
+
+
+@wrong("draw", says="the tokens lie in the order of their ids")
+def draw_from_the_likeliest(p, u):
+    """Lays the likeliest first."""
+    order = np.argsort(-p, kind="stable")
+    order = order[p[order] > 0]
+    return int(order[min(np.searchsorted(np.cumsum(p[order]), u, side="right"), len(order) - 1)])
+
+
+@wrong("draw", says="0.3 lies on the first token")
+def draw_with_its_own_chance(p, u):
+    """Does not use u."""
+    return int(np.random.default_rng(5).choice(len(p), p=np.asarray(p) / np.sum(p)))
+
+
+@right("draw")
+def draw_with_a_loop(p, u):
+    """Adds up until the sum is greater."""
+    total, last = 0.0, 0
+    for i, x in enumerate(p):
+        total += x
+        last = i if x > 0 else last
+        if total > u:
+            return i
+    return last
+
+
+@right("draw")
+def draw_with_argmax(p, u):
+    """The first place that is greater."""
+    greater = np.cumsum(p) > u
+    return int(np.argmax(greater)) if greater.any() else int(np.nonzero(p)[0].max())
+
+
+@wrong("sample", says="T = 0 draws nothing and divides by nothing")
+def sample_zero_divides(logits, temperature=1.0, top_k=None, top_p=None, rng=None):
+    """No case for T = 0."""
+    p = given_softmax(logits / temperature)
+    ids = given_ranking(p)[:top_k]
+    q = p[ids] / p[ids].sum()
+    if top_p is not None:
+        n = int(np.searchsorted(np.cumsum(q), top_p)) + 1
+        ids, q = ids[:n], q[:n] / q[:n].sum()
+    return int(rng.choice(ids, p=q))
+
+
+@wrong("sample", says="the crossing token was dropped")
+def sample_without_crossing(logits, temperature=1.0, top_k=None, top_p=None, rng=None):
+    """The crossing token is out."""
+    if temperature == 0:
+        return int(np.argmax(logits))
+    p = given_softmax(logits / temperature)
+    ids = given_ranking(p)[:top_k]
+    q = p[ids] / p[ids].sum()
+    if top_p is not None:
+        n = max(1, int((np.cumsum(q) <= top_p + 1e-12).sum()))
+        ids, q = ids[:n], q[:n] / q[:n].sum()
+    return int(rng.choice(ids, p=q))
+
+
+@wrong("sample", says="top-p before top-k")
+def sample_top_p_first(logits, temperature=1.0, top_k=None, top_p=None, rng=None):
+    """The order of the filters is turned round."""
+    if temperature == 0:
+        return int(np.argmax(logits))
+    p = given_softmax(logits / temperature)
+    ids = given_ranking(p)
+    if top_p is not None:
+        ids = ids[: int(np.searchsorted(np.cumsum(p[ids]), top_p)) + 1]
+    ids = ids[:top_k]
+    return int(rng.choice(ids, p=p[ids] / p[ids].sum()))
+
+
+@wrong("sample", says="top-p must see what top-k has left")
+def sample_top_p_on_the_old_probabilities(logits, temperature=1.0, top_k=None, top_p=None, rng=None):
+    """After top-k, top-p is measured with probabilities that do not sum to 1."""
+    if temperature == 0:
+        return int(np.argmax(logits))
+    p = given_softmax(logits / temperature)
+    ids = given_ranking(p)[:top_k]
+    if top_p is not None:
+        ids = ids[: int(np.searchsorted(np.cumsum(p[ids]), top_p)) + 1]
+    return int(rng.choice(ids, p=p[ids] / p[ids].sum()))
+
+
+@wrong("sample", says="the temperature comes first")
+def sample_temperature_last(logits, temperature=1.0, top_k=None, top_p=None, rng=None):
+    """Filters at T = 1, and only then the temperature."""
+    if temperature == 0:
+        return int(np.argmax(logits))
+    p = given_softmax(logits)
+    ids = given_ranking(p)[:top_k]
+    q = p[ids] / p[ids].sum()
+    if top_p is not None:
+        ids = ids[: int(np.searchsorted(np.cumsum(q), top_p)) + 1]
+    return int(rng.choice(ids, p=given_softmax(logits[ids] / temperature)))
+
+
+@wrong("sample", says="the likeliest is taken every time")
+def sample_greedily(logits, temperature=1.0, top_k=None, top_p=None, rng=None):
+    """Computes it all and takes the largest."""
+    return int(np.argmax(logits))
+
+
+@wrong("sample", says="another source of chance")
+def sample_with_the_global_generator(logits, temperature=1.0, top_k=None, top_p=None, rng=None):
+    """np.random instead of the generator that was given."""
+    if temperature == 0:
+        return int(np.argmax(logits))
+    p = given_softmax(logits / temperature)
+    ids = given_ranking(p)[:top_k]
+    q = p[ids] / p[ids].sum()
+    if top_p is not None:
+        n = int(np.searchsorted(np.cumsum(q), top_p)) + 1
+        ids, q = ids[:n], q[:n] / q[:n].sum()
+    return int(np.random.choice(ids, p=q))
+
+
+@wrong("sample", says="drawn equally often")
+def sample_uniformly_from_the_kept(logits, temperature=1.0, top_k=None, top_p=None, rng=None):
+    """Forgets the probabilities in the draw."""
+    if temperature == 0:
+        return int(np.argmax(logits))
+    p = given_softmax(logits / temperature)
+    ids = given_ranking(p)[:top_k]
+    q = p[ids] / p[ids].sum()
+    if top_p is not None:
+        ids = ids[: int(np.searchsorted(np.cumsum(q), top_p)) + 1]
+    return int(rng.choice(ids))
+
+
+@wrong("sample", says="expected an id from 0 to")
+def sample_returns_a_place(logits, temperature=1.0, top_k=None, top_p=None, rng=None):
+    """Returns a vector instead of an id."""
+    if temperature == 0:
+        return int(np.argmax(logits))
+    p = given_softmax(logits / temperature)
+    return rng.multinomial(1, p)
+
+
+@right("sample")
+def sample_in_logits(logits, temperature=1.0, top_k=None, top_p=None, rng=None):
+    """Filters by setting logits to minus infinity, draws by the cumulative sum."""
+    if temperature == 0:
+        return int(np.argmax(logits))
+    x = np.asarray(logits, dtype=float) / temperature
+    order = np.argsort(-x, kind="stable")
+    if top_k is not None:
+        x[order[top_k:]] = -np.inf
+    if top_p is not None:
+        p = given_softmax(x)[order]
+        x[order[1:][np.cumsum(p)[:-1] >= top_p]] = -np.inf
+    p = given_softmax(x)
+    return int(min(np.searchsorted(np.cumsum(p), rng.random(), side="right"), np.flatnonzero(p)[-1]))
+
+
+@right("sample")
+def sample_by_gumbel(logits, temperature=1.0, top_k=None, top_p=None, rng=None):
+    """The largest of log-probability plus Gumbel noise."""
+    if temperature == 0:
+        return max(range(len(logits)), key=lambda i: (logits[i], -i))
+    p = given_softmax(np.array(logits) / temperature)
+    ids = given_ranking(p)
+    if top_k is not None:
+        ids = ids[:top_k]
+    if top_p is not None:
+        total, kept = 0.0, []
+        for i in ids:
+            kept.append(i)
+            total += p[i] / p[ids].sum()
+            if total >= top_p:
+                break
+        ids = kept
+    with np.errstate(divide="ignore"):
+        noisy = np.log(p[ids]) + rng.gumbel(size=len(ids))
+    return ids[int(np.argmax(noisy))]
+
+
+@wrong("llama_encode", says="the dummy prefix")
+def encode_without_prefix(text, vocab):
+    """No space in front."""
+    scores = dict(vocab[FIRST_PIECE:])
+    number = {piece: i for i, (piece, _) in enumerate(vocab) if i >= FIRST_PIECE}
+    parts = list(text.replace(" ", SPACE))
+    while places := [i for i, (a, b) in enumerate(pairwise(parts)) if a + b in scores]:
+        best = max(places, key=lambda i: scores[parts[i] + parts[i + 1]])
+        parts[best : best + 2] = [parts[best] + parts[best + 1]]
+    return [i for x in parts for i in ([number[x]] if x in number else [3 + b for b in x.encode()])]
+
+
+@wrong("llama_encode", says="what has no piece was dropped")
+def encode_drops_characters(text, vocab):
+    """What is not in the vocabulary is left out."""
+    if not text:
+        return []
+    scores = dict(vocab[FIRST_PIECE:])
+    number = {piece: i for i, (piece, _) in enumerate(vocab) if i >= FIRST_PIECE}
+    parts = list((" " + text).replace(" ", SPACE))
+    while places := [i for i, (a, b) in enumerate(pairwise(parts)) if a + b in scores]:
+        best = max(places, key=lambda i: scores[parts[i] + parts[i + 1]])
+        parts[best : best + 2] = [parts[best] + parts[best + 1]]
+    return [number[x] for x in parts if x in number]
+
+
+@wrong("llama_encode", says="became <unk>")
+def encode_to_unknown(text, vocab):
+    """What is not in the vocabulary becomes id 0."""
+    if not text:
+        return []
+    scores = dict(vocab[FIRST_PIECE:])
+    number = {piece: i for i, (piece, _) in enumerate(vocab) if i >= FIRST_PIECE}
+    parts = list((" " + text).replace(" ", SPACE))
+    while places := [i for i, (a, b) in enumerate(pairwise(parts)) if a + b in scores]:
+        best = max(places, key=lambda i: scores[parts[i] + parts[i + 1]])
+        parts[best : best + 2] = [parts[best] + parts[best + 1]]
+    return [number.get(x, 0) for x in parts]
+
+
+@wrong("llama_encode", says="the id of byte b is 3 + b")
+def encode_bytes_without_offset(text, vocab):
+    """Byte ids that begin at 0."""
+    if not text:
+        return []
+    scores = dict(vocab[FIRST_PIECE:])
+    number = {piece: i for i, (piece, _) in enumerate(vocab) if i >= FIRST_PIECE}
+    parts = list((" " + text).replace(" ", SPACE))
+    while places := [i for i, (a, b) in enumerate(pairwise(parts)) if a + b in scores]:
+        best = max(places, key=lambda i: scores[parts[i] + parts[i + 1]])
+        parts[best : best + 2] = [parts[best] + parts[best + 1]]
+    return [i for x in parts for i in ([number[x]] if x in number else x.encode())]
+
+
+@wrong("llama_encode", says="the longest piece was matched from the left")
+def encode_by_longest_match(text, vocab):
+    """WordPiece's way."""
+    number = {piece: i for i, (piece, _) in enumerate(vocab) if i >= FIRST_PIECE}
+    rest, ids = (" " + text).replace(" ", SPACE) if text else "", []
+    while rest:
+        n = next((n for n in range(len(rest), 0, -1) if rest[:n] in number), 0)
+        ids += [number[rest[:n]]] if n else [3 + b for b in rest[0].encode()]
+        rest = rest[max(1, n) :]
+    return ids
+
+
+@wrong("llama_encode", says="the leftmost pair was taken")
+def encode_from_the_left(text, vocab):
+    """Puts the first pair together that makes a piece, whatever its score."""
+    if not text:
+        return []
+    number = {piece: i for i, (piece, _) in enumerate(vocab) if i >= FIRST_PIECE}
+    parts = list((" " + text).replace(" ", SPACE))
+    while places := [i for i, (a, b) in enumerate(pairwise(parts)) if a + b in number]:
+        parts[places[0] : places[0] + 2] = [parts[places[0]] + parts[places[0] + 1]]
+    return [i for x in parts for i in ([number[x]] if x in number else [3 + b for b in x.encode()])]
+
+
+@wrong("llama_encode", says="a control token came out of what a user typed")
+def encode_lets_control_tokens_in(text, vocab):
+    """Looks among all entries, also `<s>`."""
+    if not text:
+        return []
+    scores, number = dict(vocab), {piece: i for i, (piece, _) in enumerate(vocab)}
+    parts = list((" " + text).replace(" ", SPACE))
+    while places := [i for i, (a, b) in enumerate(pairwise(parts)) if a + b in scores]:
+        best = max(places, key=lambda i: scores[parts[i] + parts[i + 1]])
+        parts[best : best + 2] = [parts[best] + parts[best + 1]]
+    return [i for x in parts for i in ([number[x]] if x in number else [3 + b for b in x.encode()])]
+
+
+@wrong("llama_encode", says="the rightmost pair was taken")
+def encode_ties_from_the_right(text, vocab):
+    """>= where > was meant: the last of several equals wins."""
+    if not text:
+        return []
+    scores = dict(vocab[FIRST_PIECE:])
+    number = {piece: i for i, (piece, _) in enumerate(vocab) if i >= FIRST_PIECE}
+    parts = list((" " + text).replace(" ", SPACE))
+    while True:
+        best, place = -1e10, None
+        for i, (a, b) in enumerate(pairwise(parts)):
+            if scores.get(a + b, -2e10) >= best:
+                best, place = scores[a + b], i
+        if place is None:
+            break
+        parts[place : place + 2] = [parts[place] + parts[place + 1]]
+    return [i for x in parts for i in ([number[x]] if x in number else [3 + b for b in x.encode()])]
+
+
+@wrong("llama_encode", says="several spaces are several")
+def encode_joins_spaces(text, vocab):
+    """text.split() loses how many spaces there were, and newlines."""
+    if not text:
+        return []
+    scores = dict(vocab[FIRST_PIECE:])
+    number = {piece: i for i, (piece, _) in enumerate(vocab) if i >= FIRST_PIECE}
+    parts = list("".join(SPACE + word for word in text.split()))
+    while places := [i for i, (a, b) in enumerate(pairwise(parts)) if a + b in scores]:
+        best = max(places, key=lambda i: scores[parts[i] + parts[i + 1]])
+        parts[best : best + 2] = [parts[best] + parts[best + 1]]
+    return [i for x in parts for i in ([number[x]] if x in number else [3 + b for b in x.encode()])]
+
+
+@wrong("llama_encode", says="that is the caller's business")
+def encode_with_begin(text, vocab):
+    """Puts <s> in front."""
+    if not text:
+        return []
+    scores = dict(vocab[FIRST_PIECE:])
+    number = {piece: i for i, (piece, _) in enumerate(vocab) if i >= FIRST_PIECE}
+    parts = list((" " + text).replace(" ", SPACE))
+    while places := [i for i, (a, b) in enumerate(pairwise(parts)) if a + b in scores]:
+        best = max(places, key=lambda i: scores[parts[i] + parts[i + 1]])
+        parts[best : best + 2] = [parts[best] + parts[best + 1]]
+    return [1] + [i for x in parts for i in ([number[x]] if x in number else [3 + b for b in x.encode()])]
+
+
+@right("llama_encode")
+def encode_with_a_scan(text, vocab):
+    """One pass for each merge, in llama2.c's way: ids from the start."""
+    if text == "":
+        return []
+    table = {}
+    for i in range(FIRST_PIECE, len(vocab)):
+        table[vocab[i][0]] = (vocab[i][1], i)
+    parts = [*("▁" + text.replace(" ", "▁"))]
+    while True:
+        best, place = None, -1
+        for i in range(len(parts) - 1):
+            found = table.get(parts[i] + parts[i + 1])
+            if found and (best is None or found[0] > best):
+                best, place = found[0], i
+        if place < 0:
+            break
+        parts[place] += parts.pop(place + 1)
+    ids = []
+    for part in parts:
+        if part in table:
+            ids.append(table[part][1])
+        else:
+            ids.extend(b + 3 for b in part.encode("utf-8"))
+    return ids
+
+
+@right("llama_encode")
+def encode_with_a_heap(text, vocab):
+    """A linked list and a heap, as sentencepiece has it."""
+    import heapq
+
+    scores = dict(vocab[FIRST_PIECE:])
+    number = {piece: FIRST_PIECE + i for i, (piece, _) in enumerate(vocab[FIRST_PIECE:])}
+    parts = list((" " + text).replace(" ", SPACE)) if text else []
+    after = list(range(1, len(parts) + 1))
+    before = list(range(-1, len(parts) - 1))
+    heap = []
+
+    def offer(left, right):
+        if left >= 0 and right < len(parts) and (piece := parts[left] + parts[right]) in scores:
+            heapq.heappush(heap, (-scores[piece], left, right, piece))
+
+    for i in range(len(parts) - 1):
+        offer(i, i + 1)
+    while heap:
+        _, left, right, piece = heapq.heappop(heap)
+        if not parts[left] or not parts[right] or parts[left] + parts[right] != piece:
+            continue
+        parts[left], parts[right] = piece, ""
+        after[left] = after[right]
+        if after[right] < len(parts):
+            before[after[right]] = left
+        offer(before[left], left)
+        offer(left, after[left])
+    return [i for x in parts if x for i in ([number[x]] if x in number else [3 + b for b in x.encode()])]
+
+
+@wrong("llama_decode", says='.strip("<s>") takes letters')
+def decode_strips_letters(ids, vocab):
+    """The published ports' way: join the pieces, then strip("<s>")."""
+    data = b"".join(bytes([i - 3]) if 3 <= i < 259 else vocab[i][0].replace(SPACE, " ").encode() for i in ids)
+    return data.decode("utf-8", "replace").strip("<s>").strip("</s>").removeprefix(" ")
+
+
+@wrong("llama_decode", says=".strip() and .lstrip() take more")
+def decode_strips_spaces(ids, vocab):
+    """All spaces at both ends go."""
+    data = b"".join(bytes([i - 3]) if 3 <= i < 259 else vocab[i][0].replace(SPACE, " ").encode() for i in ids if i > 2)
+    return data.decode("utf-8", "replace").strip(" ")
+
+
+@wrong("llama_decode", says="is still there")
+def decode_keeps_the_prefix(ids, vocab):
+    """The dummy prefix stays."""
+    data = b"".join(bytes([i - 3]) if 3 <= i < 259 else vocab[i][0].replace(SPACE, " ").encode() for i in ids if i > 2)
+    return data.decode("utf-8", "replace")
+
+
+@wrong("llama_decode", says="each token was decoded alone")
+def decode_one_by_one(ids, vocab):
+    """Every byte by itself."""
+    text = ""
+    for i in ids:
+        if i >= FIRST_PIECE:
+            text += vocab[i][0].replace(SPACE, " ")
+        elif i >= FIRST_BYTE:
+            text += bytes([i - FIRST_BYTE]).decode("utf-8", "replace")
+    return text.removeprefix(" ")
+
+
+@wrong("llama_decode", says="that is Latin-1")
+def decode_with_chr(ids, vocab):
+    """chr of a byte."""
+    text = ""
+    for i in ids:
+        text += vocab[i][0].replace(SPACE, " ") if i >= FIRST_PIECE else chr(i - 3) if i >= FIRST_BYTE else ""
+    return text.removeprefix(" ")
+
+
+@wrong("llama_decode", says="is not to be shown")
+def decode_shows_byte_tokens(ids, vocab):
+    """The names of the byte tokens are shown."""
+    return "".join(vocab[i][0] for i in ids if i > 2).replace(SPACE, " ").removeprefix(" ")
+
+
+@wrong("llama_decode", says="control tokens give nothing")
+def decode_shows_control_tokens(ids, vocab):
+    """<s> and </s> are shown."""
+    data = b"".join(bytes([i - 3]) if 3 <= i < 259 else vocab[i][0].replace(SPACE, " ").encode() for i in ids)
+    return data.decode("utf-8", "replace").removeprefix(" ")
+
+
+@wrong("llama_decode", says="the first character was cut off")
+def decode_cuts_the_first_character(ids, vocab):
+    """[1:], whatever is there."""
+    data = b"".join(bytes([i - 3]) if 3 <= i < 259 else vocab[i][0].replace(SPACE, " ").encode() for i in ids if i > 2)
+    return data.decode("utf-8", "replace")[1:]
+
+
+@wrong("llama_decode", says="what is not UTF-8 was dropped")
+def decode_ignores_errors(ids, vocab):
+    """errors="ignore"."""
+    data = b"".join(bytes([i - 3]) if 3 <= i < 259 else vocab[i][0].replace(SPACE, " ").encode() for i in ids if i > 2)
+    return data.decode("utf-8", "ignore").removeprefix(" ")
+
+
+@right("llama_decode")
+def decode_with_a_table(ids, vocab):
+    """The bytes of every id first."""
+    table = [b""] * 3 + [bytes([b]) for b in range(256)] + [p.encode() for p, _ in vocab[259:]]
+    text = b"".join(table[i] for i in ids).decode(errors="replace").replace("▁", " ")
+    return text[1:] if text.startswith(" ") else text
+
+
+@right("llama_decode")
+def decode_with_runs_of_bytes(ids, vocab):
+    """Parses the names of the byte tokens."""
+    out = bytearray()
+    for i in ids:
+        piece = vocab[i][0]
+        if i in (0, 1, 2):
+            continue
+        if i < 259:
+            out.append(int(piece[3:-1], 16))
+        else:
+            out += " ".join(piece.split("▁")).encode("utf-8")
+    text = str(out, "utf-8", "replace")
+    return text.replace(" ", "", 1) if text[:1] == " " else text
+
+
+@wrong("stream_text", says="each token was decoded alone")
+def stream_one_by_one(ids, token_bytes):
+    """Half a character is shown."""
+    for i in ids:
+        yield token_bytes[i].decode("utf-8", errors="replace")
+
+
+@wrong("stream_text", says="the end is missing")
+def stream_forgets_the_end(ids, token_bytes):
+    """What was held back never comes."""
+    decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+    for i in ids:
+        yield decoder.decode(token_bytes[i])
+
+
+@wrong("stream_text", says="nothing was shown before the last id had come")
+def stream_all_at_the_end(ids, token_bytes):
+    """Correct text, no stream."""
+    yield b"".join([token_bytes[i] for i in ids]).decode("utf-8", errors="replace")
+
+
+@wrong("stream_text", says="what is not UTF-8 was dropped")
+def stream_drops_errors(ids, token_bytes):
+    """errors="ignore" hides half characters, and everything else that is broken."""
+    decoder = codecs.getincrementaldecoder("utf-8")(errors="ignore")
+    for i in ids:
+        yield decoder.decode(token_bytes[i])
+    yield decoder.decode(b"", final=True)
+
+
+@wrong("stream_text", says="hold back only the beginning of a character")
+def stream_waits_for_a_whole_text(ids, token_bytes):
+    """Shows nothing while the bytes so far do not decode: the whole characters before wait, too."""
+    held = b""
+    for i in ids:
+        held += token_bytes[i]
+        try:
+            text = held.decode("utf-8")
+        except UnicodeDecodeError:
+            continue
+        yield text
+        held = b""
+    yield held.decode("utf-8", errors="replace")
+
+
+@wrong("stream_text", says="hold back only the beginning of a character")
+def stream_one_token_late(ids, token_bytes):
+    """Waits for the next id before it shows the last one."""
+    decoder, waiting = codecs.getincrementaldecoder("utf-8")(errors="replace"), ""
+    for i in ids:
+        yield waiting
+        waiting = decoder.decode(token_bytes[i])
+    yield waiting + decoder.decode(b"", final=True)
+
+
+@wrong("stream_text", says="hold back only the beginning of a character")
+def stream_takes_every_mark_for_a_cut(ids, token_bytes):
+    """Waits while the text ends in U+FFFD, also where that is what was written."""
+    data, shown = b"", ""
+    for i in ids:
+        data += token_bytes[i]
+        text = data.decode("utf-8", errors="replace")
+        if not text.endswith("\ufffd"):
+            yield text[len(shown) :]
+            shown = text
+    yield data.decode("utf-8", errors="replace")[len(shown) :]
+
+
+@right("stream_text")
+def stream_by_hand(ids, token_bytes):
+    """Keeps what a lead byte still wants."""
+    held = b""
+    for i in ids:
+        held += token_bytes[i]
+        cut = len(held)
+        for back in range(1, min(3, len(held)) + 1):
+            lead = held[-back]
+            if 0x80 <= lead < 0xC0:
+                continue
+            wants = 2 if 0xC2 <= lead < 0xE0 else 3 if 0xE0 <= lead < 0xF0 else 4 if 0xF0 <= lead < 0xF5 else 1
+            if wants > back:
+                tail = held[-back:]
+                cut -= back if len(tail.decode("utf-8", "replace")) == 1 else 0
+            break
+        text, held = held[:cut].decode("utf-8", errors="replace"), held[cut:]
+        if text:
+            yield text
+    if held:
+        yield held.decode("utf-8", errors="replace")
+
+
+@right("stream_text")
+def stream_with_empty_pieces(ids, token_bytes):
+    """iterdecode of the standard library, fed lazily."""
+    yield from codecs.iterdecode((token_bytes[i] for i in ids), "utf-8", errors="replace")
+
+
+@wrong("generate", says="the end token was yielded")
+def generate_yields_the_end(next_logits, prompt, choose, max_new, end):
+    """Yields, and looks afterwards."""
+    ids = list(prompt)
+    for _ in range(max_new):
+        ids.append(choose(next_logits(list(ids))))
+        yield ids[-1]
+        if ids[-1] in end:
+            return
+
+
+@wrong("generate", says="an end token did not end the text")
+def generate_ignores_the_end(next_logits, prompt, choose, max_new, end):
+    """Goes on to the last."""
+    ids = list(prompt)
+    for _ in range(max_new):
+        ids.append(choose(next_logits(list(ids))))
+        yield ids[-1]
+
+
+@wrong("generate", says="the prompt was yielded too")
+def generate_yields_the_prompt(next_logits, prompt, choose, max_new, end):
+    """The prompt comes first."""
+    ids = list(prompt)
+    yield from prompt
+    for _ in range(max_new):
+        new = choose(next_logits(list(ids)))
+        if new in end:
+            return
+        ids.append(new)
+        yield new
+
+
+@wrong("generate", says="those of the prompt are not counted")
+def generate_counts_the_prompt(next_logits, prompt, choose, max_new, end):
+    """max_new as the length of everything."""
+    ids = list(prompt)
+    while len(ids) < max_new:
+        new = choose(next_logits(list(ids)))
+        if new in end:
+            return
+        ids.append(new)
+        yield new
+
+
+@wrong("generate", says="the new ids must be put behind the text")
+def generate_without_appending(next_logits, prompt, choose, max_new, end):
+    """Asks with the prompt again and again."""
+    for _ in range(max_new):
+        new = choose(next_logits(list(prompt)))
+        if new in end:
+            return
+        yield new
+
+
+@wrong("generate", says="once too often")
+def generate_asks_ahead(next_logits, prompt, choose, max_new, end):
+    """The next logits are computed at the end of the loop, needed or not."""
+    ids = list(prompt)
+    logits = next_logits(list(ids))
+    for _ in range(max_new):
+        new = choose(logits)
+        if new in end:
+            return
+        ids.append(new)
+        yield new
+        logits = next_logits(list(ids))
+
+
+@wrong("generate", says="yield each id before the model is asked again")
+def generate_all_at_once(next_logits, prompt, choose, max_new, end):
+    """Makes the list first, then yields it."""
+    ids, made = list(prompt), []
+    for _ in range(max_new):
+        new = choose(next_logits(list(ids)))
+        if new in end:
+            break
+        ids.append(new)
+        made.append(new)
+    yield from made
+
+
+@wrong("generate", says="it needs all ids so far")
+def generate_with_the_last_id_alone(next_logits, prompt, choose, max_new, end):
+    """What one does with a cache, without a cache."""
+    ids = list(prompt)
+    for _ in range(max_new):
+        new = choose(next_logits(ids[-1:] if len(ids) > len(prompt) else list(ids)))
+        if new in end:
+            return
+        ids.append(new)
+        yield new
+
+
+@right("generate")
+def generate_recursively(next_logits, prompt, choose, max_new, end):
+    """One id, then the rest."""
+
+    def rest(ids, left):
+        if left > 0 and (new := choose(next_logits(ids[:]))) not in end:
+            yield new
+            yield from rest([*ids, new], left - 1)
+
+    yield from rest(list(prompt), max_new)
+
+
+@right("generate")
+def generate_with_while(next_logits, prompt, choose, max_new, end):
+    """Counts by itself."""
+    made = []
+    while len(made) < max_new and (new := choose(next_logits(prompt + made))) not in end:
+        made.append(new)
+        yield new
+
+
+@wrong("perplexity", says="predict the id at t + 1, not the one at t")
+def perplexity_without_shift(logits, ids):
+    """Scores each id with its own row."""
+    x = logits - logits.max(axis=1, keepdims=True)
+    log_p = x - np.log(np.exp(x).sum(axis=1, keepdims=True))
+    return float(np.exp(-log_p[np.arange(len(ids)), ids].mean()))
+
+
+@wrong("perplexity", says="the shift goes the wrong way")
+def perplexity_shifted_back(logits, ids):
+    """Row t + 1 for id t."""
+    x = logits[1:] - logits[1:].max(axis=1, keepdims=True)
+    log_p = x - np.log(np.exp(x).sum(axis=1, keepdims=True))
+    return float(np.exp(-log_p[np.arange(len(x)), ids[:-1]].mean()))
+
+
+@wrong("perplexity", says="not over T")
+def perplexity_mean_over_all(logits, ids):
+    """Divides by T, though there are T - 1 predictions."""
+    x = logits[:-1] - logits[:-1].max(axis=1, keepdims=True)
+    log_p = x - np.log(np.exp(x).sum(axis=1, keepdims=True))
+    return float(np.exp(-log_p[np.arange(len(x)), ids[1:]].sum() / len(ids)))
+
+
+@wrong("perplexity", says="take e to its power, not 2")
+def perplexity_with_two(logits, ids):
+    """Nats as if they were bits."""
+    x = logits[:-1] - logits[:-1].max(axis=1, keepdims=True)
+    log_p = x - np.log(np.exp(x).sum(axis=1, keepdims=True))
+    return float(2 ** (-log_p[np.arange(len(x)), ids[1:]].mean()))
+
+
+@wrong("perplexity", says="this is the mean loss")
+def perplexity_without_exp(logits, ids):
+    """Returns the loss."""
+    x = logits[:-1] - logits[:-1].max(axis=1, keepdims=True)
+    log_p = x - np.log(np.exp(x).sum(axis=1, keepdims=True))
+    return float(-log_p[np.arange(len(x)), ids[1:]].mean())
+
+
+@wrong("perplexity", says="do the exponentials overflow")
+def perplexity_that_overflows(logits, ids):
+    """The plain softmax."""
+    p = np.exp(logits[:-1]) / np.exp(logits[:-1]).sum(axis=1, keepdims=True)
+    return float(np.exp(-np.log(p[np.arange(len(p)), ids[1:]]).mean()))
+
+
+@wrong("perplexity", says="take the mean of the losses first")
+def perplexity_as_mean_of_inverses(logits, ids):
+    """The mean of 1/p."""
+    x = logits[:-1] - logits[:-1].max(axis=1, keepdims=True)
+    log_p = x - np.log(np.exp(x).sum(axis=1, keepdims=True))
+    return float(np.exp(-log_p[np.arange(len(x)), ids[1:]]).mean())
+
+
+@right("perplexity")
+def perplexity_with_a_loop(logits, ids):
+    """One place at a time."""
+    total = 0.0
+    for row, i in zip(logits, ids[1:]):
+        top = max(row)
+        total += top + math.log(math.fsum(math.exp(v - top) for v in row)) - row[i]
+    return math.exp(total / (len(ids) - 1))
+
+
+@right("perplexity")
+def perplexity_with_logaddexp(logits, ids):
+    """NumPy's logaddexp."""
+    norm = np.logaddexp.reduce(logits[:-1], axis=1)
+    chosen = np.take_along_axis(logits[:-1], np.array(ids)[1:, None], axis=1)[:, 0]
+    return np.exp(np.mean(norm - chosen))
+
+
+@wrong("bits_per_byte", says="that is by character")
+def bits_per_character(losses, text):
+    """len(text)."""
+    return sum(losses) / math.log(2) / len(text)
+
+
+@wrong("bits_per_byte", says="the sum is needed, not the mean")
+def bits_per_byte_of_the_mean(losses, text):
+    """The mean loss, by bytes."""
+    return sum(losses) / len(losses) / math.log(2) / len(text.encode())
+
+
+@wrong("bits_per_byte", says="that is bits by token")
+def bits_per_token(losses, text):
+    """Never looks at the text."""
+    return sum(losses) / math.log(2) / len(losses)
+
+
+@wrong("bits_per_byte", says="that is nats by byte")
+def nats_per_byte(losses, text):
+    """Forgets the unit."""
+    return sum(losses) / len(text.encode())
+
+
+@wrong("bits_per_byte", says="multiplied by ln 2")
+def bits_per_byte_multiplied(losses, text):
+    """The conversion the wrong way round."""
+    return sum(losses) * math.log(2) / len(text.encode())
+
+
+@right("bits_per_byte")
+def bits_per_byte_by_log2_e(losses, text):
+    """log2(e) bits to the nat."""
+    return float(np.sum(losses)) * math.log2(math.e) / len(bytes(text, "utf-8"))
+
+
+@right("bits_per_byte")
+def bits_per_byte_term_by_term(losses, text):
+    """Each loss in bits."""
+    bits = [-math.log2(math.exp(-loss)) for loss in losses]
+    return math.fsum(bits) / sum(len(c.encode()) for c in text)
+
+
+@wrong("dequantize_q8_0", says="the numbers are signed")
+def q8_unsigned(data):
+    """Bytes as they come."""
+    if len(data) % 34:
+        raise ValueError("length")
+    b = np.frombuffer(data, np.dtype([("d", "<f2"), ("q", "u1", 32)]))
+    return (b["d"].astype(np.float32)[:, None] * b["q"]).astype(np.float32).reshape(-1)
+
+
+@wrong("dequantize_q8_0", says="the scale is little-endian")
+def q8_big_endian(data):
+    """Network order."""
+    if len(data) % 34:
+        raise ValueError("length")
+    b = np.frombuffer(data, np.dtype([("d", ">f2"), ("q", "i1", 32)]))
+    return (b["d"].astype(np.float32)[:, None] * b["q"]).astype(np.float32).reshape(-1)
+
+
+@wrong("dequantize_q8_0", says="the scale stands before the numbers")
+def q8_scale_behind(data):
+    """The scale at the end of the block."""
+    if len(data) % 34:
+        raise ValueError("length")
+    b = np.frombuffer(data, np.dtype([("q", "i1", 32), ("d", "<f2")]))
+    return (b["d"].astype(np.float32)[:, None] * b["q"]).astype(np.float32).reshape(-1)
+
+
+@wrong("dequantize_q8_0", says="every block has its own scale")
+def q8_one_scale(data):
+    """The first scale for all."""
+    if len(data) % 34:
+        raise ValueError("length")
+    b = np.frombuffer(data, np.dtype([("d", "<f2"), ("q", "i1", 32)]))
+    return (b["d"][:1].astype(np.float32)[:, None] * b["q"]).astype(np.float32).reshape(-1)
+
+
+@wrong("dequantize_q8_0", says="the products were made in float16")
+def q8_in_float16(data):
+    """float16 times int8 is float16."""
+    if len(data) % 34:
+        raise ValueError("length")
+    b = np.frombuffer(data, np.dtype([("d", "<f2"), ("q", "i1", 32)]))
+    with np.errstate(over="ignore"):
+        return (b["d"][:, None] * b["q"]).astype(np.float32).reshape(-1)
+
+
+@wrong("dequantize_q8_0", says="expected ValueError")
+def q8_ignores_the_rest(data):
+    """What is left over is left out."""
+    n = len(data) // 34
+    b = np.frombuffer(data[: n * 34], np.dtype([("d", "<f2"), ("q", "i1", 32)]))
+    return (b["d"].astype(np.float32)[:, None] * b["q"]).astype(np.float32).reshape(-1)
+
+
+@right("dequantize_q8_0")
+def q8_with_struct(data):
+    """One block at a time with struct."""
+    if len(data) % 34 != 0:
+        raise ValueError(f"{len(data)} bytes")
+    out = []
+    for start in range(0, len(data), 34):
+        d, *q = struct.unpack("<e32b", data[start : start + 34])
+        out += [d * x for x in q]
+    return np.array(out, dtype=np.float32)
+
+
+@right("dequantize_q8_0")
+def q8_with_a_table(data):
+    """A table of 34 columns."""
+    table = np.frombuffer(data, dtype=np.uint8).reshape(-1, 34)
+    d = table[:, :2].copy().view("<f2").astype(np.float32)
+    q = table[:, 2:].view(np.int8).astype(np.float32)
+    return (d * q).ravel()
+
+
+@wrong("dequantize_q4_1", says="low and high halves were taken in turn")
+def q4_in_turn(data):
+    """Both halves of a byte as neighbours."""
+    if len(data) % 20:
+        raise ValueError("length")
+    b = np.frombuffer(data, np.dtype([("d", "<f2"), ("m", "<f2"), ("b", "u1", 16)]))
+    q = np.stack([b["b"] & 15, b["b"] >> 4], axis=2).reshape(-1, 32)
+    return (b["d"].astype(np.float32)[:, None] * q + b["m"].astype(np.float32)[:, None]).astype(np.float32).reshape(-1)
+
+
+@wrong("dequantize_q4_1", says="the high halves came first")
+def q4_high_first(data):
+    """The halves exchanged."""
+    if len(data) % 20:
+        raise ValueError("length")
+    b = np.frombuffer(data, np.dtype([("d", "<f2"), ("m", "<f2"), ("b", "u1", 16)]))
+    q = np.concatenate([b["b"] >> 4, b["b"] & 15], axis=1)
+    return (b["d"].astype(np.float32)[:, None] * q + b["m"].astype(np.float32)[:, None]).astype(np.float32).reshape(-1)
+
+
+@wrong("dequantize_q4_1", says="d and m were exchanged")
+def q4_minimum_first(data):
+    """The minimum before the scale."""
+    if len(data) % 20:
+        raise ValueError("length")
+    b = np.frombuffer(data, np.dtype([("m", "<f2"), ("d", "<f2"), ("b", "u1", 16)]))
+    q = np.concatenate([b["b"] & 15, b["b"] >> 4], axis=1)
+    return (b["d"].astype(np.float32)[:, None] * q + b["m"].astype(np.float32)[:, None]).astype(np.float32).reshape(-1)
+
+
+@wrong("dequantize_q4_1", says="the minimum was subtracted")
+def q4_minus_minimum(data):
+    """A minimum as an offset to take away."""
+    if len(data) % 20:
+        raise ValueError("length")
+    b = np.frombuffer(data, np.dtype([("d", "<f2"), ("m", "<f2"), ("b", "u1", 16)]))
+    q = np.concatenate([b["b"] & 15, b["b"] >> 4], axis=1)
+    return (b["d"].astype(np.float32)[:, None] * q - b["m"].astype(np.float32)[:, None]).astype(np.float32).reshape(-1)
+
+
+@wrong("dequantize_q4_1", says="that is Q4_0")
+def q4_0_for_q4_1(data):
+    """The formula of Q4_0."""
+    if len(data) % 20:
+        raise ValueError("length")
+    b = np.frombuffer(data, np.dtype([("d", "<f2"), ("m", "<f2"), ("b", "u1", 16)]))
+    q = np.concatenate([b["b"] & 15, b["b"] >> 4], axis=1).astype(np.float32)
+    return (b["d"].astype(np.float32)[:, None] * (q - 8)).reshape(-1)
+
+
+@wrong("dequantize_q4_1", says="the high four bits must be brought down")
+def q4_not_shifted(data):
+    """& 0xF0 and no shift."""
+    if len(data) % 20:
+        raise ValueError("length")
+    b = np.frombuffer(data, np.dtype([("d", "<f2"), ("m", "<f2"), ("b", "u1", 16)]))
+    q = np.concatenate([b["b"] & 15, b["b"] & 0xF0], axis=1)
+    return (b["d"].astype(np.float32)[:, None] * q + b["m"].astype(np.float32)[:, None]).astype(np.float32).reshape(-1)
+
+
+@wrong("dequantize_q4_1", says="the products were made in float16")
+def q4_in_float16(data):
+    """Computes in float16."""
+    if len(data) % 20:
+        raise ValueError("length")
+    b = np.frombuffer(data, np.dtype([("d", "<f2"), ("m", "<f2"), ("b", "u1", 16)]))
+    q = np.concatenate([b["b"] & 15, b["b"] >> 4], axis=1).astype(np.float16)
+    with np.errstate(over="ignore"):
+        return (b["d"][:, None] * q + b["m"][:, None]).astype(np.float32).reshape(-1)
+
+
+@right("dequantize_q4_1")
+def q4_with_struct(data):
+    """One block at a time with struct."""
+    if len(data) % 20:
+        raise ValueError("cut off")
+    out = []
+    for start in range(0, len(data), 20):
+        d, m, *packed = struct.unpack_from("<ee16B", data, start)
+        out += [d * (x % 16) + m for x in packed]
+        out += [d * (x // 16) + m for x in packed]
+    return np.asarray(out, dtype=np.float32)
+
+
+@right("dequantize_q4_1")
+def q4_filled_in(data):
+    """An empty table, filled half by half."""
+    table = np.frombuffer(data, np.uint8).reshape(-1, 20)
+    halves = np.ascontiguousarray(table[:, :4]).view("<f2").astype(np.float32)
+    out = np.empty((len(table), 32), dtype=np.float32)
+    out[:, :16] = table[:, 4:] & 15
+    out[:, 16:] = table[:, 4:] >> 4
+    return (out * halves[:, :1] + halves[:, 1:]).ravel()
+
+
+@wrong("quantize_int8", says="expected scales of shape")
+def int8_by_tensor(weights, group):
+    """One scale for everything."""
+    scale = np.float32(np.abs(weights).max() / 127) or np.float32(1)
+    return np.rint(weights / scale).astype(np.int8), np.array([[scale]])
+
+
+@wrong("quantize_int8", says="this is one scale for the whole matrix")
+def int8_by_tensor_repeated(weights, group):
+    """One scale for everything, in the right shape."""
+    r, c = weights.shape
+    scale = np.float32(np.abs(weights).max() / 127) or np.float32(1)
+    return np.rint(weights / scale).astype(np.int8), np.full((r, c // group), scale)
+
+
+@wrong("quantize_int8", says="divided by 128")
+def int8_overflows(weights, group):
+    """128 does not fit into int8."""
+    r, c = weights.shape
+    x = weights.reshape(r, c // group, group)
+    scales = (np.abs(x).max(axis=2) / 128).astype(np.float32)
+    q = np.rint(x / np.where(scales > 0, scales, 1)[..., None])
+    return q.astype(np.int64).astype(np.int8).reshape(r, c), scales
+
+
+@wrong("quantize_int8", says="round to the nearest whole number")
+def int8_truncates(weights, group):
+    """astype cuts towards zero."""
+    r, c = weights.shape
+    x = weights.reshape(r, c // group, group)
+    scales = (np.abs(x).max(axis=2) / 127).astype(np.float32)
+    return (x / np.where(scales > 0, scales, 1)[..., None]).astype(np.int8).reshape(r, c), scales
+
+
+@wrong("quantize_int8", says="expected q as int8")
+def int8_in_floats(weights, group):
+    """Rounded, and still float."""
+    r, c = weights.shape
+    x = weights.reshape(r, c // group, group)
+    scales = (np.abs(x).max(axis=2) / 127).astype(np.float32)
+    return np.rint(x / np.where(scales > 0, scales, 1)[..., None]).reshape(r, c), scales
+
+
+@wrong("quantize_int8", says="the largest absolute value of the group")
+def int8_without_the_sign(weights, group):
+    """max instead of the largest absolute value."""
+    r, c = weights.shape
+    x = weights.reshape(r, c // group, group)
+    scales = (x.max(axis=2) / 127).astype(np.float32)
+    q = np.rint(x / np.where(scales > 0, scales, 1)[..., None])
+    return q.clip(-127, 127).astype(np.int8).reshape(r, c), scales
+
+
+@right("quantize_int8")
+def int8_group_by_group(weights, group):
+    """Two loops."""
+    r, c = weights.shape
+    q, scales = np.zeros((r, c), np.int8), np.zeros((r, c // group), np.float32)
+    for i in range(r):
+        for j in range(0, c, group):
+            part = weights[i, j : j + group]
+            s = max(abs(float(x)) for x in part) / 127
+            scales[i, j // group] = s
+            if s:
+                q[i, j : j + group] = [min(127, max(-127, math.floor(x / s + 0.5))) for x in part]
+    return q, scales
+
+
+@right("quantize_int8")
+def int8_with_max_and_min(weights, group):
+    """The larger of the maximum and the negated minimum."""
+    x = weights.astype(np.float64).reshape(weights.shape[0], -1, group)
+    scales = np.maximum(x.max(axis=-1), -x.min(axis=-1)) / 127
+    with np.errstate(all="ignore"):
+        q = np.nan_to_num(np.round(x / scales[..., None]))
+    return q.astype(np.int8).reshape(weights.shape), scales.astype(np.float32)
+
+
+@wrong("chat_prompt", says="injection")
+def chat_as_one_text(messages, encode, start, end):
+    """Makes the whole form as a text and looks for special tokens in it."""
+    import re
+
+    text = ""
+    for m in messages:
+        if m["role"] not in ("system", "user", "assistant"):
+            raise ValueError(m["role"])
+        text += f"<|im_start|>{m['role']}\n{m['content']}<|im_end|>\n"
+    ids = []
+    for piece in re.split(r"(<\|im_start\|>|<\|im_end\|>)", text + "<|im_start|>assistant\n"):
+        ids += [start] if piece == "<|im_start|>" else [end] if piece == "<|im_end|>" else encode(piece)
+    return ids
+
+
+@wrong("chat_prompt", says="encoded as plain text: they are the ids")
+def chat_encoded_plainly(messages, encode, start, end):
+    """The tokens as letters."""
+    text = "".join(f"<|im_start|>{m['role']}\n{m['content']}<|im_end|>\n" for m in messages)
+    return encode(text + "<|im_start|>assistant\n")
+
+
+@wrong("chat_prompt", says="the prompt must be open for the answer")
+def chat_not_opened(messages, encode, start, end):
+    """Ends with the last message."""
+    ids = []
+    for m in messages:
+        if m["role"] not in ("system", "user", "assistant"):
+            raise ValueError(m["role"])
+        ids += [start, *encode(m["role"] + "\n" + m["content"]), end, *encode("\n")]
+    return ids
+
+
+@wrong("chat_prompt", says="the newline behind the end token is missing")
+def chat_without_newlines(messages, encode, start, end):
+    """No newline between the messages."""
+    ids = []
+    for m in messages:
+        if m["role"] not in ("system", "user", "assistant"):
+            raise ValueError(m["role"])
+        ids += [start, *encode(m["role"] + "\n" + m["content"]), end]
+    return [*ids, start, *encode("assistant\n")]
+
+
+@wrong("chat_prompt", says="encoded apart, the tokens differ")
+def chat_encoded_apart(messages, encode, start, end):
+    """Role and content are encoded apart."""
+    ids = []
+    for m in messages:
+        if m["role"] not in ("system", "user", "assistant"):
+            raise ValueError(m["role"])
+        ids += [start, *encode(m["role"] + "\n"), *encode(m["content"]), end, *encode("\n")]
+    return [*ids, start, *encode("assistant\n")]
+
+
+@wrong("chat_prompt", says="it is text, and stays")
+def chat_cleaned(messages, encode, start, end):
+    """Deletes what looks like a special token."""
+    ids = []
+    for m in messages:
+        if m["role"] not in ("system", "user", "assistant"):
+            raise ValueError(m["role"])
+        content = m["content"].replace("<|im_start|>", "").replace("<|im_end|>", "")
+        ids += [start, *encode(m["role"] + "\n" + content), end, *encode("\n")]
+    return [*ids, start, *encode("assistant\n")]
+
+
+@wrong("chat_prompt", says="spaces and newlines at its ends stay")
+def chat_stripped(messages, encode, start, end):
+    """Tidies the content."""
+    ids = []
+    for m in messages:
+        if m["role"] not in ("system", "user", "assistant"):
+            raise ValueError(m["role"])
+        ids += [start, *encode(m["role"] + "\n" + m["content"].strip()), end, *encode("\n")]
+    return [*ids, start, *encode("assistant\n")]
+
+
+@wrong("chat_prompt", says="is not one of system, user and assistant")
+def chat_with_any_role(messages, encode, start, end):
+    """Lets every role through."""
+    ids = []
+    for m in messages:
+        ids += [start, *encode(m["role"] + "\n" + m["content"]), end, *encode("\n")]
+    return [*ids, start, *encode("assistant\n")]
+
+
+@right("chat_prompt")
+def chat_with_turns(messages, encode, start, end):
+    """Checks all roles first, then joins turns."""
+    for m in messages:
+        if m["role"] not in {"system", "user", "assistant"}:
+            raise ValueError(f"role {m['role']!r} is not known")
+    turns = [[start] + list(encode("\n".join((m["role"], m["content"])))) + [end] for m in messages]
+    newline = list(encode("\n"))
+    return sum((turn + newline for turn in turns), []) + [start] + list(encode("assistant" + "\n"))
+
+
+@right("chat_prompt")
+def chat_with_append(messages, encode, start, end):
+    """Grows a list step by step."""
+    ids = []
+    for message in messages:
+        if not any(message["role"] == known for known in ("assistant", "user", "system")):
+            raise ValueError("role")
+        ids.append(start)
+        ids.extend(encode("%s\n%s" % (message["role"], message["content"])))
+        ids.append(end)
+        ids.extend(encode("\n"))
+    ids.append(start)
+    ids.extend(encode("assistant\n"))
+    return ids
