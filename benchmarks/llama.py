@@ -19,7 +19,8 @@ PyTorch with a cache of fixed size; Hugging Face's LlamaForCausalLM. And the ste
 import os
 import sys
 
-THREADS = next((sys.argv[at + 1] for at, word in enumerate(sys.argv[:-1]) if word == "--threads"), "1")
+WORDS = " ".join(sys.argv).replace("=", " ").split()
+THREADS = next((WORDS[at + 1] for at, word in enumerate(WORDS[:-1]) if word == "--threads"), "1")
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):  # before the libraries are loaded
     os.environ[name] = THREADS
 for name in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):
