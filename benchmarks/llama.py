@@ -19,7 +19,8 @@ PyTorch with a cache of fixed size; Hugging Face's LlamaForCausalLM. And the ste
 import os
 import sys
 
-THREADS = next((sys.argv[at + 1] for at, word in enumerate(sys.argv[:-1]) if word == "--threads"), "1")
+WORDS = " ".join(sys.argv).replace("=", " ").split()
+THREADS = next((WORDS[at + 1] for at, word in enumerate(WORDS[:-1]) if word == "--threads"), "1")
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):  # before the libraries are loaded
     os.environ[name] = THREADS
 for name in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):
@@ -129,8 +130,9 @@ class Steps:
         fused: bool = False,
         by_input: bool = False,
         last_only: bool = False,
+        by_row: bool = False,
     ) -> None:
-        self.config, self.room, self.fused, self.last_only = config, room, fused, last_only
+        self.config, self.room, self.fused, self.last_only, self.by_row = config, room, fused, last_only, by_row
         d = config.head_dim
         angles = np.outer(np.arange(config.max_len), config.rope_base ** (-np.arange(0, d, 2) / d))
         self.kind = np.float64 if float64 else np.float32
@@ -174,6 +176,12 @@ class Steps:
         self.cache[layer, name][:, P : P + new.shape[1]] = new
         return self.cache[layer, name][:, : P + new.shape[1]]
 
+    def product(self, x: Array, W: Array) -> Array:
+        """x @ W; for a single x, as a dot product for each output if so wished."""
+        if self.by_row and x.size == x.shape[-1]:
+            return np.vecdot(W.T, x.reshape(-1)).reshape(*x.shape[:-1], -1)
+        return x @ W
+
     def forward(self, ids: Array) -> Array:
         config, P = self.config, self.length
         H, K, d, F = config.heads, config.kv_heads, config.head_dim, config.hidden
@@ -182,9 +190,9 @@ class Steps:
         for layer, block in enumerate(self.blocks):
             h = self.normed(x, block["attn_norm"])
             if self.fused:
-                q, k, v = np.split(h @ block["WqWkWv"], [H * d, (H + K) * d], axis=-1)
+                q, k, v = np.split(self.product(h, block["WqWkWv"]), [H * d, (H + K) * d], axis=-1)
             else:
-                q, k, v = h @ block["Wq"], h @ block["Wk"], h @ block["Wv"]
+                q, k, v = self.product(h, block["Wq"]), self.product(h, block["Wk"]), self.product(h, block["Wv"])
             q, k, v = q.reshape(B, T, H, d), k.reshape(B, T, K, d), v.reshape(B, T, K, d)
             q, k = self.turned(q, P), self.turned(k, P)
             keys = np.repeat(self.kept(layer, "k", k, P), H // K, axis=2) if K < H else self.kept(layer, "k", k, P)
@@ -194,17 +202,17 @@ class Steps:
                 scores += np.triu(np.full((T, P + T), -np.inf, np.float32), P + 1)
             e = np.exp(scores - scores.max(axis=-1, keepdims=True))
             heads = e / e.sum(axis=-1, keepdims=True) @ values.transpose(0, 2, 1, 3)
-            x = x + heads.transpose(0, 2, 1, 3).reshape(B, T, H * d) @ block["Wo"]
+            x = x + self.product(heads.transpose(0, 2, 1, 3).reshape(B, T, H * d), block["Wo"])
             h = self.normed(x, block["mlp_norm"])
             if self.fused:
-                gate, up = np.split(h @ block["WgWu"], [F], axis=-1)
+                gate, up = np.split(self.product(h, block["WgWu"]), [F], axis=-1)
             else:
-                gate, up = h @ block["Wg"], h @ block["Wu"]
-            x = x + (gate / (1 + np.exp(-gate)) * up) @ block["Wd"]
+                gate, up = self.product(h, block["Wg"]), self.product(h, block["Wu"])
+            x = x + self.product(gate / (1 + np.exp(-gate)) * up, block["Wd"])
         self.length += T
         if self.last_only:
             x = x[:, -1:]
-        return (self.normed(x, self.norm) @ self.head)[:, -1]
+        return self.product(self.normed(x, self.norm), self.head)[:, -1]
 
     def read(self, ids: Array) -> Array:
         self.length, self.cache = 0, {}
@@ -348,8 +356,11 @@ LADDER: dict[str, Callable[[Config, dict[str, Any]], Any]] = {
     "prompt as one matrix": lambda config, weights: Steps(config, weights, room=True),
     "logits of the last only": lambda config, weights: Steps(config, weights, room=True, last_only=True),
     "fused projections": lambda config, weights: Steps(config, weights, room=True, last_only=True, fused=True),
-    "weights by input": lambda config, weights: Steps(
+    "weights by input, x @ W": lambda config, weights: Steps(
         config, weights, room=True, last_only=True, fused=True, by_input=True
+    ),
+    "by output, a dot product each": lambda config, weights: Steps(
+        config, weights, room=True, last_only=True, fused=True, by_row=True
     ),
     "few calls (ours)": Ours,
 }
@@ -452,20 +463,19 @@ def measure(
     ]
 
 
-READ, PRODUCT = "reading the weights once", "x @ W with each once"
+READ, PRODUCT = "reading the weights once", "the products alone"
 
 
 def bandwidth(llama: Llama, rounds: int) -> dict[str, float]:
-    """Seconds for going through the weights once: only reading them (their dot product with themselves), and x @ W."""
+    """Seconds for going through the weights once: reading them (their dot product with themselves), and multiplying."""
     memory = llama.memory
     matrices = [*(matrix for block in llama.blocks for matrix in block), llama.head]
-    longest = max(map(len, matrices))
-    x = np.ones(longest, np.float32)
-    outs = [np.empty(matrix.shape[1], np.float32) for matrix in matrices]
+    x = np.ones(max(matrix.shape[1] for matrix in matrices), np.float32)
+    outs = [np.empty(len(matrix), np.float32) for matrix in matrices]
 
     def products() -> None:
         for matrix, out in zip(matrices, outs, strict=True):
-            np.dot(x[: len(matrix)], matrix, out=out)
+            llama.product(matrix, x[: matrix.shape[1]], out=out)
 
     ways = {READ: lambda: np.dot(memory, memory), PRODUCT: products}
     repeats = max(1, int(3e8 / memory.nbytes))

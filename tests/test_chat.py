@@ -277,6 +277,7 @@ def in_cell(text: str, name: str, old: str, new: str) -> str:
         ("encode", "    ### BEGIN SOLUTION", "    return list(text.encode())\n", "other ids", True),
         ("encode", "def encode(", "def encode(:", "SyntaxError", False),
         ("rms_norm", "+ eps", "- 5", "away from the reference", True),
+        ("swiglu", "return (gate", "return (x[0, 0, 0, 0, 0] * gate", "IndexError", False),
     ],
 )  # fmt: skip
 def test_a_mistake_is_named_and_what_fails_is_replaced(
@@ -289,6 +290,8 @@ def test_a_mistake_is_named_and_what_fails_is_replaced(
     with np.errstate(invalid="ignore"):
         engine = own_engine(tiny, notebooks(tmp_path, change), said.append)
     assert (name in engine.sources) == used
+    others = {*chat.WANTED} - ({*chat.MODEL} if name in chat.MODEL else {name})
+    assert others <= set(engine.sources), "a mistake costs no other function its place"
     if words is None:
         assert said == []
     else:

@@ -186,7 +186,9 @@ def test_float32_everywhere() -> None:
         if isinstance(array, np.ndarray):
             assert array.dtype in (np.float32, np.complex64), name
             setattr(llama, name, array.view(Watched))
-    llama.blocks = [tuple(array.view(Watched) for array in block) for block in llama.blocks]
+    llama.blocks, llama.wide = (
+        [tuple(array.view(Watched) for array in block) for block in blocks] for blocks in (llama.blocks, llama.wide)
+    )
     Watched.kinds.clear()
     ids = some_ids(config, CHUNK + 3)
     logits, cache = llama.prefill(ids)
@@ -198,13 +200,26 @@ def test_float32_everywhere() -> None:
 
 
 def test_weights_lie_in_one_array_in_the_order_of_their_use() -> None:
-    llama = fast(TINY)
-    before = llama.memory.ctypes.data - 1
-    for array in [*(array for block in llama.blocks for array in block), llama.head]:
-        assert array.flags.c_contiguous and np.shares_memory(array, llama.memory)
-        assert before < array.ctypes.data and array.ctypes.data % 64 == 0
-        before = array.ctypes.data + array.nbytes - 1
-    assert before < llama.memory.ctypes.data + llama.memory.nbytes
+    llama = Llama(TINY, both(TINY)[1])
+    assert llama.wide_memory is None, "a second copy is made when there is a batch"
+    assert all(W.base is not None and np.shares_memory(W, llama.memory) for block in llama.wide for W in block)
+    llama.step_batch([1, 2], llama.prefill_batch([[1], [2]])[1])
+    for memory, blocks, head in (
+        (llama.memory, llama.blocks, llama.head),
+        (llama.wide_memory, llama.wide, llama.wide_head),
+    ):
+        before = memory.ctypes.data - 1
+        for array in [*(array for block in blocks for array in block), head]:
+            assert array.flags.c_contiguous and np.shares_memory(array, memory)
+            assert before < array.ctypes.data and array.ctypes.data % 64 == 0
+            before = array.ctypes.data + array.nbytes - 1
+        assert before < memory.ctypes.data + memory.nbytes
+    again = llama.wide_memory
+    llama.step_batch([1, 2], llama.prefill_batch([[1], [2]])[1])
+    assert llama.wide_memory is again
+    tied = replace(TINY, tied=True)
+    llama = Llama(tied, both(tied)[1])
+    assert llama.embed is llama.head
 
 
 def test_numbers_that_overflow_do_no_harm() -> None:
@@ -349,7 +364,7 @@ def test_the_benchmark_runs_and_all_write_the_same(tmp_path: Path) -> None:
     results = json.loads(out.read_text())
     assert results["quick"] is True and results["machine"]["numpy"] == np.__version__ and results["machine"]["blas"]
     tools = {(row["group"], row["tool"], row["batch"]) for row in results["rows"]}
-    assert len(tools) == len(results["rows"]) == 18
+    assert len(tools) == len(results["rows"]) == 19
     for row in results["rows"]:
         assert row["same_as_ours"] and row["tokens"] >= 4, row
         assert row["prefill"] > 0 and row["decode"] > 0

@@ -252,6 +252,17 @@ def orthogonal(x: torch.Tensor, rounds: int = 5) -> torch.Tensor:
     return x.mT if tall else x
 
 
+def muon_and_adamw(model: Model) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices of the blocks, AdamW for the embedding and the norms."""
+    recipe = model.recipe
+    matrices = [w for name, w in model.named_parameters() if w.ndim == 2 and "embed" not in name]
+    others = [w for name, w in model.named_parameters() if w.ndim == 1 or "embed" in name]
+    return [
+        Muon(matrices, recipe.lr, recipe.weight_decay),
+        torch.optim.AdamW(others, recipe.lr_adamw, betas=(0.9, 0.95), weight_decay=0.0),
+    ]
+
+
 def rate_at(step: int, recipe: Recipe) -> float:
     """The share of the learning rate: up in a line during warm-up, then down along a cosine, to a hundredth."""
     if step < recipe.warmup:
@@ -320,6 +331,7 @@ def pretrain(
     save_every: int = 100,
     measure_every: int | None = None,
     report: Callable[[int, float], Any] = lambda step, loss: None,
+    make_optimizers: Callable[[Model], list[torch.optim.Optimizer]] = muon_and_adamw,
 ) -> tuple[Model, list[dict[str, float]]]:
     """The trained model and its learning curve. With `saved`, a file, the run can be interrupted and taken up again.
 
@@ -330,12 +342,7 @@ def pretrain(
     if len(data.train) <= recipe.context:
         raise ValueError(f"the text has {len(data.train)} tokens, and a context of {recipe.context} needs more")
     model = Model(recipe, len(data.lengths))
-    matrices = [w for name, w in model.named_parameters() if w.ndim == 2 and "embed" not in name]
-    others = [w for name, w in model.named_parameters() if w.ndim == 1 or "embed" in name]
-    optimizers = [
-        Muon(matrices, recipe.lr, recipe.weight_decay),
-        torch.optim.AdamW(others, recipe.lr_adamw, betas=(0.9, 0.95), weight_decay=0.0),
-    ]
+    optimizers = make_optimizers(model)
     peaks = [[group["lr"] for group in optimizer.param_groups] for optimizer in optimizers]
     measure_every = measure_every or max(1, recipe.steps // 24)
     sample = data.held_out[: 64 * recipe.context + 1]

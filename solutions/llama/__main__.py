@@ -70,7 +70,7 @@ def main(
         ),
     ] = None,
     threads: Annotated[
-        int | None, typer.Option(min=1, help="For the products. (Default: 1; in a chat all cores, up to 4.)")
+        int | None, typer.Option(min=1, help="For reading long texts. (Default: 1; writing is bound by the memory.)")
     ] = None,
 ) -> None:
     """A LLaMA in NumPy goes on from a text, or holds a conversation."""
@@ -108,7 +108,7 @@ def run(
     if not chat and not text:
         raise typer.BadParameter('give a text to go on from: python -m solutions.llama "It is a truth"; or --chat')
     if threads or "OMP_NUM_THREADS" not in os.environ:
-        use_threads(threads or (min(4, os.cpu_count() or 1) if chat else 1))
+        use_threads(threads or 1)
     import numpy as np
 
     from solutions.llama.chat import ChatError, chat_model, own_engine, reference_engine

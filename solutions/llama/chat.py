@@ -260,15 +260,18 @@ def own_engine(path: Path, notebooks: Sequence[Path], say: Callable[[str], None]
             if tried([name], trial):
                 decode[kind] = numbers
 
-    built = [name for name in (*PARTS, *MODEL) if name in own]
-    module = own_module
-    if built and module is None:  # parts only: they go into a copy of the reference's model
-        module = ModuleType("reference_model")
-        exec(compile(Path(model.__file__).read_text(encoding="utf-8"), model.__file__, "exec"), vars(module))
-    if built and module is not None:
-        vars(module).update({name: vars(model)[name] for name in MODEL} | {name: own[name] for name in built})
-        if not tried(built, lambda: model_apart(module)):
-            module = None
+    module = None
+    if own_module is not None:
+        names = [name for name in MODEL if name in own]
+        vars(own_module).update({name: vars(model)[name] for name in MODEL} | {name: own[name] for name in names})
+        if tried(names, lambda: model_apart(own_module)):
+            module = own_module
+    for name in [name for name in PARTS if name in own]:
+        alone = copy_of_the_model()  # in which the part is tried
+        vars(alone)[name] = own[name]
+        if tried([name], lambda alone=alone: model_apart(alone)):
+            module = module or copy_of_the_model()
+            vars(module)[name] = own[name]
 
     config, weights, vocabulary = load(path, decode)
     vocabulary = known(vocabulary, path)
@@ -313,9 +316,16 @@ def own_engine(path: Path, notebooks: Sequence[Path], say: Callable[[str], None]
             return None if "".join(own["stream_text"](iter([0, 1, 2]), token_bytes)) == "a酒" else "letters are lost"
 
         tried(["stream_text"], streaming)
-    runs = Built(config, weights, module) if built and module is not None else Llama(config, weights)
+    runs = Built(config, weights, module) if module is not None else Llama(config, weights)
     functions = REFERENCE | {name: own[name] for name in WRITING if name in own}
     return Engine(runs, vocabulary, functions, sources)
+
+
+def copy_of_the_model() -> ModuleType:
+    """The reference's notebook model, with names of its own."""
+    module = ModuleType("reference_model")
+    exec(compile(Path(model.__file__).read_text(encoding="utf-8"), model.__file__, "exec"), vars(module))
+    return module
 
 
 def apart(mine: np.ndarray, reference: np.ndarray, tolerance: float = 1e-3) -> str | None:

@@ -17,12 +17,14 @@ over the speed of the memory. What this file does is stay out of the way of that
 - **Few calls.** At small sizes a token costs as many microseconds as there are calls to NumPy. So one product gives
   queries, keys and values, and one gives gate and up; the gains of the norms and the 1/√d are multiplied into the
   weights beforehand; RoPE turns pairs by one multiplication of complex numbers, in place, queries and keys together.
-- **Weights lie as they are read.** For `x @ W` with one x, BLAS is fastest on rows that belong to one input each, one
-  after the other. All weights are copied into one array, in the order in which they are used, so that the system can
-  give it pages of 2 MB.
+- **Weights lie as they are read.** All are copied into one array, in the order in which they are used, so that the
+  system can give it pages of 2 MB. A matrix lies as (outputs, inputs), and its product with one x is a dot product for
+  each row, `np.vecdot`: that reads the memory in one straight line, faster than `x @ W` does on either order of W (see
+  benchmarks/llama.py). With many x, BLAS is best on (inputs, outputs): the first batch has a second copy made.
 """
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -34,7 +36,29 @@ FEW = 256  # ids that nearly always hold the one that is drawn
 CHUNK = 256  # positions of a prompt that go through the model together
 FIRST_TURNS = 2048  # positions that RoPE is computed for at first
 FIRST_ROOM = 256  # positions that a cache has room for at first; it doubles when it is full
+IN_CACHE = 1 << 21  # bytes of weights that stay in a core's own cache
 LINE = 16  # numbers: weights begin at multiples of 64 bytes
+
+
+def room_for(shapes: Sequence[tuple[int, ...]]) -> tuple[Array, Callable[[tuple[int, ...]], Array]]:
+    """One array for all these, and a function that gives the place of each, in order, from a multiple of 64 bytes on."""
+    sizes = [-(-math.prod(shape) // LINE) * LINE for shape in shapes]
+    memory = np.empty(sum(sizes) + LINE, np.float32)
+    at = -memory.ctypes.data // 4 % LINE
+
+    def place(shape: tuple[int, ...]) -> Array:
+        nonlocal at
+        start, size = at, math.prod(shape)
+        at += -(-size // LINE) * LINE
+        return memory[start : start + size].reshape(shape)
+
+    return memory, place
+
+
+def copied(W: Array, place: Callable[[tuple[int, ...]], Array]) -> Array:
+    to = place(W.shape)
+    to[:] = W
+    return to
 
 
 class Cache:
@@ -71,41 +95,37 @@ class Cache:
 
 
 class Llama:
-    """A LLaMA for writing text. It keeps copies of the weights, but for the embedding."""
+    """A LLaMA for writing text. It keeps copies of the weights (of the embedding only if that is the head, too)."""
 
     def __init__(self, config: Config, weights: Mapping[str, Any]) -> None:
         self.config = config
         D, F, V, d = config.dim, config.hidden, config.vocab, config.head_dim
         H, K = config.heads, config.kv_heads
-        self.embed = np.asarray(weights["embed"], np.float32)
-        self.norm = np.array(weights["norm"], np.float32)
-        shapes = [(D, (H + 2 * K) * d), (H * d, D), (D, 2 * F), (F, D)]
-        sizes = [-(-a * b // LINE) * LINE for a, b in [*shapes * config.layers, (D, V)]]
-        self.memory = np.empty(sum(sizes) + LINE, np.float32)
-        at = -self.memory.ctypes.data // 4 % LINE
-
-        def place(shape: tuple[int, int]) -> Array:
-            nonlocal at
-            size = shape[0] * shape[1]
-            at += -(-size // LINE) * LINE
-            start = at - -(-size // LINE) * LINE
-            return self.memory[start : start + size].reshape(shape)
-
+        shapes = [((H + 2 * K) * d, D), (D, H * d), (2 * F, D), (D, F)]  # (outputs, inputs)
+        self.memory, place = room_for([*shapes * config.layers, (V, D)])
         self.blocks: list[tuple[Array, Array, Array, Array]] = []
         for block in weights["blocks"]:
             Wqkv, Wo, Wgu, Wd = map(place, shapes)
-            gain = np.asarray(block["attn_norm"], np.float32)[:, None]
-            np.multiply(block["Wq"], gain / np.float32(d**0.5), out=Wqkv[:, : H * d])
-            np.multiply(block["Wk"], gain, out=Wqkv[:, H * d : (H + K) * d])
-            np.multiply(block["Wv"], gain, out=Wqkv[:, (H + K) * d :])
-            Wo[:] = block["Wo"]
-            gain = np.asarray(block["mlp_norm"], np.float32)[:, None]
-            np.multiply(block["Wg"], -gain, out=Wgu[:, :F])  # -gate: SiLU needs exp(-gate) …
-            np.multiply(block["Wu"], -gain, out=Wgu[:, F:])  # … and the other minus takes the sign away again
-            Wd[:] = block["Wd"]
+            gain = np.asarray(block["attn_norm"], np.float32)
+            np.multiply(block["Wq"].T, gain / np.float32(d**0.5), out=Wqkv[: H * d])
+            np.multiply(block["Wk"].T, gain, out=Wqkv[H * d : (H + K) * d])
+            np.multiply(block["Wv"].T, gain, out=Wqkv[(H + K) * d :])
+            Wo[:] = block["Wo"].T
+            gain = np.asarray(block["mlp_norm"], np.float32)
+            np.multiply(block["Wg"].T, -gain, out=Wgu[:F])  # -gate: SiLU needs exp(-gate) …
+            np.multiply(block["Wu"].T, -gain, out=Wgu[F:])  # … and the other minus takes the sign away again
+            Wd[:] = block["Wd"].T
             self.blocks.append((Wqkv, Wo, Wgu, Wd))
-        self.head = place((D, V))
-        self.head[:] = weights["head"]
+        self.head = place((V, D))
+        self.head[:] = weights["head"].T
+        self.embed = self.head if config.tied else np.asarray(weights["embed"], np.float32)
+        self.norm = np.array(weights["norm"], np.float32)
+        self.product = (
+            np.vecdot if self.memory.nbytes > IN_CACHE else np.dot
+        )  # where reading is not what takes the time
+        # The same as (inputs, outputs), for x @ W with many x: only another view, until there is a batch.
+        self.wide = [tuple(W.T for W in block) for block in self.blocks]
+        self.wide_head, self.wide_memory = self.head.T, None
         self.make_turns(0)
         self.later = np.triu(np.full((CHUNK, CHUNK), -np.inf, np.float32), 1)  # added to scores of later positions
         # Where one token's numbers go.
@@ -114,6 +134,15 @@ class Llama:
         self.qkv = np.empty((H + 2 * K) * d, np.float32)
         self.gu, self.silu = np.empty(2 * F, np.float32), np.empty(F, np.float32)
         self.sqrt_D, self.D_eps = float(D**0.5), float(D * config.eps)
+
+    def widen(self) -> None:
+        """Copy the weights as (inputs, outputs): x @ W with a batch of x is faster, and twice the memory is taken."""
+        if self.wide_memory is None:
+            shapes = [W.shape[::-1] for block in [*self.blocks, (self.head,)] for W in block]
+            self.wide_memory, place = room_for(shapes)
+            for layer, block in enumerate(self.wide):
+                self.wide[layer] = tuple(copied(W, place) for W in block)
+            self.wide_head = copied(self.wide_head, place)
 
     def make_turns(self, positions: int) -> None:
         """One complex number for each position and pair of a head: to multiply by it is to turn by its angle."""
@@ -140,7 +169,7 @@ class Llama:
             self.make_turns(position + 1)
         H, K, d, F = config.heads, config.kv_heads, config.head_dim, config.hidden
         x, h, added, qkv, gu, silu, attended = self.x, self.h, self.added, self.qkv, self.gu, self.silu, self.attended
-        dot, exp, multiply, add, divide, matmul = np.dot, np.exp, np.multiply, np.add, np.divide, np.matmul
+        product, exp, multiply, add, divide, matmul = self.product, np.exp, np.multiply, np.add, np.divide, np.matmul
         largest, sqrt_D, D_eps = np.maximum.reduce, self.sqrt_D, self.D_eps
         rotated = qkv[: (H + K) * d].view(np.complex64).reshape(H + K, d // 2)
         q, k, v = qkv[: H * d].reshape(K, H // K, d), qkv[H * d : (H + K) * d].reshape(K, d), qkv[(H + K) * d :]
@@ -154,7 +183,7 @@ class Llama:
         with np.errstate(over="ignore"):  # exp(-gate) may be infinite; divided by it, the gate is 0, as it should be
             for layer, (Wqkv, Wo, Wgu, Wd) in enumerate(self.blocks):
                 multiply(x, sqrt_D / (float(x.dot(x)) + D_eps) ** 0.5, out=h)
-                dot(h, Wqkv, out=qkv)
+                product(Wqkv, h, out=qkv)
                 multiply(rotated, turn, out=rotated)
                 new_keys[layer] = k
                 new_values[layer] = v
@@ -163,20 +192,20 @@ class Llama:
                 exp(scores, out=scores)
                 summed = matmul(scores, values[layer])  # (K, H/K, d + 1)
                 divide(summed[..., :d], summed[..., d:], out=attended)
-                dot(attended_flat, Wo, out=added)
+                product(Wo, attended_flat, out=added)
                 add(x, added, out=x)
                 multiply(x, sqrt_D / (float(x.dot(x)) + D_eps) ** 0.5, out=h)
-                dot(h, Wgu, out=gu)
+                product(Wgu, h, out=gu)
                 exp(minus_gate, out=silu)
                 silu += 1
                 divide(minus_gate, silu, out=silu)
                 multiply(silu, minus_up, out=silu)
-                dot(silu, Wd, out=added)
+                product(Wd, silu, out=added)
                 add(x, added, out=x)
         cache.length += 1
         multiply(x, sqrt_D / (float(x.dot(x)) + D_eps) ** 0.5, out=h)
         multiply(h, self.norm, out=h)
-        return dot(h, self.head)
+        return product(self.head, h)
 
     # ---- several texts ----
 
@@ -195,13 +224,15 @@ class Llama:
         for start in range(0, max(map(len, prompts)), size):
             rows = [row for row, ids in enumerate(prompts) if start < len(ids)]
             x[rows] = self.read([prompts[row][start : start + size] for row in rows], [caches[row] for row in rows])
-        return self.normed(x) * self.norm @ self.head, list(caches)
+        return self.times(self.normed(x) * self.norm, self.head, self.wide_head), list(caches)
 
     def step_batch(self, ids: Sequence[int] | Array, caches: Sequence[Cache]) -> Array:
         """One id more for each text: the weights are read once for all of them. The logits are (B, V)."""
         ids = self.checked(ids)
         self.make_room([1] * len(ids), caches)
-        return self.normed(self.read(list(ids[:, None]), caches)) * self.norm @ self.head
+        self.widen()
+        x = self.read(list(ids[:, None]), caches)
+        return self.times(self.normed(x) * self.norm, self.head, self.wide_head)
 
     def make_room(self, lengths: Sequence[int], caches: Sequence[Cache]) -> None:
         if len(lengths) != len(caches):
@@ -235,6 +266,10 @@ class Llama:
         silu *= gu[:, F:]
         return silu
 
+    def times(self, x: Array, narrow: Array, wide: Array) -> Array:
+        """x @ W, where W is there in both forms."""
+        return self.product(narrow, x[0])[None] if len(x) == 1 else x @ wide
+
     def read(self, pieces: Sequence[Array], caches: Sequence[Cache]) -> Array:
         """New ids of each text, all in the rows of one matrix. The stream (texts, D) at the last id of each."""
         H, K, d = self.config.heads, self.config.kv_heads, self.config.head_dim
@@ -244,8 +279,9 @@ class Llama:
         positions = [np.arange(cache.length, cache.length + stop - start) for start, stop, cache in spans]
         turns = self.turns[np.concatenate(positions)][:, None]
         x = self.embed[np.concatenate(pieces)]
-        for layer, (Wqkv, Wo, Wgu, Wd) in enumerate(self.blocks):
-            qkv = self.normed(x) @ Wqkv
+        for layer, (narrow, wide) in enumerate(zip(self.blocks, self.wide, strict=True)):
+            Wqkv, Wo, Wgu, Wd = zip(narrow, wide, strict=True)
+            qkv = self.times(self.normed(x), *Wqkv)
             rotated = qkv.view(np.complex64)[:, : (H + K) * d // 2].reshape(len(x), H + K, d // 2)
             np.multiply(rotated, turns, out=rotated)
             only_last = layer == len(self.blocks) - 1  # of the last block, no more than the last id is asked for
@@ -272,8 +308,8 @@ class Llama:
                 heads = (summed[..., :d] / summed[..., d:]).reshape(K, n, rows, d).transpose(2, 0, 1, 3)
                 at = row if only_last else start
                 attended[at : at + rows] = heads.reshape(rows, H * d)
-            x = x + attended @ Wo
-            x += self.gated(self.normed(x) @ Wgu) @ Wd
+            x = x + self.times(attended, *Wo)
+            x += self.times(self.gated(self.times(self.normed(x), *Wgu)), *Wd)
         for start, stop, cache in spans:
             cache.length += stop - start
         return x
