@@ -25,6 +25,7 @@ from hypothesis import strategies as st
 from tokenizers import decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from solutions.capstone.training import export_checkpoint
 from solutions.llama.checkpoints import CheckpointError, Config, interleaved, load
 from solutions.llama.fast import Llama
 from solutions.llama.vocabulary import read_tokenizer_json, read_tokenizer_model
@@ -834,3 +835,16 @@ def test_other_values_in_a_safetensors_header_are_refused_or_read(
     text = json.dumps(header).encode()
     (folder / "hf/model.safetensors").write_bytes(struct.pack("<Q", len(text)) + text + content[8 + length :])
     opened(folder / "hf/model.safetensors")
+
+
+def test_a_width_that_looks_like_a_pickle_is_read(tmp_path: Path) -> None:
+    """128 begins with the byte that a pickle begins with; so does the shipped model, once it is exported."""
+    shipped = load(Path(__file__).parent.parent / "solutions" / "llama" / "trained" / "austen")
+    path = tmp_path / "austen.bin"
+    path.write_bytes(export_checkpoint(shipped.config, shipped.weights))
+    again = load(path)
+    assert again.config.dim == shipped.config.dim == 128
+    assert np.array_equal(again.weights["embed"], shipped.weights["embed"])
+    path.write_bytes(b"\x80\x02}q\x00" + bytes(100))
+    with pytest.raises(CheckpointError, match="pickle"):
+        load(path)

@@ -77,7 +77,8 @@ def load(path: str | Path, decode: Mapping[str, Decode] | None = None) -> Loaded
         return load_gguf(path, data, DECODE | dict(decode or {}))
     if path.name.endswith((".safetensors", ".safetensors.index.json")) or path.name == "config.json":
         return load_hugging_face(path.parent)
-    if start[:4] == b"PK\x03\x04" or start[:1] == b"\x80":
+    # A llama2.c file may begin so, too: with a width of 128, 384, 640 …, whose upper bytes are 0.
+    if start[:4] == b"PK\x03\x04" or (start[:1] == b"\x80" and start[2:4] != b"\0\0"):
         raise CheckpointError(path, "format", "a PyTorch pickle, which can hold any program, is not opened here")
     if start[:4] == b"24ka":
         raise CheckpointError(path, "version", "of llama2.c's formats only version 0, the first, is read")
