@@ -10,6 +10,7 @@ import importlib.util
 import json
 import os
 import pty
+import select
 import signal
 import subprocess
 import sys
@@ -462,16 +463,28 @@ def test_a_conversation_in_a_terminal(tiny: Path, last: bytes, code: int) -> Non
     words = [*COMMAND, "--chat", "--checkpoint", str(tiny), "--tokens", "5"]
     pid, main = pty.fork()
     if not pid:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a suite that runs in the background has it ignored
         os.chdir(ROOT)
         os.execv(words[0], words)
-    said = b""
+    said, until = b"", time.monotonic() + 120
+
+    def more() -> bytes:
+        """What it says next; b"" where it has ended."""
+        ready, _, _ = select.select([main], [], [], max(0.0, until - time.monotonic()))
+        if not ready:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            raise AssertionError(f"silent for too long after {said!r}")
+        with contextlib.suppress(OSError):  # how a terminal ends
+            return os.read(main, 4096)
+        return b""
 
     def wait_for(words: bytes) -> None:
         nonlocal said
-        until = time.monotonic() + 60
         while words not in said:
-            assert time.monotonic() < until, said
-            said += os.read(main, 4096)
+            new = more()
+            assert new, said
+            said += new
         said = said[said.index(words) + len(words) :]
 
     wait_for(b"/quit ends")
@@ -480,9 +493,8 @@ def test_a_conversation_in_a_terminal(tiny: Path, last: bytes, code: int) -> Non
     wait_for(b"tokens; the first after")
     wait_for(b"> ")
     os.write(main, last)
-    with contextlib.suppress(OSError):  # how a terminal ends
-        while more := os.read(main, 4096):
-            said += more
+    while new := more():
+        said += new
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == code
     os.close(main)
     assert b"Traceback" not in said and b"Error" not in said
