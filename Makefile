@@ -75,6 +75,11 @@ chat-model: $(STAMPS)/setup
 chat: chat-model
 	$(BIN)/python -m solutions.llama --chat $(ARGS)
 
+# The conversation that the capstone's page shows where the model is not installed.
+.PHONY: chat-record
+chat-record: chat-model
+	$(BIN)/python -m benchmarks.chat
+
 # make experiments ARGS="--only case1 --seeds 0-9": chapter 3's trainings, which go on where they were stopped.
 .PHONY: experiments
 experiments: $(STAMPS)/setup

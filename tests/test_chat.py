@@ -34,6 +34,7 @@ from tokenizers import decoders, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM
 from transformers.modeling_gguf_pytorch_utils import load_gguf_checkpoint
 
+from benchmarks.chat import RESULTS, conversation
 from solutions.llama import chat
 from solutions.llama.chat import END, START, ChatError, Conversation, Engine, own_engine, reference_engine
 from solutions.llama.checkpoints import load
@@ -628,3 +629,11 @@ def test_smollm2_answers() -> None:
     rendered = template.render(messages=talk.messages[1:4], add_generation_prompt=True)
     talk.messages = talk.messages[:4]
     assert vocabulary.encode(rendered, [START, END]) == talk.prompt(), "the prompt is that of the model's own template"
+
+
+@needs_smollm
+def test_the_recorded_conversation_is_what_the_model_says() -> None:
+    recorded = json.loads(RESULTS.read_text(encoding="utf-8"))["turns"]
+    held = conversation()
+    assert [(t["question"], t["answer"]) for t in held] == [(t["question"], t["answer"]) for t in recorded]
+    assert all(re.search(r"\d tokens; .*ms each", turn["took"]) for turn in recorded)
