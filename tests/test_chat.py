@@ -10,6 +10,7 @@ import importlib.util
 import json
 import os
 import pty
+import re
 import select
 import signal
 import subprocess
