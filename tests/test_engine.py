@@ -322,3 +322,12 @@ for tensor in (torch.tensor([2.0]).expand(3, 4), torch.tensor(2.0).expand(1), to
     with Engine(("torch",)) as engine:
         result = engine.run(Job(items, [], [{"id": "t", "source": test}], ["same"])).cells["t"]
     assert result.passed, result.message
+
+
+def test_a_cell_without_end_is_told_in_a_sentence() -> None:
+    limits = Limits(cell_cpu=0.5)
+    with Engine((), limits) as engine:
+        run = engine.run(Job([{"kind": "cell", "id": "a", "source": "while True: pass"}], [], [], []))
+    assert run.cells["a"].error == "TimedOut"
+    assert run.cells["a"].message == "this cell took too much computing: is there a loop that does not end?"
+    assert [i.kind for i in run.incidents] == ["timed out"]

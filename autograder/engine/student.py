@@ -150,6 +150,8 @@ def run_cell(shell: Any, source: str, limits: Limits) -> dict[str, str]:
             with time_limit(limits.cell_cpu, limits.cell):
                 result = shell.run_cell(source, store_history=False, silent=False)
                 failed = result.error_before_exec or result.error_in_exec
+            if isinstance(failed, TookTooLong):  # the shell catches this, too
+                raise failed
             if failed is not None:
                 error, message = type(failed).__name__, text_of(failed)
             result = failed = shell.last_execution_result = None  # an error holds on to all that its frames held
