@@ -10,7 +10,6 @@ lab.define("sampling-lab", (data, figure) => {
   let chosen = 0, drawn = [], random = 0;
 
   const style = lab.make("style", {}, `
-    sampling-lab { display: block; border: 1px solid var(--pst-color-border); border-radius: 6px; padding: 0.8rem 1rem; margin: 1.2rem 0; }
     sampling-lab .lab-slider output { text-align: right; font-variant-numeric: tabular-nums; }
     sampling-lab .lab-row { grid-template-columns: 6.5rem 1fr 4.2rem; }
     sampling-lab .lab-row output { text-align: right; font-variant-numeric: tabular-nums; }
@@ -22,7 +21,7 @@ lab.define("sampling-lab", (data, figure) => {
     sampling-lab .sampling-out .lab-key { color: var(--pst-color-text-muted); text-decoration: line-through; }
     sampling-lab fieldset { border: 0; padding: 0; margin: 0 0 0.6rem; }
     sampling-lab legend { font-size: 1rem; font-weight: 600; margin: 0; }
-    sampling-lab button { font: inherit; margin: 0.6rem 0 0; padding: 0.15rem 0.9rem; color: inherit; background: transparent; border: 1px solid var(--pst-color-text-muted); border-radius: 4px; cursor: pointer; }
+    sampling-lab button { margin: 0.6rem 0 0; padding: 0.15rem 0.9rem; }
     sampling-lab button:hover { border-color: var(--course-accent); }
     sampling-lab :is(button, input):focus-visible { outline: 2px solid var(--course-accent); outline-offset: 2px; }
     sampling-lab .sampling-drawn { margin: 0.5rem 0 0; min-height: 1.6em; overflow-wrap: anywhere; }
