@@ -22,8 +22,9 @@ import tokenizers
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from random_llama import random_llama
 from tokenizers import decoders, models, normalizers, pre_tokenizers, processors, trainers
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import LlamaForCausalLM
 
 from solutions.capstone.training import export_checkpoint
 from solutions.llama.checkpoints import CheckpointError, Config, interleaved, load
@@ -48,28 +49,6 @@ TEXTS = [
 # --------------------------------------------------------------------------------------------------------------------
 # Files, as their own programs write them
 # --------------------------------------------------------------------------------------------------------------------
-
-
-def hugging_face(config: Config, seed: int = 0) -> LlamaForCausalLM:
-    torch.manual_seed(seed)
-    shape = LlamaConfig(
-        hidden_size=config.dim,
-        intermediate_size=config.hidden,
-        num_hidden_layers=config.layers,
-        num_attention_heads=config.heads,
-        num_key_value_heads=config.kv_heads,
-        vocab_size=config.vocab,
-        max_position_embeddings=config.max_len,
-        rope_theta=config.rope_base,
-        rms_norm_eps=config.eps,
-        tie_word_embeddings=config.tied,
-        initializer_range=0.2,
-    )
-    model = LlamaForCausalLM(shape).eval()
-    for name, parameter in model.named_parameters():
-        if "norm" in name:  # which transformers would leave at 1
-            parameter.data.uniform_(0.5, 1.5)
-    return model
 
 
 def logits_of(model: LlamaForCausalLM, ids: list[int]) -> np.ndarray:
@@ -173,7 +152,7 @@ SHAPES = {
 
 @pytest.mark.parametrize("config", SHAPES.values(), ids=SHAPES)
 def test_a_hugging_face_folder_gives_hugging_faces_logits(tmp_path: Path, config: Config) -> None:
-    model = hugging_face(config)
+    model = random_llama(config)
     model.save_pretrained(tmp_path)
     assert load(tmp_path).config == config
     check_logits(tmp_path, model)
@@ -181,7 +160,7 @@ def test_a_hugging_face_folder_gives_hugging_faces_logits(tmp_path: Path, config
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_hugging_face_in_sixteen_bits(tmp_path: Path, dtype: torch.dtype) -> None:
-    model = hugging_face(TINY).to(dtype)
+    model = random_llama(TINY).to(dtype)
     model.save_pretrained(tmp_path)
     weights = load(tmp_path).weights
     assert weights["embed"].dtype == np.float32
@@ -190,7 +169,7 @@ def test_hugging_face_in_sixteen_bits(tmp_path: Path, dtype: torch.dtype) -> Non
 
 
 def test_hugging_face_in_several_files(tmp_path: Path) -> None:
-    model = hugging_face(TINY)
+    model = random_llama(TINY)
     model.save_pretrained(tmp_path, max_shard_size="40KB")
     assert len(list(tmp_path.glob("*.safetensors"))) > 2
     check_logits(tmp_path, model)
@@ -202,7 +181,7 @@ def test_hugging_face_in_several_files(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("config", SHAPES.values(), ids=SHAPES)
 def test_llama2c_gives_the_same_logits(tmp_path: Path, config: Config) -> None:
-    model, path = hugging_face(config), tmp_path / "model.bin"
+    model, path = random_llama(config), tmp_path / "model.bin"
     write_llama2c(path, model, config)
     read = load(path)
     assert replace(read.config, rope_base=config.rope_base, eps=config.eps) == config
@@ -216,7 +195,7 @@ def test_llama2c_gives_the_same_logits(tmp_path: Path, config: Config) -> None:
 @pytest.mark.parametrize("config", SHAPES.values(), ids=SHAPES)
 @pytest.mark.parametrize("kind", [KINDS.F32, KINDS.F16, KINDS.BF16, KINDS.Q8_0, KINDS.Q4_1], ids=lambda kind: kind.name)
 def test_gguf_gives_the_numbers_of_the_package_gguf(tmp_path: Path, config: Config, kind: Any) -> None:
-    model, path = hugging_face(config), tmp_path / "model.gguf"
+    model, path = random_llama(config), tmp_path / "model.gguf"
     theirs = write_gguf(path, model, config, kind)
     read = load(path)
     assert replace(read.config, eps=config.eps) == config
@@ -233,7 +212,7 @@ def test_gguf_gives_the_numbers_of_the_package_gguf(tmp_path: Path, config: Conf
 
 
 def test_every_form_gives_the_same_weights(tmp_path: Path) -> None:
-    model = hugging_face(TINY)
+    model = random_llama(TINY)
     model.save_pretrained(tmp_path)
     write_llama2c(tmp_path / "model.bin", model, TINY)
     write_gguf(tmp_path / "model.gguf", model, TINY, KINDS.F32)
@@ -247,7 +226,7 @@ def test_every_form_gives_the_same_weights(tmp_path: Path) -> None:
 
 
 def test_what_is_float32_stays_in_the_file(tmp_path: Path) -> None:
-    write_llama2c(tmp_path / "model.bin", hugging_face(TINY), TINY)
+    write_llama2c(tmp_path / "model.bin", random_llama(TINY), TINY)
     weights = load(tmp_path / "model.bin").weights
     for array in (weights["embed"], weights["blocks"][1]["Wd"]):
         assert not array.flags.owndata and not array.flags.writeable
@@ -317,7 +296,7 @@ def test_tokenizer_model_agrees_with_sentencepiece(tmp_path: Path, byte_fallback
 def test_tokenizer_bin_agrees_with_sentencepiece(tmp_path: Path) -> None:
     theirs = sentencepiece.SentencePieceProcessor(model_proto=sentencepiece_model())
     config = replace(TINY, vocab=theirs.vocab_size())
-    write_llama2c(tmp_path / "model.bin", hugging_face(config), config)
+    write_llama2c(tmp_path / "model.bin", random_llama(config), config)
     write_tokenizer_bin(tmp_path / "tokenizer.bin", theirs)
     ours = load(tmp_path / "model.bin").vocabulary
     assert ours.begin == [1]
@@ -492,7 +471,7 @@ def test_the_tokenizers_in_a_gguf_file_agree(tmp_path: Path) -> None:
     path = tmp_path / "model.gguf"
     more = {"tokenizer_model": "gpt2", "tokenizer_pre": "smollm", "token_merges": merges, "eos_token_id": 2}
     add = add_tokens(tokens, [3] * 3 + [1] * (len(tokens) - 3), **more, chat_template="a template")
-    write_gguf(path, hugging_face(config), config, KINDS.F16, add)
+    write_gguf(path, random_llama(config), config, KINDS.F16, add)
     ours, plain = load(path).vocabulary, ordinary(theirs)
     assert (ours.begin, ours.end, ours.chat_template) == ([], {2}, "a template")
     assert ours.special == {"<|end|>": 0, "<|im_start|>": 1, "<|im_end|>": 2}
@@ -515,7 +494,7 @@ def test_the_tokenizers_in_a_gguf_file_agree(tmp_path: Path) -> None:
         eos_token_id=2,
     )
     config = replace(TINY, vocab=size)
-    write_gguf(path, hugging_face(config), config, KINDS.F16, add)
+    write_gguf(path, random_llama(config), config, KINDS.F16, add)
     ours = load(path).vocabulary
     assert (ours.begin, ours.end) == ([1], {2})
     for text in TEXTS:
@@ -534,13 +513,13 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("sound")
     tokenizer = byte_level_tokenizer(size=300)
     config = Config(dim=8, hidden=32, layers=1, heads=2, kv_heads=1, vocab=tokenizer.get_vocab_size(), max_len=8)
-    model = hugging_face(config)
+    model = random_llama(config)
     model.save_pretrained(folder / "hf")
     tokenizer.save(str(folder / "hf" / "tokenizer.json"))
     pieces = sentencepiece.SentencePieceProcessor(model_proto=sentencepiece_model())
     (folder / "c").mkdir()
     for_pieces = replace(config, vocab=pieces.vocab_size())
-    write_llama2c(folder / "c" / "model.bin", hugging_face(for_pieces), for_pieces)
+    write_llama2c(folder / "c" / "model.bin", random_llama(for_pieces), for_pieces)
     write_tokenizer_bin(folder / "c" / "tokenizer.bin", pieces)
     (folder / "c" / "tokenizer.model").write_bytes(sentencepiece_model())
     said = json.loads(tokenizer.to_str())["model"]
@@ -549,7 +528,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     more = {"tokenizer_model": "gpt2", "tokenizer_pre": "smollm", "token_merges": merges, "eos_token_id": 2}
     add = add_tokens(tokens, [3] * 3 + [1] * (len(tokens) - 3), **more)
     config = replace(config, dim=32, tied=True)
-    write_gguf(folder / "model.gguf", hugging_face(config), config, KINDS.Q4_1, add)
+    write_gguf(folder / "model.gguf", random_llama(config), config, KINDS.Q4_1, add)
     return folder
 
 

@@ -13,7 +13,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from transformers import LlamaConfig, LlamaForCausalLM
+from random_llama import random_llama
+from transformers import LlamaForCausalLM
 
 from solutions.llama import generation, model
 from solutions.llama.checkpoints import Config, interleaved
@@ -34,24 +35,7 @@ SAME = 5e-5  # what rounding may do to logits near 10 in two ways of computing t
 @functools.cache
 def both(config: Config) -> tuple[LlamaForCausalLM, dict[str, Any]]:
     """A model of Hugging Face's with logits near 10, and its weights in the form of the course."""
-    torch.manual_seed(1)
-    shape = LlamaConfig(
-        hidden_size=config.dim,
-        intermediate_size=config.hidden,
-        num_hidden_layers=config.layers,
-        num_attention_heads=config.heads,
-        num_key_value_heads=config.kv_heads,
-        vocab_size=config.vocab,
-        max_position_embeddings=config.max_len,
-        rope_theta=config.rope_base,
-        rms_norm_eps=config.eps,
-        tie_word_embeddings=config.tied,
-        initializer_range=0.3,
-    )
-    theirs = LlamaForCausalLM(shape).eval()
-    for name, parameter in theirs.named_parameters():
-        if "norm" in name:
-            parameter.data.uniform_(0.5, 1.5)
+    theirs = random_llama(config, seed=1, spread=0.3)
     state = {name: tensor.detach().numpy() for name, tensor in theirs.state_dict().items()}
     names = {"Wq": "self_attn.q_proj", "Wk": "self_attn.k_proj", "Wv": "self_attn.v_proj", "Wo": "self_attn.o_proj"}
     names |= {"Wg": "mlp.gate_proj", "Wu": "mlp.up_proj", "Wd": "mlp.down_proj"}
