@@ -25,9 +25,9 @@ from autograder.errors import CourseError
 from autograder.execution import Run
 from autograder.exports import write_csv
 from autograder.gradebook import database_of, late_plugin
+from autograder.graded_notebook import read_template
 from autograder.handback import write_back
 from autograder.intake import Submission, read_assignment, read_submission
-from autograder.nbgrader_plugin import read_template
 from autograder.notebook_source import exercise_of
 from autograder.plan import Ours, imports_of, make_job
 from autograder.pools import EngineOptions, Pool, plain_job, pool_for

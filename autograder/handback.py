@@ -9,7 +9,7 @@ from typing import Any
 
 from autograder.execution import Run
 from autograder.feedback import feedback_page, lines_of
-from autograder.nbgrader_plugin import as_notebook
+from autograder.graded_notebook import as_notebook
 from autograder.plan import Ours, Placed
 from autograder.workspace import Workspace, fresh_folder
 

@@ -20,7 +20,7 @@ from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import Bool, Float
 
 from autograder.engine.limits import Limits
-from autograder.execution import CellResult, Run
+from autograder.graded_notebook import as_notebook, outputs_of, read_template
 from autograder.notebook_file import cells_in
 from autograder.notebook_source import visible
 from autograder.plan import Ours, Placed, imports_of, make_job, ours_from
@@ -58,7 +58,7 @@ class RunCells(NbGraderPreprocessor):  # type: ignore[misc]
         run = run_from(engines_for(options).run(plain_job(make_job(ours, placed))))
         for name, cell in zip(names, nb.cells, strict=True):
             if cell.cell_type == "code":
-                cell.outputs = outputs_of(run.cells.get(name), run)
+                cell.outputs = [NotebookNode(output) for output in outputs_of(run.cells.get(name), run)]
         return nb, resources
 
 
@@ -68,20 +68,6 @@ def _course_root(configured: Any) -> str:
 
 def _ours(source: Path, name: str) -> Ours:
     return ours_from(json.loads(source.read_text(encoding="utf-8")), name)
-
-
-def outputs_of(result: CellResult | None, run: Run) -> list[Any]:
-    """A cell's outputs: what it printed, then its error if there was one. No traceback: it may quote a test."""
-    if result is None:
-        why = f"this cell was not reached: the notebook {run.ended or 'stopped'} before it"
-        return [NotebookNode(output_type="error", ename="NotRun", evalue=why, traceback=[why])]
-    outputs = []
-    if result.printed:
-        outputs.append(NotebookNode(output_type="stream", name="stdout", text=result.printed))
-    if not result.passed:
-        line = f"{result.error}: {result.message}" if result.message else result.error
-        outputs.append(NotebookNode(output_type="error", ename=result.error, evalue=result.message, traceback=[line]))
-    return outputs
 
 
 class HideTests(NbGraderPreprocessor):  # type: ignore[misc]
@@ -163,36 +149,3 @@ def vet_before_autograde() -> None:
 
     nbgrader.apps.api.Autograde = VettedAutograde
     nbgrader.apps.autogradeapp.Autograde = VettedAutograde
-
-
-def read_template(path: Path) -> dict[str, Any]:
-    """A released notebook as plain data, with every source in one piece."""
-    notebook: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    for cell in notebook["cells"]:
-        cell["source"] = "".join(cell["source"])
-    return notebook
-
-
-def as_notebook(
-    ours: Ours, placed: list[Placed], template: dict[str, Any], *, tests: bool, run: Run | None = None
-) -> dict[str, Any]:
-    """A notebook of format 4 from rebuilt cells, with nbgrader's metadata from the released `template`.
-
-    `tests` says whether test cells carry our full text or the released one; `run` fills in the outputs.
-    """
-    known = {c["metadata"]["nbgrader"]["grade_id"]: c for c in template["cells"] if "nbgrader" in c["metadata"]}
-    cells = []
-    for p in placed:
-        model = known.get(p.name)
-        source = model["source"] if model is not None and p.ours and not tests else p.cell.source
-        cell: dict[str, Any] = {
-            "cell_type": p.cell.kind,
-            "id": model["id"] if model is not None else p.name,
-            "metadata": model["metadata"] if model is not None else {},
-            "source": source,
-        }
-        if p.cell.kind == "code":
-            cell["execution_count"] = None
-            cell["outputs"] = outputs_of(run.cells.get(p.name), run) if run is not None else []
-        cells.append(cell)
-    return {"cells": cells, "metadata": template["metadata"], "nbformat": 4, "nbformat_minor": 5}

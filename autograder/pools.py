@@ -19,7 +19,7 @@ from typing import Any
 from autograder.engine import sandbox
 from autograder.engine.engine import Engine, Job
 from autograder.engine.limits import Limits
-from autograder.engine.processes import EngineError
+from autograder.engine.processes import EngineError, Libraries
 from autograder.errors import CourseError
 from autograder.execution import run_cells
 from autograder.workspace import plain_run
@@ -78,6 +78,7 @@ class Engines:
         self.cores = list(cores)
         self.idle: queue.SimpleQueue[Engine] = queue.SimpleQueue()
         self.all: list[Engine] = []
+        self.libraries: Libraries | None = None
         self.lock = threading.Lock()
 
     def run(self, task: Task) -> Result:
@@ -114,7 +115,9 @@ class Engines:
         with self.lock:
             taken = [engine.core for engine in self.all]
             core = min(self.cores, key=taken.count) if self.cores else None
-            engine = Engine(o.preload, o.limits, hidden=o.hidden, unsafe=o.unsafe, core=core)
+            if self.libraries is None or not self.libraries.alive():
+                self.libraries = Libraries(o.preload)
+            engine = Engine(limits=o.limits, hidden=o.hidden, unsafe=o.unsafe, core=core, libraries=self.libraries)
             self.all.append(engine)
         return engine
 
@@ -126,6 +129,8 @@ class Engines:
     def close(self) -> None:
         for engine in self.all:
             engine.close()
+        if self.libraries:
+            self.libraries.close()
 
 
 def run_without_walls(task: Task, seconds: float) -> Result:

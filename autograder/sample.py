@@ -10,7 +10,7 @@ from pathlib import Path
 from autograder.bank import Entry, load_bank
 from autograder.check import test_points
 from autograder.course import Course
-from autograder.nbgrader_plugin import read_template
+from autograder.graded_notebook import read_template
 from autograder.notebook_file import cells_in
 from autograder.notebook_source import exercise_of, read_source
 from autograder.release import build_student_notebooks

@@ -17,7 +17,7 @@ from typing import Any
 from autograder.engine import sandbox
 from autograder.engine.keeper import NO_WALLS, OUT_OF_MEMORY
 from autograder.engine.limits import Limits
-from autograder.engine.processes import Child, EngineError, Warm
+from autograder.engine.processes import Child, EngineError, Libraries, Warm
 from autograder.execution import CellResult, Incident, Run
 from autograder.trees import shown
 
@@ -68,7 +68,10 @@ class _Now:
 
 
 class Engine:
-    """A pair of warm processes. Use as a context manager, for as many notebooks as there are."""
+    """A pair of warm processes. Use as a context manager, for as many notebooks as there are.
+
+    `preload` says what to import first; engines that are given the same `libraries` have that in common.
+    """
 
     def __init__(
         self,
@@ -79,6 +82,7 @@ class Engine:
         hidden: Sequence[str] = (),
         unsafe: bool = False,
         core: int | None = None,
+        libraries: Libraries | None = None,
     ) -> None:
         self.limits = limits or Limits()
         self.walls = walls if walls is not None else sandbox.probe()
@@ -89,7 +93,9 @@ class Engine:
             raise EngineError(f"no sandbox here ({missing}: missing): see `autograder doctor`")
         # A judge and a student take turns: on one core, they need not wake another one at each call.
         self.core = core
-        self.warm = {role: Warm(role, preload, core) for role in ("student", "judge")}
+        self.libraries = libraries or Libraries(preload)
+        self.shares = libraries is not None
+        self.warm = {role: Warm(role, self.libraries, core) for role in ("student", "judge")}
 
     def __enter__(self) -> Engine:
         return self
@@ -100,6 +106,8 @@ class Engine:
     def close(self) -> None:
         for warm in self.warm.values():
             warm.close()
+        if not self.shares:
+            self.libraries.close()
 
     def run(self, job: Job) -> Run:
         """Run one notebook. Whatever the student's code does, this returns, within the limits."""
@@ -170,7 +178,7 @@ class Engine:
                     watch.unregister(child.watch)
                     now.student_gone |= child is student
                     now.judge_gone |= child is judge
-            fate = self._fate(now, deadline)
+            fate = self._fate(job, state, now, deadline)
         return fate
 
     def _until(self, now: _Now, deadline: float) -> float:
@@ -185,9 +193,9 @@ class Engine:
             return [(now.cell_since + self.limits.cell + GRACE, "cell too slow")]
         return [(now.last + IDLE, "stalled")]
 
-    def _fate(self, now: _Now, deadline: float) -> str:
+    def _fate(self, job: Job, state: _State, now: _Now, deadline: float) -> str:
         """What ended this attempt; "" while it goes on."""
-        if now.student_ended and now.judge_ended:
+        if now.judge_ended and (now.student_ended or self._is_over(job, state)):
             return "ended"
         if now.judge_gone and not now.judge_ended:
             return "judge died"
@@ -197,6 +205,10 @@ class Engine:
         if clock >= deadline:
             return "deadline"
         return next((name for moment, name in self._overdue(now) if clock >= moment), "")
+
+    def _is_over(self, job: Job, state: _State) -> bool:
+        """Whether every test has its verdict, and no cell comes after the last one."""
+        return len(state.tests) == len(job.tests) > 0 and job.items[-1]["kind"] == "test"
 
     def _hear_student(self, child: Child, job: Job, state: _State, now: _Now) -> bool:
         """What the student's process says of its cells; only for show, since it may say anything."""

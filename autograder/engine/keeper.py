@@ -117,9 +117,10 @@ def _descendants(pid: int) -> list[int]:
     waiting = [pid]
     while waiting and len(found) < 10_000:
         children: list[int] = []
-        for listing in Path(f"/proc/{waiting.pop()}/task").glob("*/children"):
-            with contextlib.suppress(OSError, ValueError):
-                children += [int(number) for number in listing.read_text(encoding="ascii").split()]
+        with contextlib.suppress(OSError):
+            for thread in Path("/proc", str(waiting.pop()), "task").iterdir():
+                with contextlib.suppress(OSError):
+                    children += [int(number) for number in Path(thread, "children").read_bytes().split()]
         found += children
         waiting += children
     return found
@@ -144,20 +145,20 @@ def _uses_too_much(base: int, limits: Limits) -> bool:
 
 def _held(pid: int) -> int:
     """Memory that a process holds itself, in bytes: anonymous, shared with others of its own, swapped, page tables."""
-    return sum(_sizes(f"/proc/{pid}/status", ("RssAnon:", "RssShmem:", "VmSwap:", "VmPTE:")))
+    return sum(_sizes(f"/proc/{pid}/status", (b"RssAnon:", b"RssShmem:", b"VmSwap:", b"VmPTE:")))
 
 
 def _share(pid: int, otherwise: int) -> int:
     """The same, with each page divided by the number of processes that hold it."""
-    found = _sizes(f"/proc/{pid}/smaps_rollup", ("Pss_Anon:", "Pss_Shmem:", "SwapPss:"))
-    tables = _sizes(f"/proc/{pid}/status", ("VmPTE:",))
+    found = _sizes(f"/proc/{pid}/smaps_rollup", (b"Pss_Anon:", b"Pss_Shmem:", b"SwapPss:"))
+    tables = _sizes(f"/proc/{pid}/status", (b"VmPTE:",))
     return sum(found) + sum(tables) if found else otherwise
 
 
-def _sizes(path: str, wanted: tuple[str, ...]) -> list[int]:
+def _sizes(path: str, wanted: tuple[bytes, ...]) -> list[int]:
     """The lines of one of the kernel's tables that begin so, in bytes."""
     try:
-        lines = Path(path).read_text(encoding="ascii", errors="replace").splitlines()
+        lines = Path(path).read_bytes().splitlines()
         return [1024 * int(line.split()[1]) for line in lines if line.startswith(wanted)]
     except (OSError, ValueError, IndexError):
         return []

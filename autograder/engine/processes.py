@@ -82,13 +82,15 @@ class Child:
         return int(answer["code"]), float(answer["cpu"])
 
 
-class Warm:
-    """A warm process of one role, and the way to fork children from it."""
+class Libraries:
+    """A process that has imported what notebooks import: every warm process begins as a copy of it.
 
-    def __init__(self, role: str, preload: Sequence[str], core: int | None = None) -> None:
-        ours, theirs = socket.socketpair()
-        arguments = [role, str(theirs.fileno()), ",".join(preload), str(-1 if core is None else core)]
-        command = [sys.executable, "-m", "autograder.engine.warm", *arguments]
+    It never holds a test, so neither do the students that come from it.
+    """
+
+    def __init__(self, preload: Sequence[str]) -> None:
+        self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        command = [sys.executable, "-m", "autograder.engine.warm", str(theirs.fileno()), *preload]
         environment = {name: os.environ[name] for name in INHERITED if name in os.environ} | {
             "MPLBACKEND": "Agg",
             "OMP_NUM_THREADS": "1",
@@ -105,19 +107,49 @@ class Warm:
             start_new_session=True,
         )
         theirs.close()
-        self.control = ours
-        self.ready = False
+
+    def alive(self) -> bool:
+        return self.process.poll() is None
+
+    def start(self, role: str, core: int | None) -> socket.socket:
+        """Have a warm process of a role made; it is not waited for. Returns our end of its socket."""
+        ours, theirs = socket.socketpair()
+        try:
+            request = json.dumps({"role": role, "core": core}).encode("ascii")
+            socket.send_fds(self.control, [request], [theirs.fileno()])
+        except OSError as error:
+            ours.close()
+            raise EngineError(f"the process with the libraries is gone ({error})") from error
+        finally:
+            theirs.close()
+        return ours
+
+    def close(self) -> None:
+        """Once all that came from it has ended."""
+        self.control.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(END_SECONDS)
+        self.process.kill()
+        self.process.wait()
+
+
+class Warm:
+    """A warm process of one role, and the way to fork children from it."""
+
+    def __init__(self, role: str, libraries: Libraries, core: int | None = None) -> None:
+        self.control = libraries.start(role, core)
+        self.pid, self.watch = 0, -1  # of the process, and a descriptor that tells its end: once it is ready
         self.prepared: set[str] = set()
 
     def wait_ready(self) -> None:
-        if not self.ready:
-            self.control.settimeout(START_SECONDS)
-            try:
-                self.ready = self.control.recv(16) == b"ready\n"
-            except TimeoutError:
-                self.ready = False
-            if not self.ready:
-                raise EngineError("a warm process did not start: try `autograder doctor`")
+        if self.watch >= 0:
+            return
+        self.control.settimeout(START_SECONDS)
+        try:
+            answer, descriptors, _, _ = socket.recv_fds(self.control, 4096, 1)
+            self.pid, self.watch = int(json.loads(answer)["pid"]), descriptors[0]
+        except (OSError, ValueError) as error:
+            raise EngineError("a warm process did not start: try `autograder doctor`") from error
 
     def ask(self, request: dict[str, Any]) -> dict[str, Any]:
         try:
@@ -158,8 +190,12 @@ class Warm:
 
     def close(self) -> None:
         self.control.close()
-        self.process.kill()
-        self.process.wait()
+        if self.watch >= 0:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self.watch, signal.SIGKILL)
+            _readable(self.watch, END_SECONDS)
+            os.close(self.watch)
+            self.watch = -1
 
 
 def _readable(descriptor: int, seconds: float) -> bool:

@@ -375,10 +375,9 @@ def _lower(kind: int, value: int) -> None:
 def _data_bytes() -> int:
     """Bytes of private writable memory that this process holds already."""
     try:
-        with Path("/proc/self/status").open(encoding="ascii", errors="replace") as lines:
-            for line in lines:
-                if line.startswith("VmData:"):
-                    return int(line.split()[1]) * 1024
+        for line in Path("/proc/self/status").read_bytes().splitlines():
+            if line.startswith(b"VmData:"):
+                return int(line.split()[1]) * 1024
     except OSError:
         pass
     return 512 * MIB

@@ -7,6 +7,7 @@ turns an endless loop into a message.
 
 from __future__ import annotations
 
+import ast
 import collections.abc
 import contextlib
 import dataclasses
@@ -125,8 +126,18 @@ def make_shell() -> Any:
     shell.enable_gui = quiet
     shell.system = functools.partial(_run_command, shell)
     shell.showtraceback = shell.showsyntaxerror = shell.showindentationerror = shell._showtraceback = quiet
-    shell.run_cell("None", store_history=False, silent=True)  # its first cell imports more
+    shell.transform_cell = functools.partial(_as_python, shell, shell.transform_cell)
+    shell.run_cell("None", store_history=False, silent=False)  # its first cell imports more
     return shell
+
+
+def _as_python(shell: Any, transform: Callable[[str], str], source: str) -> str:
+    """A cell with its magics as calls. What is Python already has none, which is told sooner than by its tokens."""
+    if not shell.input_transformers_post:
+        with contextlib.suppress(SyntaxError, ValueError, RecursionError, MemoryError):
+            ast.parse(source)
+            return source if source.endswith("\n") else source + "\n"
+    return transform(source)
 
 
 def _run_command(shell: Any, command: str) -> None:
@@ -563,20 +574,28 @@ def serve(connection: socket.socket, limits: Limits, namespace: dict[str, Any], 
 def run_notebook(
     shell: Any, job: dict[str, Any], report: socket.socket, tests: list[socket.socket], scratch: Path
 ) -> None:
-    """Run cells in order; at the place of each test, a snapshot of this process answers its calls."""
+    """Run cells in order; at the place of each test, a snapshot of this process answers its calls.
+
+    A test that nothing comes after needs no snapshot.
+    """
     limits = Limits(**job["limits"])
     namespace = sys.modules["__main__"].__dict__
-    number = 0
-    for item in job["items"]:
+    connections = iter(tests)
+    last = len(job["items"]) - 1
+    for place, item in enumerate(job["items"]):
         if item["kind"] == "cell":
             _tell(report, {"started": item["id"]})
             _tell(report, {"id": item["id"], **run_cell(shell, item["source"], limits)})
+            continue
+        connection = next(connections)
+        if item["id"] in job["done"]:
+            pass
+        elif place == last:
+            hear_the_clock()
+            serve(connection, limits, namespace, scratch)
         else:
-            connection = tests[number]
-            number += 1
-            if item["id"] not in job["done"]:
-                _let_a_snapshot_answer(connection, limits, namespace, scratch, report)
-            connection.close()
+            _let_a_snapshot_answer(connection, limits, namespace, scratch, report)
+        connection.close()
     _tell(report, {"ended": True})
 
 

@@ -1,11 +1,13 @@
-"""A warm process: imports the libraries once, then forks a student or a judge on request, in milliseconds.
+"""Warm processes: the libraries are imported once; then a student or a judge is forked on request, in milliseconds.
 
-`python -m autograder.engine.warm ROLE FD PRELOAD CORE` is started by `autograder.engine.processes`; one a role, so
-that a student's memory never held a test. Requests and answers are lines of JSON; sockets come along as descriptors.
+`python -m autograder.engine.warm FD MODULE…`, started by `autograder.engine.processes`, imports the modules and forks
+a warm process for each role and core: one for judges and one for students, so that a student's memory never held a
+test. Requests and answers are JSON; sockets come along as descriptors.
 """
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import functools
 import gc
@@ -26,6 +28,7 @@ from autograder.engine.limits import Limits
 
 def warm_up(preload: list[str]) -> None:
     """Import what the notebooks import, with one thread: a parent that has run threads makes children hang."""
+    codecs.lookup("ascii")  # a module of its own, which each child would look for anew
     for name in preload:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
@@ -72,24 +75,19 @@ def _leave_to_no_collector() -> None:
     gc.freeze()
 
 
-def main(role: str, descriptor: int, preload: list[str], core: int) -> None:
-    control = socket.socket(fileno=descriptor)
-    if core >= 0:
+def tend(role: str, core: int | None, control: socket.socket) -> None:
+    """The life of a warm process: children of one role, until the other end hangs up."""
+    if core is not None:
         os.sched_setaffinity(0, {core})
-    sandbox.die_with_parent(signal.SIGKILL)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    warm_up(preload)
+    become: Callable[[list[socket.socket]], None] = become_judge
     if role == "student":
         from autograder.engine.student import make_shell
 
-        become: Callable[[list[socket.socket]], None] = functools.partial(become_student, make_shell())
-    else:
-        from autograder.engine import judge  # noqa: F401  imported once, here
-
-        become = become_judge
-    sandbox.readable_paths()  # looked up once
+        become = functools.partial(become_student, make_shell())
     _leave_to_no_collector()
-    control.sendall(b"ready\n")
+    watch = os.pidfd_open(os.getpid())
+    socket.send_fds(control, [json.dumps({"pid": os.getpid()}).encode()], [watch])
+    os.close(watch)
     while True:
         request, descriptors, _, _ = socket.recv_fds(control, 4096, 250)
         if not request:
@@ -122,5 +120,32 @@ def main(role: str, descriptor: int, preload: list[str], core: int) -> None:
         os.close(watch)
 
 
+def main(descriptor: int, preload: list[str]) -> None:
+    control = socket.socket(fileno=descriptor)
+    sandbox.die_with_parent(signal.SIGKILL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    warm_up(preload)
+    from autograder.engine import judge, student  # noqa: F401  imported once, here
+
+    sandbox.readable_paths()  # looked up once
+    _leave_to_no_collector()
+    while True:
+        request, descriptors, _, _ = socket.recv_fds(control, 4096, 1)
+        if not request:
+            break
+        pid = os.fork()
+        if pid == 0:
+            control.close()
+            sandbox.die_with_parent(signal.SIGKILL)
+            try:
+                tend(**json.loads(request), control=socket.socket(fileno=descriptors[0]))
+            finally:
+                os._exit(0)
+        os.close(descriptors[0])
+    with contextlib.suppress(ChildProcessError):
+        while os.wait():  # for their CPU time to count as this process's
+            pass
+
+
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), [name for name in sys.argv[3].split(",") if name], int(sys.argv[4]))
+    main(int(sys.argv[1]), sys.argv[2:])

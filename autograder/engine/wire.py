@@ -342,10 +342,12 @@ _BUILD: dict[str, _Build] = {
 
 # ---- frames on a socket
 
+_to_json = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), check_circular=False).encode
+
 
 def send(connection: socket.socket, message: Any, buffers: list[bytes]) -> None:
     """Write one frame."""
-    text = json.dumps(message, ensure_ascii=True, separators=(",", ":"), check_circular=False).encode("ascii")
+    text = _to_json(message).encode("ascii")
     if len(text) > MAX_JSON:
         raise WireError(f"a message of more than {MAX_JSON // 2**20} MiB without its arrays")
     parts = [FRAME.pack(len(text), len(buffers)), text]
@@ -368,7 +370,7 @@ def receive(stream: BinaryIO, limit: int) -> tuple[Any, list[bytes]]:
             raise WireError(f"a value of more than {limit // 2**20} MiB")
         buffers.append(_exactly(stream, length))
     try:
-        return json.loads(text), buffers
+        return json.loads(text.decode("ascii")), buffers
     except (ValueError, RecursionError):
         raise WireError("bytes that are no message") from None
 

@@ -349,6 +349,8 @@ def test_self_attention():
             ) from None
         expected = look(x @ Wq, x @ Wk, x @ Wv)
         assert got.shape == expected.shape, f"{what}: expected shape {expected.shape}, got {got.shape}"
+        if same(got, expected):
+            return got
         (B, T, D), d = x.shape, Wq.shape[1]
         shifted = np.concatenate([np.zeros_like(x[:, :1]), x[:, :-1]], axis=1)
         scores = (x @ Wq) @ np.swapaxes(x @ Wk, -1, -2) / d**0.5
@@ -400,8 +402,7 @@ def test_self_attention():
         for mistake, wrong in known.items():
             if not same(wrong, expected):
                 assert not same(got, wrong), f"{what}: {mistake}"
-        assert same(got, expected), f"{what}: expected\n{expected.round(3)}\ngot\n{got.round(3)}"
-        return got
+        raise AssertionError(f"{what}: expected\n{expected.round(3)}\ngot\n{got.round(3)}")
 
     x = np.array([[[1.0, 0, 0, 1], [0, 1, 0, 1], [0, 0, 1, 1]]])  # 酒店 很 干净
     Wq = np.array([[0.0, 0, 0, 0], [0, 2, -2, 0], [0, 0, 2, 0], [2, 0, 0, 0]])
@@ -857,6 +858,8 @@ def test_cross_attention():
         assert got.shape == expected.shape, (
             f"{what}: expected shape {expected.shape}, got {got.shape}: the output has a row for each query"
         )
+        if same(got, expected):
+            return got
         known = {
             "a causal mask is kept: the memory is complete, every query may look at all of it": look(
                 x @ Wq, m @ Wk, m @ Wv, np.tri(Tq, Tk, dtype=bool)
@@ -896,8 +899,7 @@ def test_cross_attention():
         for mistake, wrong in known.items():
             if not same(wrong, expected):
                 assert not same(got, wrong), f"{what}: {mistake}"
-        assert same(got, expected), f"{what}: expected\n{expected.round(3)}\ngot\n{got.round(3)}"
-        return got
+        raise AssertionError(f"{what}: expected\n{expected.round(3)}\ngot\n{got.round(3)}")
 
     rng = np.random.default_rng(3)
     W = rng.normal(size=(3, 4, 4))
@@ -1000,6 +1002,8 @@ def test_sinusoidal_positions():
         why = ": positions are the rows" if got.shape == (D, T) else ""
         assert got.shape == (T, D), f"{call}: expected shape {(T, D)}, got {got.shape}{why}"
         expected = table(T, D, base)
+        if same(got, expected):
+            return got
         known = {
             "all sines come first and all cosines after them, as two halves: the two of one angle stand side by "
             "side": np.concatenate([expected[:, 0::2], expected[:, 1::2]], 1),
@@ -1038,8 +1042,7 @@ def test_sinusoidal_positions():
         for mistake, wrong in known.items():
             if not same(wrong, expected):
                 assert not same(got, wrong), f"{call}: {mistake}"
-        assert same(got, expected), f"{call}: expected\n{expected.round(4)}\ngot\n{got.round(4)}"
-        return got
+        raise AssertionError(f"{call}: expected\n{expected.round(4)}\ngot\n{got.round(4)}")
 
     check(5, 6, 50.0)
     row = check(3, 4)[1]

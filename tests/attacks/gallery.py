@@ -434,7 +434,7 @@ def named(name: str) -> list[str]:
 
 def children(warm: Warm) -> list[int]:
     found = []
-    for listing in Path(f"/proc/{warm.process.pid}/task").glob("*/children"):
+    for listing in Path(f"/proc/{warm.pid}/task").glob("*/children"):
         found += [int(pid) for pid in listing.read_text().split()]
     return found
 

@@ -73,7 +73,7 @@ def places(workshop: Course, secret: Path, gallery: Gallery) -> dict[str, str]:
         "tests": str(Path(__file__).parents[1]),
         "secret": str(secret),
         "home": str(Path.home()),
-        "engine": str(gallery.engine.warm["judge"].process.pid),
+        "engine": str(gallery.engine.warm["judge"].pid),
     }
 
 

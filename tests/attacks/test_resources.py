@@ -140,7 +140,7 @@ def test_processes_of_others_are_out_of_reach(gallery: Gallery, walls: sandbox.W
     """The grader's own, say: no signal, no limit, no priority."""
     if "own processes" not in walls.layers():
         pytest.skip("processes are not kept apart on this machine (`autograder doctor`)")
-    others = [os.getpid(), os.getppid(), *(warm.process.pid for warm in gallery.engine.warm.values())]
+    others = [os.getpid(), os.getppid(), *(warm.pid for warm in gallery.engine.warm.values())]
     before = f"others = {others}\n" + code("""
         import os, resource, signal
         ways = {
