@@ -75,10 +75,10 @@ def grade_class(
     workspace = Workspace(root)
     with workspace.lock(), tempfile.TemporaryDirectory(prefix="autograder-in-") as scratch:
         started = time.time()
-        db_url = database_of(workspace.root, options.db_url)
         engine = _engine_options(course, chapter, workspace, folder, options)
         with pool_for(engine, scheduler=options.scheduler, workers=options.workers) as pool:
-            _prepare(course, chapter, workspace, db_url)  # while the pool starts
+            db_url = database_of(workspace.root, options.db_url)  # from here on, while the pool starts
+            _prepare(course, chapter, workspace, db_url)
             ours = read_assignment(workspace.root / "source" / chapter)
             found = deliveries(folder, chapter, Path(scratch), list(ours))
             wanted = _wanted(found, options.only)

@@ -7,6 +7,7 @@ again, in its place; a second copy of a solution cell is a cell of the student's
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -36,6 +37,23 @@ class Ours:
         """Cells that a person grades: `grade_id` → points."""
         graded = [c for c in self.cells if c.nbgrader.get("grade") and c.nbgrader.get("solution")]
         return {c.grade_id: float(c.nbgrader.get("points", 0)) for c in graded}
+
+    @functools.cached_property
+    def graded_names(self) -> tuple[list[str], list[str]]:
+        """What our own solution cells define: functions and classes, and names that are assigned."""
+        names: list[str] = []
+        values: list[str] = []
+        for cell in self.cells:
+            if cell.kind != "code" or not cell.nbgrader.get("solution"):
+                continue
+            for node in ast.parse(cell.source).body:
+                if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                    names.append(node.name)
+                elif isinstance(node, ast.Assign):
+                    values += [t.id for t in node.targets if isinstance(t, ast.Name)]
+                elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+                    values.append(node.target.id)
+        return names, values
 
 
 @dataclass(frozen=True)
@@ -120,25 +138,7 @@ def make_job(ours: Ours, placed: Sequence[Placed]) -> Job:
     tests = [{"id": item["id"], "source": sources[item["id"]]} for item in items if item["kind"] == "test"]
     plain = [c for c in ours.cells if c.kind == "code" and not c.is_test and not c.nbgrader.get("solution")]
     given = [{"id": c.grade_id or f"given-{i}", "source": c.source} for i, c in enumerate(plain)]
-    names, values = graded_names(ours)
-    return Job(items, given, tests, names, values, ours.files)
-
-
-def graded_names(ours: Ours) -> tuple[list[str], list[str]]:
-    """What our own solution cells define: functions and classes, and names that are assigned."""
-    names: list[str] = []
-    values: list[str] = []
-    for cell in ours.cells:
-        if cell.kind != "code" or not cell.nbgrader.get("solution"):
-            continue
-        for node in ast.parse(cell.source).body:
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-                names.append(node.name)
-            elif isinstance(node, ast.Assign):
-                values += [t.id for t in node.targets if isinstance(t, ast.Name)]
-            elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-                values.append(node.target.id)
-    return names, values
+    return Job(items, given, tests, *ours.graded_names, ours.files)
 
 
 def imports_of(sources: Iterable[str]) -> tuple[str, ...]:

@@ -59,7 +59,7 @@ class Pool:
 
 def plain_job(job: Job) -> Task:
     """A job as JSON, for the way to a worker."""
-    return asdict(job) | {"files": [[name, content.hex()] for name, content in job.files]}
+    return vars(job) | {"files": [[name, content.hex()] for name, content in job.files]}
 
 
 def job_from(task: Task) -> Job:

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from autograder.engine import sandbox
+from autograder.engine import sandbox, streams
 from autograder.engine.engine import Engine, Job
 from autograder.engine.limits import Limits
 from autograder.execution import Run
 from autograder.plan import imports_of
+from autograder.pools import EngineOptions, Engines, plain_job
+from autograder.workspace import run_from
 
 pytestmark = pytest.mark.skipif(not sandbox.probe().safe(), reason="this machine offers no sandbox")
 
@@ -331,3 +340,117 @@ def test_a_cell_without_end_is_told_in_a_sentence() -> None:
     assert run.cells["a"].error == "TimedOut"
     assert run.cells["a"].message == "this cell took too much computing: is there a loop that does not end?"
     assert [i.kind for i in run.incidents] == ["timed out"]
+
+
+def test_a_last_test_that_ignores_its_time_limit_costs_itself_only() -> None:
+    """It runs in no snapshot, so the whole process has to be ended."""
+    stubborn = """
+def f():
+    while True:
+        try:
+            while True:
+                pass
+        except BaseException:
+            pass
+"""
+        "def f():\n    while True:\n        try:\n            while True: pass\n        except BaseException: pass"
+    )
+    items = [{"kind": "cell", "id": "a", "source": "def g():\n    return 1"}, {"kind": "test", "id": "first"},
+             {"kind": "cell", "id": "b", "source": stubborn}, {"kind": "test", "id": "last"}]  # fmt: skip
+    tests = [{"id": "first", "source": "assert g() == 1"}, {"id": "last", "source": "f()"}]
+    with Engine((), Limits(call_cpu=0.3, test=1.0)) as engine:
+        began = time.monotonic()
+        run = engine.run(Job(items, [], tests, ["f", "g"]))
+        assert time.monotonic() - began < 8
+        again = engine.run(Job(items[:2], [], tests[:1], ["g"]))
+    assert run.cells["first"].passed and run.cells["last"].error == "TimedOut"
+    assert run.cells["b"].passed and not run.ended
+    assert again.cells["first"].passed
+
+
+def test_a_last_test_that_ends_the_process_costs_itself_only(engine: Engine) -> None:
+    source = "import os\ndef f():\n    os._exit(0)\ndef g():\n    return 1"
+    items = [{"kind": "cell", "id": "a", "source": source}, {"kind": "test", "id": "t1"}, {"kind": "test", "id": "t2"}]
+    tests = [{"id": "t1", "source": "assert g() == 1"}, {"id": "t2", "source": "f()"}]
+    run = engine.run(Job(items, [], tests, ["f", "g"]))
+    assert run.cells["t1"].passed and run.cells["t2"].error == "Crashed"
+    assert [incident.cell for incident in run.incidents] == ["t2"]
+
+
+def test_what_is_python_runs_as_it_is_and_what_is_not_may_be_a_magic(engine: Engine) -> None:
+    cells = [
+        "text = '''\n%time\n!ls\nwhat?\n'''\nrest = 7 \\\n  % 4\n",
+        "%time x = 3",
+        "there = !echo hello",
+        "def louder(lines):\n    return [line.replace('quiet', 'loud') for line in lines]\n"
+        "get_ipython().input_transformers_post.append(louder)",
+        "word = 'quiet'",
+    ]
+    items = [{"kind": "cell", "id": f"c{n}", "source": source} for n, source in enumerate(cells)]
+    names = ["text", "rest", "x", "there", "word"]
+    test = (
+        "assert text == '\\n%time\\n!ls\\nwhat?\\n' and rest == 3 and x == 3\n"
+        "assert list(there) == ['hello'] and word == 'loud'"
+    )
+    run = engine.run(Job([*items, {"kind": "test", "id": "t"}], [], [{"id": "t", "source": test}], [], names))
+    passes(run)
+
+
+def test_engines_have_the_libraries_in_common_and_outlive_them() -> None:
+    """A process with the libraries that ends takes its warm processes along; the next task makes them anew."""
+    engines = Engines(EngineOptions(("numpy",)))
+    job = Job([{"kind": "cell", "id": "a", "source": SAME}, {"kind": "test", "id": "t"}], [],
+              [{"id": "t", "source": "assert f(2) == 2"}], ["f"])  # fmt: skip
+    try:
+        engines.start(2)
+        first, second = engines.all
+        assert first.libraries is second.libraries
+        assert run_from(engines.run(plain_job(job))).cells["t"].passed
+        second.warm["judge"].wait_ready()
+        pids = [warm.pid for warm in (*first.warm.values(), second.warm["judge"])]
+        assert first.libraries.process.pid not in pids and len(set(pids)) == 3
+        first.libraries.process.kill()
+        first.libraries.process.wait()
+        assert run_from(engines.run(plain_job(job))).cells["t"].passed
+        assert engines.libraries is not first.libraries
+    finally:
+        engines.close()
+    assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
+
+
+HUGE = """
+import hashlib, re
+from pathlib import Path
+import numpy as np
+from autograder.engine import huge_pages
+
+def held():
+    return int(re.search(r"AnonHugePages: *(\\d+)", Path("/proc/self/smaps_rollup").read_text())[1])
+
+rng = np.random.default_rng(0)
+arrays = [rng.bytes(1000 * n) for n in range(1, 250)]  # 31 MB in many pieces
+before, small = hashlib.sha256(b"".join(arrays)).digest(), held()
+gathered = huge_pages.gather()
+assert hashlib.sha256(b"".join(arrays)).digest() == before
+print(gathered, held() - small)
+"""
+
+
+def test_memory_in_huge_pages_is_the_same_memory() -> None:
+    done = subprocess.run([sys.executable, "-c", HUGE], capture_output=True, text=True, check=True)
+    gathered, more = map(int, done.stdout.split())
+    if gathered:  # a kernel before 6.1 says no
+        assert gathered >= 8 * 2**20 and 1024 * more > gathered / 2
+
+
+@settings(deadline=None)
+@given(seed=st.integers(0, 2**32), steps=st.one_of(st.integers(0, 50), st.integers(0, 2**48)))
+def test_a_generator_that_was_drawn_from_is_told_from_one_that_was_set(seed: int, steps: int) -> None:
+    for kind in (np.random.PCG64, np.random.PCG64DXSM):
+        bits = kind(seed)
+        before = bits.state
+        bits.advance(steps)
+        assert streams.advanced(before, bits.state)
+        assert steps == 0 or not streams.advanced(bits.state, before), "back is nearly all the way round"
+        other = dict(bits.state, state={"state": bits.state["state"]["state"] ^ 1, "inc": before["state"]["inc"]})
+        assert not streams.advanced(before, other)

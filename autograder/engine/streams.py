@@ -14,6 +14,7 @@ from typing import Any
 MASK = 2**128 - 1
 STEP = {"PCG64": 0x2360ED051FC65DA44385DF649FCCF645, "PCG64DXSM": 0xDA942042E4DD58B5}  # a, by numpy's names
 MOST_STEPS = 2**48
+FEW = 20
 MOST_BLOCKS = 20_000  # of 624 numbers
 
 
@@ -31,7 +32,15 @@ def advanced(before: Mapping[str, Any], after: Any) -> bool:
 
 
 def _steps(start: int, end: int, factor: int, constant: int) -> int:
-    """How many steps lead from one state to the other: in each round, one more bit of the two agrees."""
+    """How many steps lead from one state to the other.
+
+    Mostly a few, which are taken; else, in each round, one more bit of the two agrees.
+    """
+    state = start
+    for steps in range(FEW):
+        if state == end:
+            return steps
+        state = (state * factor + constant) & MASK
     steps = 0
     for bit in (1 << place for place in range(128)):
         if (start ^ end) & bit:

@@ -418,8 +418,11 @@ def torch_state(value: Any) -> dict[str, Any]:
     return {"optimiser": value.state_dict(), "parameters": [p.detach() for p in parameters]}
 
 
+SOME_SEED = np.random.SeedSequence(0)  # of no consequence; without one, the system is asked for chance
+
+
 def _generator(kind: str, state: Any) -> np.random.Generator:
-    bits = getattr(np.random, kind)()
+    bits = getattr(np.random, kind)(SOME_SEED)
     bits.state = state
     return np.random.Generator(bits)
 

@@ -21,7 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from autograder.engine import sandbox
+from autograder.engine import huge_pages, sandbox
 from autograder.engine.keeper import become_keeper
 from autograder.engine.limits import Limits
 
@@ -129,6 +129,7 @@ def main(descriptor: int, preload: list[str]) -> None:
 
     sandbox.readable_paths()  # looked up once
     _leave_to_no_collector()
+    huge_pages.gather()
     while True:
         request, descriptors, _, _ = socket.recv_fds(control, 4096, 1)
         if not request:

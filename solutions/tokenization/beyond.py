@@ -536,7 +536,7 @@ def test_unigram_viterbi():
     check("q" * 400, {"a": -1.0}, best=-8000.0)
     check("不适合unsuitable", {"不": -1500.0, "适合": -1200.0, "不适": -2800.0, "合": -1.0}, -700.0)
     numbers = random.Random(5)
-    for _ in range(120):
+    for _ in range(60):
         names = {"".join(numbers.choices("abc", k=numbers.randint(1, 4))) for _ in range(12)}
         some = {p: numbers.uniform(-12, -0.1) * len(p) ** 0.5 for p in names}
         check("".join(numbers.choices("abcd", k=numbers.randint(1, 9))), some, numbers.choice([-20.0, -6.0]))
@@ -655,7 +655,7 @@ def test_unigram_log_likelihood():
     check("a" * 2, {"a": math.log(0.5), "aa": math.log(0.5)}, math.log(0.75))
     check("b" * 900, {"b": -800.0}, -720000.0)
     numbers = random.Random(6)
-    for _ in range(120):
+    for _ in range(60):
         names = {"".join(numbers.choices("abc", k=numbers.randint(1, 4))) for _ in range(12)}
         some = {p: numbers.uniform(-9, -0.1) for p in names}
         check("".join(numbers.choices("abc", k=numbers.randint(1, 10))), some)
@@ -768,6 +768,8 @@ def test_expected_counts():
                 return sum(math.exp(sum(log_probs[p] for p in way)) for way in given_segmentations(part, log_probs))
 
             expected = weigh([c / whole for c in chances])
+            if same(got, expected):
+                return
             best = max(chances)
             known["those are the counts of the best segmentation alone: each one counts for its share"] = weigh(
                 [float(c == best) for c in chances]
