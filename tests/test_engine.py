@@ -353,8 +353,6 @@ def f():
         except BaseException:
             pass
 """
-        "def f():\n    while True:\n        try:\n            while True: pass\n        except BaseException: pass"
-    )
     items = [{"kind": "cell", "id": "a", "source": "def g():\n    return 1"}, {"kind": "test", "id": "first"},
              {"kind": "cell", "id": "b", "source": stubborn}, {"kind": "test", "id": "last"}]  # fmt: skip
     tests = [{"id": "first", "source": "assert g() == 1"}, {"id": "last", "source": "f()"}]
