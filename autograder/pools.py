@@ -101,7 +101,9 @@ class Engines:
 
     def _take(self) -> Engine:
         try:
-            return self.idle.get_nowait()
+            while not (engine := self.idle.get_nowait()).libraries.alive():
+                self._drop(engine)
+            return engine
         except queue.Empty:
             return self._new()
 
