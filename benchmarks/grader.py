@@ -181,12 +181,14 @@ def show(results: dict[str, Any]) -> None:
     out.print(f"throughput: {beside['stock']['wall'] / beside['ours']['wall']:.1f} times that of stock, start included")
     out.print(f"the student's own computation: {beside['own_cpu_a_submission']:.3f} CPU s a submission")
     if results["growth"]:
-        table = Table("submissions", "wall s", "a minute", "CPU s each", "peak memory", "again, nothing changed: s")
+        columns = ("wall s", "a minute", "times stock's pace", "CPU s each", "peak memory", "again, nothing changed: s")
+        table = Table("submissions", *columns)
         for row in results["growth"]:
             size = row["students"]
-            pace = f"{60 * size / row['wall']:.0f}"
-            table.add_row(f"{size:.0f}", f"{row['wall']:.1f}", pace, f"{row['cpu'] / size:.2f}", mib(row),
-                          f"{row['again_wall']:.1f}")  # fmt: skip
+            pace = size / row["wall"]
+            times = f"{pace * beside['stock']['wall'] / n:.1f}"
+            table.add_row(f"{size:.0f}", f"{row['wall']:.1f}", f"{60 * pace:.0f}", times, f"{row['cpu'] / size:.2f}",
+                          mib(row), f"{row['again_wall']:.1f}")  # fmt: skip
         out.print(table)
 
 
