@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
+import itertools
 import json
-import platform
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from autograder.assignment import Assignment, environment
 from autograder.bank import load_bank
 from autograder.check import exercise_results
 from autograder.course import Course
@@ -27,16 +26,16 @@ from autograder.exports import write_csv
 from autograder.gradebook import database_of, late_plugin
 from autograder.graded_notebook import read_template
 from autograder.handback import write_back
-from autograder.intake import Submission, read_assignment, read_submission
+from autograder.intake import Submission, read_submission
 from autograder.notebook_source import exercise_of
 from autograder.plan import Ours, imports_of, make_job
 from autograder.pools import EngineOptions, Pool, plain_job, pool_for
 from autograder.records import Row, add_total, by_hand, exercise, incident, new_row, score_changes, worst
-from autograder.release import generate
 from autograder.scores import Scored, Scores
 from autograder.similarity import known_answers, similar_pairs
 from autograder.workspace import Workspace, digest, run_from, write_whole
 
+AHEAD = 10  # students a worker to begin with
 BATCH = 25  # students in one transaction
 BATCH_SECONDS = 5.0  # after which a smaller one is written
 
@@ -77,18 +76,20 @@ def grade_class(
         started = time.time()
         engine = _engine_options(course, chapter, workspace, folder, options)
         with pool_for(engine, scheduler=options.scheduler, workers=options.workers) as pool:
-            db_url = database_of(workspace.root, options.db_url)  # from here on, while the pool starts
-            _prepare(course, chapter, workspace, db_url)
-            ours = read_assignment(workspace.root / "source" / chapter)
+            assignment = Assignment(course, chapter, workspace)
+            ours = assignment.source()
             found = deliveries(folder, chapter, Path(scratch), list(ours))
-            wanted = _wanted(found, options.only)
+            grading = Grading(course, chapter, workspace, ours, options, folder, pool)
+            grading.begin(_wanted(found, options.only))
+            # The first notebooks run while nbgrader, which is slow to import, makes the rest.
+            db_url = database_of(workspace.root, options.db_url)
+            released = assignment.release(db_url)
             with Scores(db_url, chapter, late_plugin(workspace.root)) as scores:
                 if options.due:
                     scores.set_due(options.due)
-                grading = Grading(course, chapter, workspace, ours, scores, options, folder)
-                rows = grading.all(wanted, pool, progress)
+                rows = grading.all(scores, released, progress)
                 rows += _problem_rows(found, options.only)
-                results = grading.results(rows, found, started)
+                results = grading.results(rows, scores, found, started)
     write_whole(workspace.root / "results.json", json.dumps(results, ensure_ascii=False, indent=1))
     write_csv(results, workspace.root / "results.csv")
     return results
@@ -100,34 +101,6 @@ def _engine_options(
     preload = imports_of(path.read_text(encoding="utf-8") for path in course.sources(chapter))
     hidden = {str(course.root), str(workspace.root), str(folder.resolve())}
     return EngineOptions(preload, options.limits(), tuple(sorted(hidden)), options.unsafe)
-
-
-def _prepare(course: Course, chapter: str, workspace: Workspace, db_url: str) -> None:
-    """Make `source/` and `release/` and tell the gradebook, if the chapter changed since this was last done."""
-    files = [*course.sources(chapter), *sorted(p for p in course.data(chapter).rglob("*") if p.is_file())]
-    now = digest([db_url, [[p.name, digest(p.read_bytes().hex())] for p in files], _environment()])
-    stamp = workspace.own / f"{chapter}.stamp"
-    there = all((workspace.root / tree / chapter).is_dir() for tree in ("source", "release"))
-    with contextlib.suppress(OSError):
-        if there and stamp.read_text(encoding="ascii") == now and _has_gradebook(workspace, db_url):
-            return
-    stamp.unlink(missing_ok=True)
-    generate(course, chapter, workspace.root, db_url)
-    write_whole(stamp, now)
-
-
-def _has_gradebook(workspace: Workspace, db_url: str) -> bool:
-    return not db_url.startswith("sqlite:///") or Path(db_url.removeprefix("sqlite:///")).is_file()
-
-
-def _environment() -> list[str]:
-    """The versions that a result depends on."""
-    found = [platform.python_version()]
-    for package in ("transformer-course", "numpy", "scipy", "torch", "nbgrader"):
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            found.append(f"{package} {metadata.version(package)}")
-    engine = sorted(Path(sandbox.__file__).parent.glob("*.py"))
-    return [*found, digest([path.read_text(encoding="utf-8") for path in engine])]
 
 
 def _wanted(found: Deliveries, only: Sequence[str]) -> list[Delivery]:
@@ -171,73 +144,78 @@ class Grading:
     chapter: str
     workspace: Workspace
     ours: dict[str, Ours]
-    scores: Scores
     options: Options
     folder: Path
+    pool: Pool
 
     def __post_init__(self) -> None:
-        released = self.workspace.root / "release" / self.chapter
-        self.templates = {name: read_template(released / f"{name}.ipynb") for name in self.ours}
         self.digests = {name: digest([[vars(c) for c in mine.cells], _files(mine)]) for name, mine in self.ours.items()}
-        self.base = digest([_environment(), self.options.limits().to_plain(), self.options.unsafe])
-        self.reference = {name: make_job(mine, []) for name, mine in self.ours.items()}
+        self.base = digest([environment(), self.options.limits().to_plain(), self.options.unsafe])
         bank = self.course.bank(self.chapter)
         self.bank = load_bank(bank) if bank.is_file() else []
         self.answers: dict[str, dict[str, str]] = {}
-        self.width = 0
+        self.pending: dict[Future[dict[str, Any]], tuple[_Student, str]] = {}
 
     # The run over everybody.
 
-    def all(self, wanted: Sequence[Delivery], pool: Pool, progress: Callable[[int, int, str], None]) -> list[Row]:
+    def begin(self, wanted: Sequence[Delivery]) -> None:
+        """Have the notebooks of the first students run; nothing is written before `all`."""
+        self.count = len(wanted)
+        self.coming = iter(wanted)
+        first = [self._begin(delivery) for delivery in itertools.islice(self.coming, AHEAD * self.pool.width)]
+        self.known = [student for student in first if student.complete]
+
+    def all(self, scores: Scores, released: Path, progress: Callable[[int, int, str], None]) -> list[Row]:
         """Grade everybody; a bounded number of notebooks is under way or waiting to be written at any time."""
-        self.width = pool.width
+        self.templates = {name: read_template(released / f"{name}.ipynb") for name in self.ours}
         rows: list[Row] = []
         batch: list[tuple[Row, Scored]] = []
         written = time.monotonic()
         try:
-            for student in self._finished(wanted, pool):
+            for student in self._finished():
                 row, scored = self._finish(student)
                 rows.append(row)
                 batch.append((row, scored))
-                progress(len(rows), len(wanted), student.delivery.student)
+                progress(len(rows), self.count, student.delivery.student)
                 if len(batch) >= BATCH or time.monotonic() - written > BATCH_SECONDS:
-                    self.scores.save([scored for _, scored in batch])
+                    scores.save([scored for _, scored in batch])
                     batch, written = [], time.monotonic()
         finally:
             if batch:
-                self.scores.save([scored for _, scored in batch])
+                scores.save([scored for _, scored in batch])
         return rows
 
-    def _finished(self, wanted: Sequence[Delivery], pool: Pool) -> Iterator[_Student]:
+    def _finished(self) -> Iterator[_Student]:
         """Students as their last notebook ends; what was run before, or cannot be run, comes at once."""
-        pending: dict[Future[dict[str, Any]], tuple[_Student, str]] = {}
         try:
-            for delivery in wanted:
-                student = _Student(delivery, read_submission(delivery.files, self.ours))
-                for name in student.submission.notebooks:
-                    self._start(student, name, pool, pending)
+            yield from self.known
+            for delivery in self.coming:
+                while len(self.pending) >= 2 * self.pool.width + 2:
+                    yield from self._collect()
+                student = self._begin(delivery)
                 if student.complete:
                     yield student
-                while len(pending) >= 2 * pool.width + 2:
-                    yield from self._collect(pending)
-            while pending:
-                yield from self._collect(pending)
+            while self.pending:
+                yield from self._collect()
         finally:
-            for future in pending:
+            for future in self.pending:
                 future.cancel()
 
-    def _start(self, student: _Student, name: str, pool: Pool, pending: dict[Any, tuple[_Student, str]]) -> None:
-        task = plain_job(make_job(self.ours[name], student.submission.notebooks[name]))
-        key = student.keys[name] = digest([self.base, self.digests[name], task["items"]])
-        known = None if self.options.again else self.workspace.load_run(key)
-        if known is not None:
-            student.runs[name] = known
-        else:
-            pending[pool.submit(task)] = student, name
+    def _begin(self, delivery: Delivery) -> _Student:
+        student = _Student(delivery, read_submission(delivery.files, self.ours))
+        for name in student.submission.notebooks:
+            task = plain_job(make_job(self.ours[name], student.submission.notebooks[name]))
+            key = student.keys[name] = digest([self.base, self.digests[name], task["items"]])
+            known = None if self.options.again else self.workspace.load_run(key)
+            if known is not None:
+                student.runs[name] = known
+            else:
+                self.pending[self.pool.submit(task)] = student, name
+        return student
 
-    def _collect(self, pending: dict[Any, tuple[_Student, str]]) -> Iterator[_Student]:
-        for future in wait(pending, return_when=FIRST_COMPLETED).done:
-            student, name = pending.pop(future)
+    def _collect(self) -> Iterator[_Student]:
+        for future in wait(self.pending, return_when=FIRST_COMPLETED).done:
+            student, name = self.pending.pop(future)
             if student.failed:
                 continue
             try:
@@ -332,11 +310,11 @@ class Grading:
 
     # Everybody together.
 
-    def results(self, rows: list[Row], found: Deliveries, started: float) -> dict[str, Any]:
+    def results(self, rows: list[Row], scores: Scores, found: Deliveries, started: float) -> dict[str, Any]:
         """What `results.json` holds; rows of an earlier run stay where only some students were graded."""
         earlier = self._before()
         before = {row["student"]: row for row in earlier["rows"]}
-        totals = self.scores.totals()
+        totals = scores.totals()
         for row in rows:
             add_total(row, totals.get(row["student"]))
         changes = score_changes(before, rows)
@@ -358,7 +336,7 @@ class Grading:
                 "submissions": len(mine),
                 "submissions_a_minute": round(60 * len(mine) / seconds, 1) if seconds else 0.0,
                 "unsafe": self.options.unsafe,
-                "workers": self.width,
+                "workers": self.pool.width,
                 "sandbox": list(sandbox.probe().layers()) if not self.options.scheduler else [],
             },
         }

@@ -17,6 +17,12 @@ from autograder.notebook_source import read_source
 
 def generate(course: Course, chapter: str, root: Path, db_url: str | None = None) -> list[Path]:
     """Write `source/` and `release/` of a chapter into nbgrader's tree at `root`; returns the released notebooks."""
+    write_source(course, chapter, root)
+    return write_release(chapter, root, db_url)
+
+
+def write_source(course: Course, chapter: str, root: Path) -> None:
+    """The notebooks of a chapter with solutions and hidden tests, and the data beside them."""
     source = root / "source" / chapter
     shutil.rmtree(source, ignore_errors=True)
     source.mkdir(parents=True)
@@ -24,6 +30,10 @@ def generate(course: Course, chapter: str, root: Path, db_url: str | None = None
         nbformat.write(read_source(path), source / f"{path.stem}.ipynb")
     if (data := course.data(chapter)).is_dir():
         shutil.copytree(data, source, dirs_exist_ok=True)
+
+
+def write_release(chapter: str, root: Path, db_url: str | None = None) -> list[Path]:
+    """The students' notebooks, which nbgrader makes of those in `source/`, noting the assignment in its gradebook."""
     make_tables(database_of(root, db_url))
     with quiet() as complaints:
         api = nbgrader_api(root, db_url=db_url)

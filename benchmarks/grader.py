@@ -212,7 +212,7 @@ def machine() -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description="What grading costs, beside stock nbgrader.")
     parser.add_argument("--chapter", default="attention")
-    parser.add_argument("--students", type=int, default=12, help="size of the class that both graders grade")
+    parser.add_argument("--students", type=int, default=100, help="size of the class that both graders grade")
     parser.add_argument("--sizes", type=int, nargs="*", default=[10, 100, 1000], help="classes for ours alone")
     parser.add_argument("--to", type=Path, default=RESULTS, help="where the figures go")
     options = parser.parse_args()
