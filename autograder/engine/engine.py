@@ -137,7 +137,8 @@ class Engine:
         }
         items = [i for i in job.items if i["id"] not in state.excluded]
         judged = {"given": job.given, "tests": job.tests, "names": job.names, "values": job.values}
-        with _scratch() as theirs, _scratch() as ours:
+        own_files = bool(self.walls.namespaces)  # then the student's folder lies in memory, behind the walls
+        with contextlib.nullcontext("") if own_files else _scratch() as theirs, _scratch() as ours:
             try:
                 student = self.warm["student"].fork(plain | {"items": items, "scratch": theirs}, [s for s, _ in pairs])
                 judge = self.warm["judge"].fork(plain | judged | {"scratch": ours}, [j for _, j in pairs])

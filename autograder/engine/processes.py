@@ -16,6 +16,7 @@ from typing import Any
 
 START_SECONDS = 120.0
 END_SECONDS = 5.0
+READ = 1 << 16  # bytes to ask for
 MOST_READS = 64  # at one time, so that a flood cannot keep the reader
 MOST_UNREAD = 2 * 2**20  # bytes of one record: what is kept of a cell's output, escaped, is less
 
@@ -47,7 +48,7 @@ class Child:
         records: list[dict[str, Any]] = []
         for _ in range(MOST_READS):
             try:
-                part = self.report.recv(1 << 16)
+                part = self.report.recv(READ)
             except BlockingIOError:
                 return records, True
             except OSError:
@@ -63,6 +64,8 @@ class Child:
             except (ValueError, RecursionError):
                 return records, False
             records += [record for record in found if type(record) is dict]
+            if len(part) < READ:  # that was all for now
+                break
         return records, True
 
     def end(self) -> tuple[int, float]:

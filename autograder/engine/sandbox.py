@@ -228,7 +228,7 @@ def build_root(limits: Limits, files: Sequence[tuple[str, bytes]], hidden: Seque
     for path in readable_paths():
         _show(path, root)
     for name in ("null", "zero", "full", "random", "urandom"):
-        _place(Path(root, "dev", name), Path("/dev", name))
+        _place(Path(root, "dev", name), folder=False)
         mount(f"/dev/{name}", f"{root}/dev/{name}", None, MS_BIND)
     for folder in (SCRATCH, "tmp", "dev/shm", "proc"):
         Path(root, folder).mkdir(parents=True, exist_ok=True)
@@ -268,16 +268,31 @@ def _needed(path: str) -> bool:
     return any(p == path or p.startswith(path.rstrip("/") + "/") for p in readable_paths())
 
 
+@functools.cache
+def _kind(path: str) -> tuple[str, str]:
+    """What a path of the machine is: a link and where to, a folder, or a file."""
+    source = Path(path)
+    if source.is_symlink():
+        return "link", str(source.readlink())
+    return "folder" if source.is_dir() else "file", ""
+
+
+def look_around() -> None:
+    """Find out what must stay readable, once for all processes that come from this one."""
+    for path in readable_paths():
+        _kind(path)
+
+
 def _show(path: str, root: str) -> None:
     """Make a file or folder of the machine visible under the new root, read only."""
     target = Path(root, path.lstrip("/"))
-    source = Path(path)
-    if source.is_symlink():
+    kind, to = _kind(path)
+    if kind == "link":
         target.parent.mkdir(parents=True, exist_ok=True)
         if not target.exists() and not target.is_symlink():
-            target.symlink_to(source.readlink())
+            target.symlink_to(to)
         return
-    _place(target, source)
+    _place(target, folder=kind == "folder")
     mount(path, str(target), None, MS_BIND | MS_REC)
     attributes = struct.pack("QQQQ", MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, 0, 0, 0)
     try:
@@ -287,8 +302,8 @@ def _show(path: str, root: str) -> None:
         mount("none", str(target), None, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | keep)
 
 
-def _place(target: Path, source: Path) -> None:
-    if source.is_dir():
+def _place(target: Path, *, folder: bool) -> None:
+    if folder:
         target.mkdir(parents=True, exist_ok=True)
     else:
         target.parent.mkdir(parents=True, exist_ok=True)

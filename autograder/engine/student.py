@@ -585,11 +585,14 @@ def run_notebook(
     namespace = sys.modules["__main__"].__dict__
     connections = iter(tests)
     last = len(job["items"]) - 1
+    done: list[dict[str, str]] = []  # what the cell before did is told along with what comes next
     for place, item in enumerate(job["items"]):
         if item["kind"] == "cell":
-            _tell(report, {"started": item["id"]})
-            _tell(report, {"id": item["id"], **run_cell(shell, item["source"], limits)})
+            _tell(report, *done, {"started": item["id"]})
+            done = [{"id": item["id"], **run_cell(shell, item["source"], limits)}]
             continue
+        _tell(report, *done)
+        done = []
         connection = next(connections)
         if item["id"] in job["done"]:
             pass
@@ -599,11 +602,11 @@ def run_notebook(
         else:
             _let_a_snapshot_answer(connection, limits, namespace, scratch, report)
         connection.close()
-    _tell(report, {"ended": True})
+    _tell(report, *done, {"ended": True})
 
 
-def _tell(report: socket.socket, record: dict[str, Any]) -> None:
-    report.sendall(json.dumps(record).encode("ascii") + b"\n")
+def _tell(report: socket.socket, *records: dict[str, Any]) -> None:
+    report.sendall(b"".join(json.dumps(record).encode("ascii") + b"\n" for record in records))
 
 
 def _set_memory_aside(limits: Limits) -> None:

@@ -127,7 +127,7 @@ def main(descriptor: int, preload: list[str]) -> None:
     warm_up(preload)
     from autograder.engine import judge, student  # noqa: F401  imported once, here
 
-    sandbox.readable_paths()  # looked up once
+    sandbox.look_around()
     _leave_to_no_collector()
     huge_pages.gather()
     while True:
