@@ -162,7 +162,7 @@ def test_softmax():
     check(np.array([[1e4, 9998.0], [-1e4, -9999.0]]))
     ### BEGIN HIDDEN TESTS
     rng = np.random.default_rng(5)
-    for shape in [(1,), (7,), (4, 1), (1, 6), (5, 5), (2, 3, 4), (2, 3, 4, 5)]:
+    for shape in [(1,), (7,), (4, 1), (1, 6), (5, 5), (2, 3, 4)]:
         for axis in range(-len(shape), len(shape)):
             x = rng.normal(size=shape) * (3 if axis < 0 else 1e4)
             check(x.astype(np.float32).astype(float), axis=axis)  # a solution in single precision is right too
