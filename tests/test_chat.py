@@ -154,7 +154,7 @@ def vocabulary_of_tiny() -> Any:
     tokenizer = byte_level_tokenizer(size=600)
     import tempfile
 
-    from solutions.llama.vocabulary import read_tokenizer_json
+    from solutions.llama.tokenizer_json import read_tokenizer_json
 
     with tempfile.TemporaryDirectory() as folder:
         tokenizer.save(f"{folder}/tokenizer.json")

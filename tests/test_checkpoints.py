@@ -27,9 +27,11 @@ from tokenizers import decoders, models, normalizers, pre_tokenizers, processors
 from transformers import LlamaForCausalLM
 
 from solutions.capstone.training import export_checkpoint
-from solutions.llama.checkpoints import CheckpointError, Config, interleaved, load
+from solutions.llama.checkpoints import CheckpointError, Config, load
 from solutions.llama.fast import Llama
-from solutions.llama.vocabulary import read_tokenizer_json, read_tokenizer_model
+from solutions.llama.huggingface import interleaved
+from solutions.llama.pieces import read_tokenizer_model
+from solutions.llama.tokenizer_json import read_tokenizer_json
 from solutions.texts import english
 
 TINY = Config(dim=32, hidden=64, layers=2, heads=4, kv_heads=2, vocab=400, max_len=64, rope_base=10000.0)

