@@ -1,7 +1,7 @@
 """The shape of a LLaMA and its weights, whatever file they come from: what all readers of checkpoints share."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,10 +24,17 @@ class Config:
     rope_base: float = 10000.0
     eps: float = 1e-5
     tied: bool = False  # the head is the embedding again
+    head_size: int | None = None  # where a head is not as wide as dim / heads
+    rope_factors: tuple[float, ...] | None = None  # (d/2,): what slows down each pair of RoPE; see rope.py
 
     @property
-    def head_dim(self) -> int:
-        return self.dim // self.heads
+    def head_dim(self) -> int:  # d
+        return self.head_size or self.dim // self.heads
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is the LLaMA of the notebooks: heads of dim / heads, and RoPE as it is."""
+        return self.head_size is None and self.rope_factors is None
 
 
 class Loaded(NamedTuple):
@@ -62,7 +69,9 @@ def checked(config: Config, path: Path, names: Mapping[str, str]) -> Config:
         value = getattr(config, field)
         if type(value) is not int or not 0 < value < 1 << 31:
             raise wrong(field, f"expected a whole number from 1, got {value!r}")
-    if config.dim % config.heads:
+    if config.head_size is not None and (type(config.head_size) is not int or not 0 < config.head_size < 1 << 16):
+        raise wrong("head_size", f"expected a whole number from 1, got {config.head_size!r}")
+    if config.head_size is None and config.dim % config.heads:
         raise wrong("heads", f"a width of {config.dim} does not divide among {config.heads} heads")
     if config.head_dim % 2:
         raise wrong("heads", f"a head has {config.head_dim} numbers, and RoPE turns pairs")
@@ -72,6 +81,15 @@ def checked(config: Config, path: Path, names: Mapping[str, str]) -> Config:
         value = getattr(config, field)
         if type(value) not in (int, float) or not 0 < value <= most:
             raise wrong(field, f"expected a number between 0 and {most:g}, got {value!r}")
+    if config.head_size is not None and config.head_size * config.heads == config.dim:
+        config = replace(config, head_size=None)
+    if config.rope_factors is not None:
+        if len(config.rope_factors) != config.head_dim // 2:
+            raise wrong("rope_factors", f"{len(config.rope_factors)} of them for {config.head_dim // 2} pairs")
+        if not all(1e-6 < factor < 1e6 for factor in config.rope_factors):
+            raise wrong("rope_factors", f"expected numbers above 0, got {config.rope_factors!r}")
+        if all(factor == 1 for factor in config.rope_factors):
+            config = replace(config, rope_factors=None)
     return config
 
 
@@ -80,20 +98,47 @@ BLOCK = ("attn_norm", "Wq", "Wk", "Wv", "Wo", "mlp_norm", "Wg", "Wu", "Wd")
 
 def block_shapes(config: Config) -> dict[str, tuple[int, ...]]:
     """The shapes in a block as files have them: (outputs, inputs)."""
-    D, F, q, kv = config.dim, config.hidden, config.dim, config.kv_heads * config.head_dim
+    D, F = config.dim, config.hidden
+    q, kv = config.heads * config.head_dim, config.kv_heads * config.head_dim
     shapes = [(D,), (q, D), (kv, D), (kv, D), (D, q), (D,), (F, D), (F, D), (D, F)]
     return dict(zip(BLOCK, shapes, strict=True))
 
 
-def assemble(config: Config, read: Read) -> dict[str, Any]:
-    """The weights in the form of the course."""
-    embed = read("embed", -1, (config.vocab, config.dim))
-    blocks = []
+def every_tensor(config: Config) -> Iterator[tuple[str, int, tuple[int, ...]]]:
+    """(name, layer or -1, shape) of all tensors that a checkpoint of this config must have."""
+    yield "embed", -1, (config.vocab, config.dim)
     for layer in range(config.layers):
-        blocks.append({name: read(name, layer, shape).T for name, shape in block_shapes(config).items()})
+        for name, shape in block_shapes(config).items():
+            yield name, layer, shape
+    yield "norm", -1, (config.dim,)
+    if not config.tied:
+        yield "head", -1, (config.vocab, config.dim)
+
+
+class Blocks(Sequence[dict[str, np.ndarray]]):
+    """The weights of the blocks, made when they are looked at, and anew each time: nothing of them is kept."""
+
+    def __init__(self, config: Config, read: Read) -> None:
+        self.layers, self.shapes, self.read = config.layers, block_shapes(config), read
+
+    def __len__(self) -> int:
+        return self.layers
+
+    def __getitem__(self, layer: Any) -> Any:
+        if isinstance(layer, slice):
+            return [self[at] for at in range(*layer.indices(self.layers))]
+        if not -self.layers <= layer < self.layers:
+            raise IndexError(layer)
+        return {name: self.read(name, layer % self.layers, shape).T for name, shape in self.shapes.items()}
+
+
+def assemble(config: Config, read: Read, lazy: bool = False) -> dict[str, Any]:
+    """The weights in the form of the course. `lazy`: no more than one block of them is in memory at a time."""
+    embed = read("embed", -1, (config.vocab, config.dim))
+    blocks = Blocks(config, read)
     norm = read("norm", -1, (config.dim,))
     head = embed if config.tied else read("head", -1, (config.vocab, config.dim))
-    return {"embed": embed, "blocks": blocks, "norm": norm, "head": head.T}
+    return {"embed": embed, "blocks": blocks if lazy else list(blocks), "norm": norm, "head": head.T}
 
 
 def fitting(vocabulary: Vocabulary | None, config: Config, path: Path) -> Vocabulary | None:

@@ -29,7 +29,8 @@ from typing import Any
 
 import numpy as np
 
-from solutions.llama.checkpoints import Config
+from solutions.llama.config import Config
+from solutions.llama.rope import frequencies
 
 Array = np.ndarray
 FEW = 256  # ids that nearly always hold the one that is drawn
@@ -148,7 +149,7 @@ class Llama:
         """One complex number for each position and pair of a head: to multiply by it is to turn by its angle."""
         config = self.config
         d, most = config.head_dim, min(max(FIRST_TURNS, 2 * positions), config.max_len)
-        angles = np.outer(np.arange(most), config.rope_base ** (-np.arange(0, d, 2) / d))
+        angles = np.outer(np.arange(most), frequencies(d, config.rope_base, config.rope_factors))
         self.turns = np.exp(1j * angles).astype(np.complex64)
 
     # ---- one text ----

@@ -343,8 +343,13 @@ class Encoder:
         special: Mapping[str, int] | None = None,
         pattern: str = PATTERN,
         cache_size: int = 1 << 16,
+        ignore_merges: bool = False,
     ) -> None:
-        """`vocabulary`: id -> bytes, without special tokens; `merges`: pair -> the id it makes, in the order of rank."""
+        """`vocabulary`: id -> bytes, without special tokens; `merges`: pair -> the id it makes, in the order of rank.
+
+        `ignore_merges`: a part that is a token as a whole is that token, though the merges may lead elsewhere. So it is
+        in Llama 3's vocabulary, which was made for another encoder (tiktoken) than the one that merges.
+        """
         self.vocabulary = dict(vocabulary)
         self.special = dict(special or {})
         for token, id in self.special.items():
@@ -358,6 +363,7 @@ class Encoder:
         self.made = list(map(chr, merges.values()))
         self.pattern, self.split = pattern, splitter(pattern)
         self.by_stretch = stretches_suffice(pattern)
+        self.whole = {token: id for id, token in self.vocabulary.items()} if ignore_merges else {}
 
         self.joined, self.ragged = seams(self.vocabulary.values())
         self.neighbours = Memory(self._find_neighbours, cache_size)
@@ -426,6 +432,8 @@ class Encoder:
         return "".join(map(self.parts.__getitem__, self.split(stretch)))
 
     def _encode_part(self, part: str) -> str:
+        if (whole := self.whole.get(part.encode()) if self.whole else None) is not None:
+            return chr(whole)
         tokens, start = [], 0
         characters, heads = self.neighbours[part[0]]
         for at, character in enumerate(part[1:], 1):
