@@ -125,6 +125,11 @@ def write_gguf(
     if add:
         add(writer)
     names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.LLAMA, config.layers)
+    if config.head_size:
+        writer.add_key_length(config.head_size)
+        writer.add_value_length(config.head_size)
+    if config.rope_factors:
+        writer.add_tensor("rope_freqs.weight", np.array(config.rope_factors, np.float32))
     read_back = {}
     for name, array in meta_state(model, config).items():
         if name == "lm_head.weight" and config.tied:

@@ -227,7 +227,7 @@ def beside(path: Path, config: Config) -> Vocabulary | None:
     most = max(len(one) for _, one in fits)
     best = [(file, one) for file, one in fits if len(one) == most]
     for file, one in best[1:]:
-        if one.bytes_of != best[0][1].bytes_of:
+        if one.pieces != best[0][1].pieces:
             problem = f"fits as well as {best[0][0].name}, and they differ: name the right one with --tokenizer"
             raise CheckpointError(file, "tokens", problem)
     return best[0][1]

@@ -79,6 +79,8 @@ class Added:
             return None
         while self.lstrip and start > since and SPACE.match(text[start - 1]):
             start -= 1
+        if self.lstrip:
+            start = max(start, since)
         while self.rstrip and end < len(text) and SPACE.match(text[end]):
             end += 1
         return start, end
@@ -93,7 +95,7 @@ class Stream:
     def __init__(self, vocabulary: "Vocabulary", after: Iterable[int] = ()) -> None:
         self.bytes_of = vocabulary.bytes_of
         self.decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        self.begun = not vocabulary.begins_with_space
+        self.begun, self.squeeze = not vocabulary.begins_with_space, vocabulary.squeeze
         for id in after:
             self.push(id)
 
@@ -101,7 +103,10 @@ class Stream:
         """The characters that are complete with this id: none, one or many."""
         data = self.bytes_of[id]
         if data and not self.begun:
-            self.begun, data = True, data.removeprefix(b" ")  # the space that `encode` had put there
+            data = (
+                data.lstrip(b" ") if self.squeeze else data.removeprefix(b" ")
+            )  # the space that `encode` had put there
+            self.begun = not self.squeeze or bool(data)
         return self.decoder.decode(data)
 
     def end(self) -> str:
@@ -113,6 +118,7 @@ class Vocabulary:
     """What both families share."""
 
     begins_with_space = False
+    squeeze = False
 
     def __init__(
         self, bytes_of: Sequence[bytes], added: Sequence[Added], begin: Sequence[int], end: Iterable[int]
@@ -128,8 +134,11 @@ class Vocabulary:
     def __len__(self) -> int:
         return len(self.bytes_of)
 
-    def encode(self, text: str, allowed: Collection[str] = ()) -> list[int]:
-        """The ids of a text. Special tokens act only where they are allowed; others are ordinary text."""
+    def encode(self, text: str, allowed: Collection[str] = (), stand_ins: Mapping[int, str] | None = None) -> list[int]:
+        """The ids of a text. Special tokens act only where they are allowed; others are ordinary text.
+
+        `stand_ins`: characters that stand for others until the tokens have been found (see templates.py).
+        """
         if unknown := [token for token in allowed if token not in self.special]:
             raise ValueError(f"allowed, but not among the special tokens: {unknown}")
         active = [token for token in self.added if not token.special or token.text in allowed]
@@ -141,7 +150,10 @@ class Vocabulary:
                 ids.append(part.id)
                 continue
             for within, piece in cut_out(self.normal(part), normal):
-                ids += [piece.id] if isinstance(piece, Added) else self.encode_normal(piece, at + within == 0)
+                if isinstance(piece, Added):
+                    ids.append(piece.id)
+                else:
+                    ids += self.encode_normal(piece.translate(stand_ins or {}), at + within == 0)
         return ids
 
     def encode_ordinary(self, text: str) -> list[int]:
@@ -174,7 +186,7 @@ def cut_out(text: str, tokens: Mapping[str, Added]) -> Iterator[tuple[int, str |
         for found in regex.finditer(either, text):
             token = tokens[found[0]]
             span = token.span(text, found.start(), found.end(), since)
-            if span is None:
+            if span is None or span[0] >= span[1]:
                 continue
             if since < span[0]:
                 yield since, text[since : span[0]]
@@ -268,7 +280,8 @@ class Pieces(Vocabulary):
             else:
                 bytes_of.append(b"" if kind in (CONTROL, UNUSED) else piece.replace("▁", " ").encode())
         for token in added:
-            bytes_of[token.id] = b"" if token.special else token.text.replace("▁", " ").encode()
+            text = self.normal(token.text) if token.normalized else token.text
+            bytes_of[token.id] = b"" if token.special else text.replace("▁", " ").encode()
         super().__init__(bytes_of, added, begin, end)
         self.id_of: dict[str, int] = {}
         for id, (piece, kind) in enumerate(zip(pieces, kinds, strict=True)):
