@@ -635,9 +635,13 @@ def test_smollm2_answers() -> None:
     assert "".join(talk.ask("What is the capital of France?")) == "The capital of France is Paris."
     assert "Rome" in "".join(talk.ask("And of Italy?"))
     template = jinja2.Environment().from_string(vocabulary.chat_template)
-    rendered = template.render(messages=talk.messages[1:4], add_generation_prompt=True)
-    talk.messages = talk.messages[:4]
+    rendered = template.render(messages=talk.messages[:3], add_generation_prompt=True)
+    talk.messages = talk.messages[:3]
+    assert "named SmolLM, trained by Hugging Face" in rendered
     assert vocabulary.encode(rendered, [START, END]) == talk.prompt(), "the prompt is that of the model's own template"
+    own = Conversation(replace(engine, sources={"chat_prompt": "generation.ipynb"}), greedy)
+    own.messages = talk.messages
+    assert own.prompt() == talk.prompt(), "and so is that of the notebook, with the template's system message"
 
 
 @needs_smollm
