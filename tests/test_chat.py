@@ -186,7 +186,7 @@ def test_an_answer_may_be_stopped(tiny: Path) -> None:
     assert talk.messages[-1] == {"role": "assistant", "content": begun}
     rest = "".join(talk.ask("Go on."))
     fresh = Conversation(reference_engine(tiny), greedy, tokens=30)
-    fresh.messages = talk.messages[:3]
+    fresh.messages = talk.messages[:2]
     assert "".join(fresh.ask("Go on.")) == rest
 
 
@@ -513,7 +513,7 @@ def test_a_conversation_in_a_terminal(tiny: Path, last: bytes, code: int) -> Non
 def test_an_error_in_a_notebook_says_where(tiny: Path, tmp_path: Path) -> None:
     def change(_path: Path, text: str) -> str:
         return text if '"grade_id": "chat_prompt"' not in text else in_cell(
-            text, "chat_prompt", "    ### BEGIN SOLUTION", "    if len(messages) > 3:\n        raise KeyError('boo')\n"
+            text, "chat_prompt", "    ### BEGIN SOLUTION", "    if len(messages) > 2:\n        raise KeyError('boo')\n"
         )  # fmt: skip
 
     words = ["--chat", "--checkpoint", tiny, "--tokens", 3, "--from", *notebooks(tmp_path, change)]

@@ -110,7 +110,9 @@ def test_each_part_of_a_tokenizer_that_is_turned_over_changes_ids_or_is_refused(
     # No offsets are computed here; `fuse_unk` is for tokenizers without bytes; without a normalizer all are normal.
     same = {"trim_offsets", "fuse_unk", "normalized"}
     same |= {"add_prefix_space", "use_regex"}  # of a post-processor and a decoder, which do not cut
-    texts = ["a <tool> b<tool>c", "the house's 12345", " x<tool> y", "酒店", "_<tool>_"]
+    if name == "gpt-2":  # whose merges lead to all of its tokens
+        same |= {"ignore_merges"}
+    texts = [" whatever", "a <tool> b<tool>c", "the house's 12345", " x<tool> y", "酒店", "_<tool>_"]
     before = read_tokenizer(folders[name])
     names = list(before.special)
     seen = [before.encode(text + names[0] + " " + text, names) for text in texts]
