@@ -217,7 +217,7 @@ def execute_stale(pages: dict[str, Page], root: Path, timeout: int) -> tuple[lis
 
 
 class KeptClient(NotebookClientBase):
-    """Gives a page the outputs that are kept of it; pages without any were not executed by this build."""
+    """Gives a page the outputs that are kept of it."""
 
     kept: ClassVar[dict[Path, Page]] = {}
 
@@ -226,7 +226,7 @@ class KeptClient(NotebookClientBase):
         record = page.record() if page else None
         cells = code_cells(self.notebook)
         if record is None or len(record["cells"]) != len(cells):
-            raise ExecutionError(f"{self.path}: has code cells and was not executed")
+            raise ExecutionError(f"{self.path}: its code changed while the book was built; build it again")
         for cell, (count, outputs) in zip(cells, record["cells"], strict=True):
             cell.execution_count, cell.outputs = count, [from_dict(output) for output in outputs]
 
