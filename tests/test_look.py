@@ -43,9 +43,10 @@ FAULTS = """() => {
   return found;
 }"""
 TEXTS = "article :is(p, li, h1, h2, h3, figcaption, summary)"
-# The texts that hold Latin letters and signs alone, and whether each is to be set in the book's face.
+# The texts that hold Latin letters and signs alone, and whether each is to be set in the book's face; a summary may
+# have a letter of another face before it.
 PLAIN = """(texts) => texts
-  .map((node, index) => ({ node, index, ours: [node, ...node.querySelectorAll("*")].every(
+  .map((node, index) => ({ node, index, ours: !node.matches("summary") && [node, ...node.querySelectorAll("*")].every(
     (part) => getComputedStyle(part).fontFamily.startsWith('"FACE"')) }))
   .filter(({ node }) => node.checkVisibility()
     && !node.querySelector("code, math, .math, svg, kbd, button, ul, ol, pre, table, details, .section-number")

@@ -254,7 +254,7 @@ def clear_failed(app: Sphinx, exception: Exception | None) -> None:
     """No site that is half new, and no page that is passed over because it was read when it last failed."""
     if isinstance(exception, PageError):
         return
-    if exception is not None or (app.warningiserror and app._warncount):
+    if exception is not None or ((app.warningiserror or app.keep_going) and app._warncount):
         shutil.rmtree(app.outdir, ignore_errors=True)
         shutil.rmtree(app.doctreedir, ignore_errors=True)
 
