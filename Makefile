@@ -8,7 +8,9 @@ STAMPS := .stamps
 SOURCES := $(wildcard solutions/*/*.py)
 # A chapter is a folder under solutions/ that holds a notebook.
 CHAPTERS := $(sort $(notdir $(patsubst %/,%,$(dir $(shell grep -l '^\#   jupytext:' $(SOURCES))))))
-BOOK := $(shell find chapters -type f -not -name '*.ipynb' 2>/dev/null) _config.yml _toc.yml
+# What a page may read: it is executed again when something has changed that it did read (chapters/extensions/kept_pages.py).
+BOOK := $(shell find chapters solutions benchmarks/results -type f -not -name '*.ipynb' -not -name '*.pyc' 2>/dev/null) \
+	_config.yml _toc.yml requirements.lock
 GRADER := $(wildcard autograder/*.py autograder/*/*)
 BANKS := $(wildcard tests/misconceptions/*.py)
 
@@ -35,8 +37,8 @@ $(STAMPS)/notebooks: $(STAMPS)/setup $(SOURCES) $(GRADER)
 	for chapter in $(CHAPTERS); do autograder release $$chapter || exit 1; done
 	@touch $@
 
-$(STAMPS)/book: $(STAMPS)/notebooks $(BOOK) $(SOURCES)
-	rm -rf _build
+$(STAMPS)/book: $(STAMPS)/notebooks $(BOOK) $(BANKS)
+	@rm -f $@
 	jupyter-book build . -W -n --keep-going
 	@touch $@
 

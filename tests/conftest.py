@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from autograder.course import Course
+from autograder.course.course import Course
 
 ROOT = Path(__file__).parent.parent
 BOOK = ROOT / "_build" / "html"
@@ -71,7 +71,7 @@ if __name__ == "__main__":
 '''
 
 BANK = '''
-from autograder.bank import right, wrong
+from autograder.course.bank import right, wrong
 
 
 @wrong("portions", says="subtract")

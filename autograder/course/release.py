@@ -1,0 +1,66 @@
+"""Make the student notebooks of a chapter from its sources, through `nbgrader generate_assignment`."""
+
+from __future__ import annotations
+
+import ast
+import shutil
+import tempfile
+from pathlib import Path
+
+import nbformat
+
+from autograder.course.course import Course
+from autograder.errors import CourseError
+from autograder.nbgrader.configuration import checked, database_of, make_tables, nbgrader_api, quiet
+from autograder.notebook.source import read_source
+
+
+def generate(course: Course, chapter: str, root: Path, db_url: str | None = None) -> list[Path]:
+    """Write `source/` and `release/` of a chapter into nbgrader's tree at `root`; returns the released notebooks."""
+    write_source(course, chapter, root)
+    return write_release(chapter, root, db_url)
+
+
+def write_source(course: Course, chapter: str, root: Path) -> None:
+    """The notebooks of a chapter with solutions and hidden tests, and the data beside them."""
+    source = root / "source" / chapter
+    shutil.rmtree(source, ignore_errors=True)
+    source.mkdir(parents=True)
+    for path in course.sources(chapter):
+        nbformat.write(read_source(path), source / f"{path.stem}.ipynb")
+    if (data := course.data(chapter)).is_dir():
+        shutil.copytree(data, source, dirs_exist_ok=True)
+
+
+def write_release(chapter: str, root: Path, db_url: str | None = None) -> list[Path]:
+    """The students' notebooks, which nbgrader makes of those in `source/`, noting the assignment in its gradebook."""
+    make_tables(database_of(root, db_url))
+    with quiet() as complaints:
+        api = nbgrader_api(root, db_url=db_url)
+        checked(api.generate_assignment(chapter, force=True), complaints, f"generate_assignment {chapter}")
+    released = sorted((root / "release" / chapter).glob("*.ipynb"))
+    for path in released:
+        _check_released(path)
+    return released
+
+
+def build_student_notebooks(course: Course, chapter: str, target: Path) -> list[Path]:
+    """Write the student notebooks of a chapter and the data beside them into `target`; returns the notebooks."""
+    with tempfile.TemporaryDirectory(prefix="autograder-release-") as folder:
+        released = generate(course, chapter, Path(folder))
+        shutil.copytree(Path(folder, "release", chapter), target, dirs_exist_ok=True)
+    return [target / path.name for path in released]
+
+
+def _check_released(path: Path) -> None:
+    """Every released cell must parse, and carry no marker of a solution or hidden test."""
+    for cell in nbformat.read(path, as_version=4).cells:
+        if cell.cell_type != "code":
+            continue
+        name = cell.metadata.get("nbgrader", {}).get("grade_id", cell.id)
+        if "### BEGIN" in cell.source or "### END" in cell.source:
+            raise CourseError(f"{path.name}: {name}: a BEGIN/END marker was left in the student notebook")
+        try:
+            ast.parse(cell.source)
+        except SyntaxError as error:
+            raise CourseError(f"{path.name}: {name}: line {error.lineno} is not Python: {error.msg}") from error

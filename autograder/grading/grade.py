@@ -1,0 +1,378 @@
+"""Grade a class: what came in, run on the engine, into the gradebook; feedback, CSV, and results for the report."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from autograder.course.bank import load_bank
+from autograder.course.course import Course
+from autograder.engine import sandbox
+from autograder.engine.execution import Run
+from autograder.engine.limits import Limits
+from autograder.engine.pools import EngineOptions, Pool, plain_job, pool_for
+from autograder.engine.processes import EngineError
+from autograder.errors import CourseError
+from autograder.grading.assignment import Assignment, environment
+from autograder.grading.check import exercise_results
+from autograder.grading.handback import write_back
+from autograder.grading.rows import Row, add_total, by_hand, exercise, incident, new_row, score_changes, worst
+from autograder.grading.similarity import known_answers, similar_pairs
+from autograder.grading.workspace import Workspace, digest, run_from, write_whole
+from autograder.handed_in.delivery import Deliveries, Delivery, deliveries
+from autograder.handed_in.intake import Submission, read_submission
+from autograder.lms.exports import write_csv
+from autograder.nbgrader.configuration import database_of, late_plugin
+from autograder.nbgrader.gradebook import Scored, Scores
+from autograder.notebook.graded import read_template
+from autograder.notebook.rebuild import Ours, imports_of, make_job
+from autograder.notebook.source import exercise_of
+
+AHEAD = 10  # students a worker to begin with
+BATCH = 25  # students in one transaction
+BATCH_SECONDS = 5.0  # after which a smaller one is written
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to grade."""
+
+    seconds: float = 120.0
+    only: tuple[str, ...] = ()
+    workers: int | None = None
+    scheduler: str | None = None
+    db_url: str | None = None
+    unsafe: bool = False
+    again: bool = False  # run even what was run before
+    due: str = ""
+
+    def limits(self) -> Limits:
+        return Limits.for_notebook(self.seconds)
+
+
+def _no_progress(done: int, total: int, student: str) -> None:
+    pass
+
+
+def grade_class(
+    course: Course,
+    chapter: str,
+    folder: Path,
+    root: Path,
+    options: Options | None = None,
+    progress: Callable[[int, int, str], None] = _no_progress,
+) -> dict[str, Any]:
+    """Grade the submissions in `folder`; gradebook, feedback, results.json and results.csv go to `root`."""
+    options = options or Options()
+    workspace = Workspace(root)
+    with workspace.lock(), tempfile.TemporaryDirectory(prefix="autograder-in-") as scratch:
+        started = time.time()
+        engine = _engine_options(course, chapter, workspace, folder, options)
+        with pool_for(engine, scheduler=options.scheduler, workers=options.workers) as pool:
+            assignment = Assignment(course, chapter, workspace)
+            ours = assignment.source()
+            found = deliveries(folder, chapter, Path(scratch), list(ours))
+            grading = Grading(course, chapter, workspace, ours, options, folder, pool)
+            grading.begin(_wanted(found, options.only))
+            # The first notebooks run while nbgrader, which is slow to import, makes the rest.
+            db_url = database_of(workspace.root, options.db_url)
+            released = assignment.release(db_url)
+            with Scores(db_url, chapter, late_plugin(workspace.root)) as scores:
+                if options.due:
+                    scores.set_due(options.due)
+                rows = grading.all(scores, released, progress)
+                rows += _problem_rows(found, options.only)
+                results = grading.results(rows, scores, found, started)
+    write_whole(workspace.root / "results.json", json.dumps(results, ensure_ascii=False, indent=1))
+    write_csv(results, workspace.root / "results.csv")
+    return results
+
+
+def _engine_options(
+    course: Course, chapter: str, workspace: Workspace, folder: Path, options: Options
+) -> EngineOptions:
+    preload = imports_of(path.read_text(encoding="utf-8") for path in course.sources(chapter))
+    hidden = {str(course.root), str(workspace.root), str(folder.resolve())}
+    return EngineOptions(preload, options.limits(), tuple(sorted(hidden)), options.unsafe)
+
+
+def _wanted(found: Deliveries, only: Sequence[str]) -> list[Delivery]:
+    if not only:
+        return list(found)
+    known = {delivery.student for delivery in found}
+    if missing := [name for name in only if name not in known]:
+        some = ", ".join(sorted(known)[:10])
+        raise CourseError(f"--only {missing[0]}: no such student among the submissions: {some}")
+    return [delivery for delivery in found if delivery.student in only]
+
+
+def _problem_rows(found: Deliveries, only: Sequence[str]) -> list[Row]:
+    """A row for each thing that may be a submission but whose student cannot be told."""
+    if only:
+        return []
+    return [new_row(problem.name, "refused", note=problem.why) for problem in found.problems]
+
+
+@dataclass
+class _Student:
+    """One student while their notebooks are being run."""
+
+    delivery: Delivery
+    submission: Submission
+    keys: dict[str, str] = field(default_factory=dict)
+    runs: dict[str, Run] = field(default_factory=dict)
+    failed: str = ""
+    started: float = field(default_factory=time.perf_counter)
+
+    @property
+    def complete(self) -> bool:
+        return bool(self.failed) or len(self.runs) == len(self.submission.notebooks)
+
+
+@dataclass
+class Grading:
+    """One assignment of one class."""
+
+    course: Course
+    chapter: str
+    workspace: Workspace
+    ours: dict[str, Ours]
+    options: Options
+    folder: Path
+    pool: Pool
+
+    def __post_init__(self) -> None:
+        self.digests = {name: digest([[vars(c) for c in mine.cells], _files(mine)]) for name, mine in self.ours.items()}
+        self.base = digest([environment(), self.options.limits().to_plain(), self.options.unsafe])
+        bank = self.course.bank(self.chapter)
+        self.bank = load_bank(bank) if bank.is_file() else []
+        self.answers: dict[str, dict[str, str]] = {}
+        self.pending: dict[Future[dict[str, Any]], tuple[_Student, str]] = {}
+
+    # The run over everybody.
+
+    def begin(self, wanted: Sequence[Delivery]) -> None:
+        """Have the notebooks of the first students run; nothing is written before `all`."""
+        self.count = len(wanted)
+        self.coming = iter(wanted)
+        first = [self._begin(delivery) for delivery in itertools.islice(self.coming, AHEAD * self.pool.width)]
+        self.known = [student for student in first if student.complete]
+
+    def all(self, scores: Scores, released: Path, progress: Callable[[int, int, str], None]) -> list[Row]:
+        """Grade everybody; a bounded number of notebooks is under way or waiting to be written at any time."""
+        self.templates = {name: read_template(released / f"{name}.ipynb") for name in self.ours}
+        rows: list[Row] = []
+        batch: list[tuple[Row, Scored]] = []
+        written = time.monotonic()
+        try:
+            for student in self._finished():
+                row, scored = self._finish(student)
+                rows.append(row)
+                batch.append((row, scored))
+                progress(len(rows), self.count, student.delivery.student)
+                if len(batch) >= BATCH or time.monotonic() - written > BATCH_SECONDS:
+                    scores.save([scored for _, scored in batch])
+                    batch, written = [], time.monotonic()
+        finally:
+            if batch:
+                scores.save([scored for _, scored in batch])
+        return rows
+
+    def _finished(self) -> Iterator[_Student]:
+        """Students as their last notebook ends; what was run before, or cannot be run, comes at once."""
+        try:
+            yield from self.known
+            for delivery in self.coming:
+                while len(self.pending) >= 2 * self.pool.width + 2:
+                    yield from self._collect()
+                student = self._begin(delivery)
+                if student.complete:
+                    yield student
+            while self.pending:
+                yield from self._collect()
+        finally:
+            for future in self.pending:
+                future.cancel()
+
+    def _begin(self, delivery: Delivery) -> _Student:
+        student = _Student(delivery, read_submission(delivery.files, self.ours))
+        for name in student.submission.notebooks:
+            task = plain_job(make_job(self.ours[name], student.submission.notebooks[name]))
+            key = student.keys[name] = digest([self.base, self.digests[name], task["items"]])
+            known = None if self.options.again else self.workspace.load_run(key)
+            if known is not None:
+                student.runs[name] = known
+            else:
+                self.pending[self.pool.submit(task)] = student, name
+        return student
+
+    def _collect(self) -> Iterator[_Student]:
+        for future in wait(self.pending, return_when=FIRST_COMPLETED).done:
+            student, name = self.pending.pop(future)
+            if student.failed:
+                continue
+            try:
+                run = run_from(future.result())
+            except Exception as error:
+                student.failed = _engine_failure(error)
+            else:
+                self.workspace.save_run(student.keys[name], run)
+                student.runs[name] = run
+            if student.complete:
+                yield student
+
+    # One student.
+
+    def _finish(self, student: _Student) -> tuple[Row, Scored]:
+        """Write a student's files; returns the row and what goes into the gradebook."""
+        name, submission = student.delivery.student, student.submission
+        row = new_row(name, "graded")
+        row["display_name"] = student.delivery.display_name
+        row["lms"] = dict(student.delivery.lms)
+        notes = [*student.delivery.notes, *submission.notes, *submission.refused.values()]
+        row["incidents"] += [incident(file, "", "refused", why) for file, why in submission.refused.items()]
+        if student.failed:
+            row["status"] = "failed"
+            notes.append(student.failed)
+        elif not submission.notebooks:
+            row["status"] = "refused"
+            notes = notes or ["no notebook was handed in"]
+        self._describe(row, student, notes)
+        if not student.failed:
+            self._write_back(student)
+        row["note"] = "; ".join(notes)
+        row["seconds"] = round(sum(sum(c.seconds for c in run.cells.values()) for run in student.runs.values()), 2)
+        row["cpu_seconds"] = round(sum(run.cpu_seconds for run in student.runs.values()), 3)
+        self._remember_answers(name, submission)
+        return row, self._scored(student, row)
+
+    def _describe(self, row: Row, student: _Student, notes: list[str]) -> None:
+        """The exercises, incidents and digests of a row, over all notebooks of the assignment."""
+        for name, ours in self.ours.items():
+            run = student.runs.get(name)
+            if run is None:
+                if row["status"] == "graded" and name not in _stems(student.submission.refused):
+                    notes.append(f"{name}.ipynb: not handed in")
+                run = Run({}, "was not handed in")
+            elif run.ended:
+                row["status"] = run.ended
+            row["digests"][name] = [self.digests[name], student.keys.get(name, "")]
+            row["incidents"] += [incident(name, exercise_of(i.cell), i.kind, i.text) for i in run.incidents]
+            notes += [f"{exercise_of(i.cell)}: {i.text}" for i in worst(run.incidents)]
+            row["exercises"] += [exercise(r, self.bank) for r in exercise_results(name, ours.tests, run)]
+            row["exercises"] += [by_hand(name, cell, most) for cell, most in ours.by_hand.items()]
+
+    def _scored(self, student: _Student, row: Row) -> Scored:
+        points: dict[str, dict[str, float | None]] = {}
+        unanswered = {}
+        for name, placed in student.submission.notebooks.items():
+            run = student.runs.get(name)
+            if run is None:
+                continue
+            ours = self.ours[name]
+            earned = {test: worth if _passed(run, test) else 0.0 for test, worth in ours.tests.items()}
+            stubs = {c["metadata"]["nbgrader"]["grade_id"]: c["source"] for c in _graded(self.templates[name])}
+            empty = frozenset(p.name for p in placed if stubs.get(p.name) == p.cell.source and not p.ours)
+            by_hand: dict[str, float | None] = {cell: 0.0 if cell in empty else None for cell in ours.by_hand}
+            points[name] = {**earned, **by_hand}
+            unanswered[name] = empty
+        return Scored(row["student"], points, unanswered, student.delivery.timestamp, student.delivery.display_name)
+
+    def _write_back(self, student: _Student) -> None:
+        submission = student.submission
+        runs = {n: (self.ours[n], placed, student.runs[n]) for n, placed in submission.notebooks.items()}
+        write_back(
+            self.workspace,
+            self.chapter,
+            student.delivery.student,
+            runs,
+            self.templates,
+            notes=submission.notes,
+            timestamp=student.delivery.timestamp,
+            handed_in_at=self.folder,
+        )
+
+    def _remember_answers(self, student: str, submission: Submission) -> None:
+        """For the comparison of students: their solution cells by name."""
+        self.answers[student] = {
+            p.name: p.cell.source
+            for placed in submission.notebooks.values()
+            for p in placed
+            if p.cell.kind == "code" and p.cell.nbgrader.get("solution")
+        }
+
+    # Everybody together.
+
+    def results(self, rows: list[Row], scores: Scores, found: Deliveries, started: float) -> dict[str, Any]:
+        """What `results.json` holds; rows of an earlier run stay where only some students were graded."""
+        earlier = self._before()
+        before = {row["student"]: row for row in earlier["rows"]}
+        totals = scores.totals()
+        for row in rows:
+            add_total(row, totals.get(row["student"]))
+        changes = score_changes(before, rows)
+        mine = {row["student"] for row in rows}
+        if self.options.only:
+            rows = rows + [row for row in before.values() if row["student"] not in mine]
+        rows.sort(key=lambda row: str(row["student"]))
+        seconds = time.time() - started
+        return {
+            "assignment": self.chapter,
+            "max_score": sum(sum(o.tests.values()) + sum(o.by_hand.values()) for o in self.ours.values()),
+            "rows": rows,
+            "similar": earlier.get("similar", []) if self.options.only else self._similar(),
+            "changes": changes,
+            "notes": [*found.notes, *([found.layout] if found.layout else [])],
+            "run": {
+                "started": time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(started)),
+                "seconds": round(seconds, 2),
+                "submissions": len(mine),
+                "submissions_a_minute": round(60 * len(mine) / seconds, 1) if seconds else 0.0,
+                "unsafe": self.options.unsafe,
+                "workers": self.pool.width,
+                "sandbox": list(sandbox.probe().layers()) if not self.options.scheduler else [],
+            },
+        }
+
+    def _before(self) -> dict[str, Any]:
+        """The results of the last run here of this assignment."""
+        try:
+            earlier = json.loads((self.workspace.root / "results.json").read_text(encoding="utf-8"))
+            if earlier["assignment"] == self.chapter and isinstance(earlier["rows"], list):
+                return dict(earlier)
+        except (OSError, ValueError, KeyError, TypeError):
+            pass
+        return {"rows": []}
+
+    def _similar(self) -> list[Any]:
+        base = {c["metadata"]["nbgrader"]["grade_id"]: c["source"] for t in self.templates.values() for c in _graded(t)}
+        return list(similar_pairs(self.answers, base, known_answers(self.course, self.chapter)))
+
+
+def _passed(run: Run, test: str) -> bool:
+    return test in run.cells and run.cells[test].passed
+
+
+def _files(ours: Ours) -> list[list[str]]:
+    return [[name, digest(content.hex())] for name, content in ours.files]
+
+
+def _graded(template: dict[str, Any]) -> list[dict[str, Any]]:
+    return [c for c in template["cells"] if c["metadata"].get("nbgrader", {}).get("solution")]
+
+
+def _stems(files: Any) -> set[str]:
+    return {Path(name).stem for name in files}
+
+
+def _engine_failure(error: Exception) -> str:
+    if isinstance(error, EngineError):
+        return f"could not be run: {error}"
+    return f"could not be run ({type(error).__name__}: {str(error)[:300]})"

@@ -1,0 +1,68 @@
+"""Which notebook of the assignment each delivered file is, and the assignment's own notebooks to hold it against."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from autograder.errors import CourseError, SubmissionError
+from autograder.notebook.file import Cell, read_cells, read_regular
+from autograder.notebook.rebuild import Ours, Placed, ours_from, rebuild
+
+
+@dataclass
+class Submission:
+    """What one student handed in: the notebooks that can be graded, and a line for each thing that cannot."""
+
+    notebooks: dict[str, list[Placed]] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)  # file → why
+    notes: list[str] = field(default_factory=list)
+
+
+def read_assignment(source: Path) -> dict[str, Ours]:
+    """The notebooks of an assignment by name, from the folder that was made from `solutions/`."""
+    paths = sorted(source.glob("*.ipynb"))
+    if not paths:
+        raise CourseError(f"{source}: no notebooks there: run `autograder release` first")
+    beside = sorted(p for p in source.rglob("*") if p.is_file() and p.suffix != ".ipynb")
+    files = [(p.relative_to(source).as_posix(), p.read_bytes()) for p in beside]
+    return {p.stem: ours_from(json.loads(p.read_text(encoding="utf-8")), p.stem, files) for p in paths}
+
+
+def read_submission(files: tuple[Path, ...], ours: dict[str, Ours]) -> Submission:
+    """Read a student's files, the preferred version of a notebook first."""
+    submission = Submission()
+    for path in files:
+        try:
+            theirs = read_cells(path)
+            name = which(path.stem, theirs, ours)
+        except SubmissionError as error:
+            submission.refused[path.name] = str(error)
+            continue
+        if name in submission.notebooks:
+            submission.notes.append(f"{path.name}: another version of {name}.ipynb; the first was graded")
+            continue
+        submission.notebooks[name], notes = rebuild(ours[name], theirs)
+        submission.notes += [f"{path.name}: {note}" for note in notes]
+    return submission
+
+
+def read_timestamp(folder: Path) -> str:
+    """nbgrader's timestamp.txt in a submitted folder, if it is there and readable."""
+    try:
+        return read_regular(folder / "timestamp.txt", 100).decode("utf-8", "replace").strip()
+    except SubmissionError:
+        return ""
+
+
+def which(stem: str, theirs: list[Cell], ours: dict[str, Ours]) -> str:
+    """Which of our notebooks this is: by the cells it carries, then by its name."""
+    ids = {cell.grade_id for cell in theirs} - {""}
+    shared = {name: len({c.grade_id for c in mine.cells} & ids) for name, mine in ours.items()}
+    best = max(shared, key=lambda name: (shared[name], name == stem))
+    if shared[best]:
+        return best
+    if stem in ours:
+        return stem
+    raise SubmissionError(f"{stem}.ipynb: none of this assignment's exercises are in it: is it another assignment?")

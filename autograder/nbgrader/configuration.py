@@ -1,0 +1,149 @@
+"""nbgrader, driven from Python: one workspace holds source/, release/, submitted/, gradebook.db and so on."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from autograder.errors import CourseError
+
+COURSE_ID = "course"
+STUB = "raise NotImplementedError  # your code here"
+
+
+def configure(config: Any) -> None:
+    """Set what this course asks of nbgrader; `nbgrader_config.py` and `nbgrader_api` both call it."""
+    from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
+    from nbconvert.preprocessors.sanitize import SanitizeHTML
+    from nbgrader.preprocessors import (
+        AssignLatePenalties,
+        CheckCellMetadata,
+        GetGrades,
+        IgnorePattern,
+        LimitOutput,
+        SaveAutoGrades,
+    )
+
+    from autograder.nbgrader.plugin import HideTests, RunCells, vet_before_autograde
+
+    vet_before_autograde()
+    config.CourseDirectory.course_id = COURSE_ID
+    config.ClearSolutions.code_stub = {"python": STUB}
+    config.Autograde.autograde_preprocessors = [
+        RunCells,
+        IgnorePattern,
+        LimitOutput,
+        SaveAutoGrades,
+        AssignLatePenalties,
+        CheckCellMetadata,
+    ]
+    config.GenerateFeedback.preprocessors = [HideTests, SanitizeHTML, GetGrades, CSSHTMLHeaderPreprocessor]
+
+
+def course_config(root: Path, db_url: str | None = None) -> Any:
+    """nbgrader's configuration for a folder: its `nbgrader_config.py` if it has one, else what the course asks."""
+    from traitlets.config import Config, PyFileConfigLoader
+
+    # nbgrader calls `alembic`, which lives beside this interpreter.
+    tools = str(Path(sys.executable).parent)
+    if tools not in os.environ.get("PATH", "").split(os.pathsep):
+        os.environ["PATH"] = f"{tools}{os.pathsep}{os.environ.get('PATH', '')}"
+    config = Config()
+    if (root / "nbgrader_config.py").is_file():
+        try:
+            config.merge(PyFileConfigLoader("nbgrader_config.py", path=str(root)).load_config())
+        except Exception as error:
+            raise CourseError(f"{root / 'nbgrader_config.py'}: {type(error).__name__}: {error}") from error
+    else:
+        configure(config)
+    config.CourseDirectory.root = str(root.resolve())
+    if db_url:
+        config.CourseDirectory.db_url = db_url
+    return config
+
+
+def database_of(root: Path, db_url: str | None = None) -> str:
+    """The gradebook's address: as given, as configured, or nbgrader's own default."""
+    found = str(db_url or course_config(root).CourseDirectory.get("db_url") or "")
+    if found.startswith(("postgres://", "postgresql://")):  # SQLAlchemy would look for a driver that we do not ask for
+        found = "postgresql+psycopg://" + found.split("://", 1)[1]
+    return found or f"sqlite:///{root.resolve() / 'gradebook.db'}"
+
+
+def make_tables(db_url: str) -> None:
+    """nbgrader's tables in a database that has none, marked with their version.
+
+    nbgrader does this itself, but starts another Python to learn the version, which takes it two seconds.
+    """
+    from alembic.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+    from nbgrader.api import Base
+    from nbgrader.dbutil import ALEMBIC_DIR
+    from sqlalchemy import create_engine, inspect
+
+    try:
+        engine = create_engine(db_url)
+        with engine.begin() as connection:
+            if not inspect(connection).get_table_names():
+                Base.metadata.create_all(connection)
+                script = ScriptDirectory(ALEMBIC_DIR)
+                MigrationContext.configure(connection).stamp(script, "head")
+        engine.dispose()
+    except Exception as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise CourseError(f"{db_url}: the gradebook cannot be opened ({reason})") from error
+
+
+def late_plugin(root: Path) -> Any:
+    """The plugin that turns lateness into a penalty, as the course configured it."""
+    from nbgrader.preprocessors import AssignLatePenalties
+
+    penalties = AssignLatePenalties(config=course_config(root))
+    penalties.init_plugin()
+    return penalties.plugin_inst
+
+
+def nbgrader_api(root: Path, *, db_url: str | None = None) -> Any:
+    """nbgrader's own API on a folder, with this package's engine in place of a kernel."""
+    from nbgrader.apps.api import NbGraderAPI
+    from nbgrader.coursedir import CourseDirectory
+
+    config = course_config(root, db_url)
+    return NbGraderAPI(CourseDirectory(config=config), config=config)
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[list[str]]:
+    """Keep nbgrader's log off the terminal; yields the list of what it complained of."""
+    complaints: list[str] = []
+
+    class Keep(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if record.levelno >= logging.ERROR:
+                complaints.append(record.getMessage().splitlines()[0])
+
+    handler = Keep()
+    logger = logging.getLogger("traitlets")
+    before = logger.handlers[:], logger.level, logger.propagate
+    logger.handlers, logger.propagate = [handler], False
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Object of type .* not in session")  # nbgrader's own
+            yield complaints
+    finally:
+        logger.handlers, logger.propagate = before[0], before[2]
+        logger.setLevel(before[1])
+
+
+def checked(result: dict[str, Any], complaints: list[str], what: str) -> None:
+    """Raise one line if an nbgrader step did not succeed."""
+    if not result.get("success", False):
+        log = [line for line in str(result.get("log") or result.get("error") or "").splitlines() if line.strip()]
+        reason = complaints[-1] if complaints else (log[-1] if log else "no reason given")
+        raise CourseError(f"nbgrader {what}: {reason}")

@@ -1,0 +1,58 @@
+"""Rebuilt cells and what they did, as a notebook of format 4 with nbgrader's metadata."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from autograder.engine.execution import CellResult, Run
+from autograder.notebook.rebuild import Ours, Placed
+
+
+def read_template(path: Path) -> dict[str, Any]:
+    """A released notebook as plain data, with every source in one piece."""
+    notebook: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    for cell in notebook["cells"]:
+        cell["source"] = "".join(cell["source"])
+    return notebook
+
+
+def as_notebook(
+    ours: Ours, placed: list[Placed], template: dict[str, Any], *, tests: bool, run: Run | None = None
+) -> dict[str, Any]:
+    """A notebook of format 4 from rebuilt cells, with nbgrader's metadata from the released `template`.
+
+    `tests` says whether test cells carry our full text or the released one; `run` fills in the outputs.
+    """
+    known = {c["metadata"]["nbgrader"]["grade_id"]: c for c in template["cells"] if "nbgrader" in c["metadata"]}
+    cells = []
+    for p in placed:
+        model = known.get(p.name)
+        source = model["source"] if model is not None and p.ours and not tests else p.cell.source
+        cell: dict[str, Any] = {
+            "cell_type": p.cell.kind,
+            "id": model["id"] if model is not None else p.name,
+            "metadata": model["metadata"] if model is not None else {},
+            "source": source,
+        }
+        if p.cell.kind == "code":
+            cell["execution_count"] = None
+            cell["outputs"] = outputs_of(run.cells.get(p.name), run) if run is not None else []
+        cells.append(cell)
+    return {"cells": cells, "metadata": template["metadata"], "nbformat": 4, "nbformat_minor": 5}
+
+
+def outputs_of(result: CellResult | None, run: Run) -> list[dict[str, Any]]:
+    """A cell's outputs: what it printed, then its error if there was one. No traceback: it may quote a test."""
+    if result is None:
+        why = f"this cell was not reached: the notebook {run.ended or 'stopped'} before it"
+        return [{"output_type": "error", "ename": "NotRun", "evalue": why, "traceback": [why]}]
+    outputs: list[dict[str, Any]] = []
+    if result.printed:
+        outputs.append({"output_type": "stream", "name": "stdout", "text": result.printed})
+    if not result.passed:
+        line = f"{result.error}: {result.message}" if result.message else result.error
+        error = {"ename": result.error, "evalue": result.message, "traceback": [line]}
+        outputs.append({"output_type": "error", **error})
+    return outputs

@@ -1,0 +1,90 @@
+"""Take a newer version of an exercise notebook without losing work: `autograder update MINE.ipynb NEW.ipynb`.
+
+The result has the texts, the given cells and the tests of the new one, and the student's answers and own cells. Which
+cells are the student's own is told by their ids: ours are made from the notebook's name and the cell's place.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from autograder.errors import SubmissionError
+from autograder.notebook.file import MAX_BYTES, read_cells, read_regular
+from autograder.notebook.source import cell_id
+
+MOST_CELLS = 1_000
+
+
+def update(mine: Path, new: Path) -> list[str]:
+    """Rewrite `mine` on the base of `new`, keeping the old file as `mine.before.ipynb`; says what was done."""
+    if mine.resolve() == new.resolve():
+        raise SubmissionError(f"{mine.name}: the two notebooks are one and the same file")
+    old, fresh = _load(mine), _load(new)
+    merged, notes = merge(old, fresh, new.stem)
+    backup = mine.with_suffix(".before.ipynb")
+    if backup.exists():
+        raise SubmissionError(f"{backup.name}: already there, from an earlier update: move it away first")
+    backup.write_bytes(mine.read_bytes())
+    mine.write_text(json.dumps(merged, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return [*notes, f"the notebook as it was: {backup.name}"]
+
+
+def merge(old: dict[str, Any], fresh: dict[str, Any], stem: str) -> tuple[dict[str, Any], list[str]]:
+    """The new notebook with the answers and the own cells of the old one."""
+    answers = {_grade_id(c): _source(c) for c in old["cells"] if _is_answer(c)}
+    taken = 0
+    cells: list[dict[str, Any]] = []
+    for cell in fresh["cells"]:
+        name = _grade_id(cell)
+        if _is_answer(cell) and name in answers:
+            cell = cell | {"source": answers.pop(name), "outputs": [], "execution_count": None}
+            taken += 1
+        cells.append(cell)
+    own = _own_cells(old["cells"], stem)
+    for before, cell in own:
+        names = [_grade_id(c) for c in cells]
+        where = names.index(before) + 1 if before in names else len(cells)
+        while where < len(cells) and cells[where].get("metadata", {}).get("mine"):
+            where += 1
+        cells.insert(where, cell | {"metadata": {"mine": True}})
+    notes = [f"{taken} answers and {len(own)} cells of your own were taken over"]
+    for name, source in answers.items():
+        cells.append({"cell_type": "code", "id": f"kept-{name}"[:60], "metadata": {"mine": True}, "source": source,
+                      "outputs": [], "execution_count": None})  # fmt: skip
+        notes.append(f"{name}: the new notebook has no such exercise; your answer stands at its end")
+    return fresh | {"cells": cells}, notes
+
+
+def _own_cells(cells: list[dict[str, Any]], stem: str) -> list[tuple[str, dict[str, Any]]]:
+    """The student's own cells, each with the `grade_id` of the cell of ours that it comes after."""
+    ours = {cell_id(stem, f"{place}:{kind}") for place in range(MOST_CELLS) for kind in ("code", "markdown", "raw")}
+    found = []
+    before = ""
+    for cell in cells:
+        if _grade_id(cell):
+            before = _grade_id(cell)
+        elif cell.get("id") not in ours and _source(cell).strip():
+            found.append((before, cell))
+    return found
+
+
+def _load(path: Path) -> dict[str, Any]:
+    read_cells(path)  # its errors say what is wrong with a file
+    notebook = json.loads(read_regular(path, MAX_BYTES).decode("utf-8-sig"))
+    if not isinstance(notebook.get("cells"), list) or notebook.get("nbformat") != 4:
+        raise SubmissionError(f"{path.name}: an old notebook format: open it in Jupyter and save it once")
+    return dict(notebook)
+
+
+def _grade_id(cell: dict[str, Any]) -> str:
+    return str(cell.get("metadata", {}).get("nbgrader", {}).get("grade_id", ""))
+
+
+def _is_answer(cell: dict[str, Any]) -> bool:
+    return bool(cell.get("metadata", {}).get("nbgrader", {}).get("solution"))
+
+
+def _source(cell: dict[str, Any]) -> str:
+    return "".join(cell.get("source", ""))
