@@ -8,6 +8,7 @@ import json
 import random
 import shutil
 import struct
+import tracemalloc
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -536,6 +537,19 @@ def test_lazy_weights_are_the_same_and_are_not_kept(tmp_path: Path) -> None:
         lazy["blocks"][2]
     llama, same = Llama(config, lazy), Llama(config, eager)
     assert np.array_equal(llama.prefill([1, 2, 3])[0], same.prefill([1, 2, 3])[0])
+
+
+def test_a_model_is_in_memory_once(tmp_path: Path) -> None:
+    """While it is made from a file of 16 bits there are, besides it, one matrix or two blocks in float32 at most."""
+    config = replace(TINY, dim=64, hidden=256, layers=24, vocab=1000, tied=True)
+    random_llama(config).to(torch.float16).save_pretrained(tmp_path)
+    peaks = {}
+    for lazy in (True, False):
+        tracemalloc.start()
+        llama = Llama(config, load(tmp_path, lazy=lazy).weights)
+        peaks[lazy] = tracemalloc.get_traced_memory()[1] / llama.memory.nbytes
+        tracemalloc.stop()
+    assert peaks[True] < 1.25 and peaks[False] > 1.8, peaks
 
 
 def test_rows_in_eight_bits_are_within_half_a_step() -> None:

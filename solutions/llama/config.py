@@ -39,7 +39,7 @@ class Config:
 
 class Loaded(NamedTuple):
     config: Config
-    weights: dict[str, Any]
+    weights: Mapping[str, Any]
     vocabulary: Vocabulary | None  # None where no tokenizer came with the weights
 
 
@@ -132,13 +132,35 @@ class Blocks(Sequence[dict[str, np.ndarray]]):
         return {name: self.read(name, layer % self.layers, shape).T for name, shape in self.shapes.items()}
 
 
-def assemble(config: Config, read: Read, lazy: bool = False) -> dict[str, Any]:
-    """The weights in the form of the course. `lazy`: no more than one block of them is in memory at a time."""
+class Lazy(Mapping[str, Any]):
+    """All weights in the same way: what is looked at is made anew, and only whoever looks keeps it."""
+
+    def __init__(self, config: Config, read: Read) -> None:
+        self.config, self.read, self.blocks = config, read, Blocks(config, read)
+
+    def __getitem__(self, name: str) -> Any:
+        if name == "blocks":
+            return self.blocks
+        if name == "norm":
+            return self.read("norm", -1, (self.config.dim,))
+        matrix = self.read("embed" if self.config.tied else name, -1, (self.config.vocab, self.config.dim))
+        return matrix.T if name == "head" else matrix
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(("embed", "blocks", "norm", "head"))
+
+    def __len__(self) -> int:
+        return 4
+
+
+def assemble(config: Config, read: Read, lazy: bool = False) -> Mapping[str, Any]:
+    """The weights in the form of the course. `lazy`: made when they are looked at, and anew each time."""
+    if lazy:
+        return Lazy(config, read)
     embed = read("embed", -1, (config.vocab, config.dim))
-    blocks = Blocks(config, read)
     norm = read("norm", -1, (config.dim,))
     head = embed if config.tied else read("head", -1, (config.vocab, config.dim))
-    return {"embed": embed, "blocks": blocks if lazy else list(blocks), "norm": norm, "head": head.T}
+    return {"embed": embed, "blocks": list(Blocks(config, read)), "norm": norm, "head": head.T}
 
 
 def fitting(vocabulary: Vocabulary | None, config: Config, path: Path) -> Vocabulary | None:

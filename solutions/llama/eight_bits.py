@@ -60,13 +60,13 @@ def times_many(x: Array, W: Rows) -> Array:
 
 class EightBits(Llama):
     def keep(self, weights: Mapping[str, Any], shapes: Sequence[tuple[int, ...]]) -> None:
+        self.head = Rows(weights["head"].T)
+        self.embed = self.head if self.config.tied else Rows(np.asarray(weights["embed"], np.float32))
         scratch = [np.empty(shape, np.float32) for shape in shapes]  # of one block at a time
         self.blocks = []
         for block in weights["blocks"]:
             self.fill(block, *scratch)
             self.blocks.append(tuple(map(Rows, scratch)))
-        self.head = Rows(weights["head"].T)
-        self.embed = self.head if self.config.tied else Rows(np.asarray(weights["embed"], np.float32))
         self.wide, self.wide_head = self.blocks, self.head
         self.product: Callable[..., Array] = times_one
 

@@ -118,13 +118,11 @@ class Llama:
         """Copy the weights of each block, in these shapes, and of the head into one array."""
         config = self.config
         self.memory, place = room_for([*shapes * config.layers, (config.vocab, config.dim)])
-        self.blocks: list[tuple[Array, Array, Array, Array]] = []
-        for block in weights["blocks"]:
-            Wqkv, Wo, Wgu, Wd = map(place, shapes)
-            self.fill(block, Wqkv, Wo, Wgu, Wd)
-            self.blocks.append((Wqkv, Wo, Wgu, Wd))
+        self.blocks = [tuple(map(place, shapes)) for _ in range(config.layers)]
         self.head = place((config.vocab, config.dim))
-        self.head[:] = weights["head"].T
+        self.head[:] = weights["head"].T  # the largest first, while the others are still room that nobody has touched
+        for block, places in zip(weights["blocks"], self.blocks, strict=True):
+            self.fill(block, *places)
         self.embed = self.head if config.tied else np.asarray(weights["embed"], np.float32)
         self.product = (
             np.vecdot if self.memory.nbytes > IN_CACHE else np.dot
