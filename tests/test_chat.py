@@ -125,7 +125,7 @@ def test_a_conversation_goes_on_from_what_was_said(tiny: Path) -> None:
     assert f"{len(talk.turn.tokens)} tokens" in str(talk.turn) and talk.turn.first > 0
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(
     st.lists(
         st.lists(st.sampled_from([START, END, "<|endoftext|>", "<|", "|>", "system\n", " ", "Hi", "\n", "酒"])),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from autograder.engine import sandbox, streams
@@ -448,7 +448,6 @@ def test_memory_in_huge_pages_is_the_same_memory() -> None:
         assert gathered >= 8 * 2**20 and 1024 * more > gathered / 2
 
 
-@settings(deadline=None)
 @given(seed=st.integers(0, 2**32), steps=st.one_of(st.integers(0, 50), st.integers(0, 2**48)))
 def test_a_generator_that_was_drawn_from_is_told_from_one_that_was_set(seed: int, steps: int) -> None:
     for kind in (np.random.PCG64, np.random.PCG64DXSM):

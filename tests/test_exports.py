@@ -411,7 +411,7 @@ def test_there_and_back(tmp_path: Path, roster: Write, with_lms: bool) -> None:
 
 
 @given(st.lists(st.tuples(st.text(min_size=1, max_size=20), st.integers(1, 99)), max_size=8), st.text(max_size=20))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_whatever_the_names_every_student_is_filled_in_or_reported(pairs: list[tuple[str, int]], student: str) -> None:
     """And no line of the roster but those filled in is changed."""
     import tempfile
