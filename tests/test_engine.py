@@ -359,7 +359,7 @@ def f():
     with Engine((), Limits(call_cpu=0.3, test=1.0)) as engine:
         began = time.monotonic()
         run = engine.run(Job(items, [], tests, ["f", "g"]))
-        assert time.monotonic() - began < 8
+        assert time.monotonic() - began < 60, "it waited for the notebook's limit"
         again = engine.run(Job(items[:2], [], tests[:1], ["g"]))
     assert run.cells["first"].passed and run.cells["last"].error == "TimedOut"
     assert run.cells["b"].passed and not run.ended
