@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from autograder.bank import BankError
-from autograder.course import Course
+from autograder.course.bank import BankError
+from autograder.course.course import Course
 from autograder.engine.processes import EngineError
 from autograder.errors import CourseError, SubmissionError
 
@@ -49,7 +49,7 @@ def one_line_errors() -> Iterator[None]:
 @app.command()
 def release(chapter: Chapter) -> None:
     """Write the student notebooks of a chapter to chapters/<chapter>/exercises/."""
-    from autograder.release import build_student_notebooks
+    from autograder.course.release import build_student_notebooks
 
     with one_line_errors():
         course = Course.find()
@@ -63,7 +63,7 @@ def release(chapter: Chapter) -> None:
 @app.command()
 def verify(chapter: Chapter) -> None:
     """Hold a chapter's tests to its bank: reference, untouched notebook, wrong and right solutions."""
-    from autograder.verify import verify_chapter
+    from autograder.course.verify import verify_chapter
 
     with one_line_errors():
         course = Course.find()
@@ -94,7 +94,7 @@ def check(
     seconds: Annotated[float, typer.Option(help="Give up after so many seconds")] = 120,
 ) -> None:
     """Run one exercise notebook and say which exercises are right and what is wrong with the others."""
-    from autograder.check import check_notebook
+    from autograder.grading.check import check_notebook
 
     with one_line_errors(), out.status(f"running {notebook.name}"):
         results = check_notebook(notebook, seconds)
@@ -113,7 +113,7 @@ def update(
     new: Annotated[Path, typer.Argument(help="The newer version, as you downloaded it")],
 ) -> None:
     """Take a newer version of an exercise notebook without losing your answers; the old file is kept."""
-    from autograder.update import update as update_notebook
+    from autograder.notebook.update import update as update_notebook
 
     with one_line_errors():
         notes = update_notebook(mine, new)
@@ -143,7 +143,7 @@ def grade(
     Students' code runs in a sandbox, apart from the tests. What was run before is not run again: a broken run goes
     on where it stopped, and after a test was mended only the notebooks that it touches are run.
     """
-    from autograder.grade import Options, grade_class
+    from autograder.grading.grade import Options, grade_class
 
     options = Options(seconds, tuple(only or ()), workers, scheduler, db, unsafe, again, due)
     with one_line_errors():
@@ -203,7 +203,7 @@ def export(
     """Write the scores as a CSV file that Canvas or Moodle imports."""
     import json
 
-    from autograder.exports import write_canvas, write_moodle
+    from autograder.lms.exports import write_canvas, write_moodle
 
     writers = {"canvas": write_canvas, "moodle": write_moodle}
     with one_line_errors():
@@ -261,7 +261,7 @@ def sample(
     seed: Annotated[int, typer.Option(help="The seed of the generator")] = 0,
 ) -> None:
     """Write a made-up class of bank entries whose scores are known, to try the grader on."""
-    from autograder.sample import make_sample_class
+    from autograder.course.sample import make_sample_class
 
     with one_line_errors(), out.status("making a sample class"):
         make_sample_class(Course.find(), chapter, target, students=students, seed=seed)

@@ -28,9 +28,9 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from autograder.course import Course
-from autograder.notebook_file import read_cells
-from autograder.sample import make_sample_class
+from autograder.course.course import Course
+from autograder.course.sample import make_sample_class
+from autograder.notebook.file import read_cells
 
 ROOT = Path(__file__).parent.parent
 RESULTS = Path(__file__).parent / "results" / "grader.json"

@@ -14,7 +14,7 @@ from typing import Any
 import hypothesis
 import pytest
 
-from autograder.course import Course
+from autograder.course.course import Course
 
 # No example is held to a clock: on a busy machine any step may take its time. In CI the examples are always the same.
 # An example that was once found is kept beside its test, as an `@example`.
@@ -82,7 +82,7 @@ if __name__ == "__main__":
 '''
 
 BANK = '''
-from autograder.bank import right, wrong
+from autograder.course.bank import right, wrong
 
 
 @wrong("portions", says="subtract")

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from autograder.course import Course
-from autograder.release import build_student_notebooks
-from autograder.verify import verify_chapter
+from autograder.course.course import Course
+from autograder.course.release import build_student_notebooks
+from autograder.course.verify import verify_chapter
 
 COURSE = Course.find(Path(__file__).parent)
 CHAPTERS = COURSE.chapters()

@@ -7,7 +7,7 @@ import nbclient
 import nbformat
 import pytest
 
-from autograder.course import Course
+from autograder.course.course import Course
 
 COURSE = Course.find(Path(__file__).parent)
 SOURCES = sorted((COURSE.root / "solutions" / "classification").glob("*.py"))

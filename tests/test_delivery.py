@@ -18,10 +18,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from autograder import layouts, trees
-from autograder.delivery import Deliveries, Delivery, deliveries, original_stem
 from autograder.errors import CourseError
-from autograder.trees import safe_id, safe_stem, shown
+from autograder.handed_in import layouts, trees
+from autograder.handed_in.delivery import Deliveries, Delivery, deliveries, original_stem
+from autograder.handed_in.trees import safe_id, safe_stem, shown
 
 NOTEBOOK = b'{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}'
 Member = tuple[str | zipfile.ZipInfo, bytes]
@@ -743,7 +743,7 @@ def test_packings_that_cannot_be_read_in_bounded_memory_are_refused(read: Read, 
 
 def test_bombs_are_counted_while_reading(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trees, "MAX_FILE", 10**5)
-    monkeypatch.setattr("autograder.delivery.MAX_FILE", 2**20)
+    monkeypatch.setattr("autograder.handed_in.delivery.MAX_FILE", 2**20)
     bomb = zipped(("bomb.ipynb", bytes(2**20 + 1)), ("heads.ipynb", NOTEBOOK))
     assert len(bomb) < 5000
     jane = student_with(read, bomb)
@@ -752,7 +752,7 @@ def test_bombs_are_counted_while_reading(read: Read, monkeypatch: pytest.MonkeyP
 
 
 def test_a_bomb_that_lies_about_its_size(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("autograder.delivery.MAX_FILE", 2**20)
+    monkeypatch.setattr("autograder.handed_in.delivery.MAX_FILE", 2**20)
     bomb = bytearray(zipped(("bomb.ipynb", bytes(2**22))))
     for signature, at in ((b"PK\x03\x04", 22), (b"PK\x01\x02", 24)):
         struct.pack_into("<L", bomb, bomb.index(signature) + at, 10)

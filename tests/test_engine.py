@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 
 from autograder.engine import sandbox, streams
 from autograder.engine.engine import Engine, Job
+from autograder.engine.execution import Run
 from autograder.engine.limits import Limits
-from autograder.execution import Run
-from autograder.plan import imports_of
-from autograder.pools import EngineOptions, Engines, plain_job
-from autograder.workspace import run_from
+from autograder.engine.pools import EngineOptions, Engines, plain_job
+from autograder.grading.workspace import run_from
+from autograder.notebook.rebuild import imports_of
 
 pytestmark = pytest.mark.skipif(not sandbox.probe().safe(), reason="this machine offers no sandbox")
 

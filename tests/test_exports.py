@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autograder.delivery import deliveries
 from autograder.errors import CourseError
-from autograder.exports import no_formula, write_canvas, write_csv, write_moodle
+from autograder.handed_in.delivery import deliveries
+from autograder.lms.exports import no_formula, write_canvas, write_csv, write_moodle
 
 MARK = b"\xef\xbb\xbf"
 
@@ -470,7 +470,7 @@ def test_nbgraders_export_for_canvas(gradebook: Path, tmp_path: Path, roster: Wr
     done = export(
         gradebook,
         tmp_path,
-        *("--exporter=autograder.exports.CanvasExport", "--to=out.csv", '--assignment=["attention"]'),
+        *("--exporter=autograder.lms.exports.CanvasExport", "--to=out.csv", '--assignment=["attention"]'),
         f"--CanvasExport.roster={given_roster}",
     )
     assert done.returncode == 0, done.stderr
@@ -484,7 +484,7 @@ def test_nbgraders_export_for_moodle(gradebook: Path, tmp_path: Path, roster: Wr
     done = export(
         gradebook,
         tmp_path,
-        *("--exporter=autograder.exports.MoodleExport", '--assignment=["attention"]', '--student=["s2", "jdoe"]'),
+        *("--exporter=autograder.lms.exports.MoodleExport", '--assignment=["attention"]', '--student=["s2", "jdoe"]'),
         f"--MoodleExport.roster={given_roster}",
     )
     assert done.returncode == 0, done.stderr
@@ -494,14 +494,14 @@ def test_nbgraders_export_for_moodle(gradebook: Path, tmp_path: Path, roster: Wr
 
 
 def test_nbgraders_export_asks_which_assignment(gradebook: Path, tmp_path: Path) -> None:
-    done = export(gradebook, tmp_path, "--exporter=autograder.exports.CanvasExport")
+    done = export(gradebook, tmp_path, "--exporter=autograder.lms.exports.CanvasExport")
     assert done.returncode == 1
     assert """which assignment? Add --assignment='["attention"]'""" in done.stderr
     assert "Traceback" not in done.stderr
 
 
 def test_nbgrader_is_not_imported_for_a_csv() -> None:
-    code = "import sys, autograder.exports, autograder.delivery; print('nbgrader' in sys.modules)"
+    code = "import sys, autograder.lms.exports, autograder.handed_in.delivery; print('nbgrader' in sys.modules)"
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

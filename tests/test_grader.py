@@ -10,13 +10,13 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from autograder.check import check_notebook
-from autograder.course import Course
+from autograder.course.course import Course
+from autograder.course.release import build_student_notebooks
+from autograder.course.sample import make_sample_class
+from autograder.course.verify import verify_chapter
 from autograder.errors import CourseError, SubmissionError
-from autograder.grade import Options, grade_class
-from autograder.release import build_student_notebooks
-from autograder.sample import make_sample_class
-from autograder.verify import verify_chapter
+from autograder.grading.check import check_notebook
+from autograder.grading.grade import Options, grade_class
 
 GOOD_PORTIONS = "def portions(grams, people):\n    return grams / people\n"
 GOOD_DOUBLE = "def double(grams):\n    return grams + grams\n"

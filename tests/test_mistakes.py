@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from autograder.bank import Entry, load_bank
-from autograder.course import Course
-from autograder.mistakes import as_result, name_mistake
-from autograder.notebook_source import exercise_of, read_source
+from autograder.course.bank import Entry, load_bank
+from autograder.course.course import Course
+from autograder.notebook.source import exercise_of, read_source
+from autograder.report.mistakes import as_result, name_mistake
 
 COURSE = Course(Path(__file__).parent.parent)
 

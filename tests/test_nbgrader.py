@@ -15,11 +15,11 @@ import pytest
 from nbgrader.api import Gradebook
 from submissions import GOOD_DOUBLE, GOOD_PORTIONS, ROUNDED_PORTIONS, scores, write
 
-from autograder.course import Course
+from autograder.course.course import Course
+from autograder.course.release import build_student_notebooks, generate
 from autograder.errors import CourseError
-from autograder.grade import grade_class
-from autograder.gradebook import make_tables
-from autograder.release import build_student_notebooks, generate
+from autograder.grading.grade import grade_class
+from autograder.nbgrader.configuration import make_tables
 
 ROOT = Path(__file__).parent.parent
 
@@ -113,7 +113,7 @@ def test_a_persons_score_and_comment_survive_a_regrade(nbgraders: Path) -> None:
 
 def test_formgrader_can_grade_and_shows_the_class(nbgraders: Path) -> None:
     """The call that formgrader's button makes, and the list that it shows."""
-    from autograder.gradebook import nbgrader_api, quiet
+    from autograder.nbgrader.configuration import nbgrader_api, quiet
 
     with quiet():
         api = nbgrader_api(nbgraders)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from autograder.bank import Entry
+from autograder.course.bank import Entry
 from autograder.report import common_mistakes, exercise_stats, normalised, notebook_stats, write_report
 from autograder.report.statistics import one_line
 

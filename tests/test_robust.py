@@ -16,11 +16,11 @@ from typing import Any
 import pytest
 from submissions import GOOD_DOUBLE, GOOD_PORTIONS, ROUNDED_PORTIONS, scores, write
 
-from autograder.course import Course
+from autograder.course.course import Course
+from autograder.course.release import build_student_notebooks
 from autograder.errors import CourseError
-from autograder.grade import Options, grade_class
-from autograder.release import build_student_notebooks
-from autograder.workspace import Workspace
+from autograder.grading.grade import Options, grade_class
+from autograder.grading.workspace import Workspace
 
 SLOW = "import time\ntime.sleep(0.4)\n"
 

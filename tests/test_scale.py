@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 from submissions import GOOD_DOUBLE, GOOD_PORTIONS, scores, write
 
-from autograder.course import Course
+from autograder.course.course import Course
+from autograder.course.release import build_student_notebooks
 from autograder.errors import CourseError
-from autograder.grade import Options, grade_class
-from autograder.release import build_student_notebooks
+from autograder.grading.grade import Options, grade_class
 
 ROOT = Path(__file__).parent.parent
 SLOW = "import time\ntime.sleep(0.5)\n"

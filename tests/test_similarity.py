@@ -12,10 +12,10 @@ from typing import Any
 import nbformat
 import pytest
 
-from autograder.bank import load_bank
-from autograder.course import Course
-from autograder.notebook_source import read_source
-from autograder.similarity import K, W, known_answers, similar_pairs, tokens
+from autograder.course.bank import load_bank
+from autograder.course.course import Course
+from autograder.grading.similarity import K, W, known_answers, similar_pairs, tokens
+from autograder.notebook.source import read_source
 
 COURSE = Course(Path(__file__).parent.parent)
 
@@ -185,7 +185,7 @@ def test_a_hostile_text_costs_no_time() -> None:
 
 def test_a_shared_run_of_tokens_is_never_missed() -> None:
     """Winnowing's promise: K + W - 1 tokens in common are a fingerprint in common."""
-    from autograder.similarity import _Fingerprints
+    from autograder.grading.similarity import _Fingerprints
 
     rng = random.Random(0)
     words = ["+", "-", "*", "/", "(", ")", "if", "for", "1", "2", "3"]
@@ -208,7 +208,7 @@ def test_the_answer_does_not_depend_on_the_order_or_the_process() -> None:
 
     there = {"bob": DISGUISED, "ann": ORIGINAL, "cat": INDEPENDENT}
     assert pairs(there) == pairs(dict(reversed(there.items())))
-    code = f"from autograder.similarity import _Fingerprints; print(sorted(_Fingerprints().of({ORIGINAL!r})))"
+    code = f"from autograder.grading.similarity import _Fingerprints; print(sorted(_Fingerprints().of({ORIGINAL!r})))"
     runs = {subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout for _ in range(2)}
     assert len(runs) == 1
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from submissions import GOOD_DOUBLE, GOOD_PORTIONS, write
 
-from autograder.check import check_notebook
-from autograder.course import Course
+from autograder.course.course import Course
+from autograder.course.release import build_student_notebooks
 from autograder.errors import SubmissionError
-from autograder.release import build_student_notebooks
-from autograder.update import update
+from autograder.grading.check import check_notebook
+from autograder.notebook.update import update
 
 
 @pytest.fixture

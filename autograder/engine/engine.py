@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from autograder.engine import sandbox
+from autograder.engine.execution import CellResult, Incident, Run
 from autograder.engine.keeper import NO_WALLS, OUT_OF_MEMORY
 from autograder.engine.limits import Limits
 from autograder.engine.processes import Child, EngineError, Libraries, Warm
-from autograder.execution import CellResult, Incident, Run
-from autograder.trees import shown
+from autograder.handed_in.trees import shown
 
 ATTEMPTS = 8  # how often a notebook is started anew, without the cell that ended it
 GRACE = 3.0  # seconds beyond a limit before the process is ended from outside

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from autograder.bank import Entry
-from autograder.mistakes import as_result, name_mistake
+from autograder.course.bank import Entry
 from autograder.report import sections, statistics
+from autograder.report.mistakes import as_result, name_mistake
 from autograder.report.sections import title_of
 
 CONTENTS = {

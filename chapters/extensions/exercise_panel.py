@@ -19,10 +19,10 @@ from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from autograder.bank import Entry, load_bank
-from autograder.course import Course
-from autograder.notebook_source import exercise_of, read_source
-from autograder.sample import MARKER
+from autograder.course.bank import Entry, load_bank
+from autograder.course.course import Course
+from autograder.course.sample import MARKER
+from autograder.notebook.source import exercise_of, read_source
 
 LOCAL_LAB = "http://localhost:8888/lab/tree"
 PLAN = re.compile(r"^#+ +`(\w+)`.*\n+\*difficulty (?P<difficulty>[●○]+).*?(?P<minutes>\d+) min", re.M)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from attacks.gallery import LIMITS, ROOMY, Gallery, our_notebook, write_course
 
-from autograder.course import Course
+from autograder.course.course import Course
 from autograder.engine import engine, sandbox
 
 # To run the attacks on weaker walls: ATTACKS_ON=landlock pytest tests/attacks (or landlock3, as before Linux 6.7)

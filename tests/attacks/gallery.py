@@ -15,16 +15,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from autograder.check import exercise_results
-from autograder.course import Course
+from autograder.course.course import Course
 from autograder.engine.engine import Engine, Job
+from autograder.engine.execution import CellResult, Run
 from autograder.engine.limits import MIB, Limits
 from autograder.engine.processes import Warm
 from autograder.engine.sandbox import Walls
-from autograder.execution import CellResult, Run
-from autograder.notebook_file import Cell
-from autograder.notebook_source import read_source
-from autograder.plan import Ours, Placed, make_job, ours_from, rebuild
+from autograder.grading.check import exercise_results
+from autograder.notebook.file import Cell
+from autograder.notebook.rebuild import Ours, Placed, make_job, ours_from, rebuild
+from autograder.notebook.source import read_source
 
 SOURCE = '''# ---
 # jupyter:
@@ -350,7 +350,7 @@ class Gallery:
         self, answers: Mapping[str, str], before: str = "", after: str = "", between: Mapping[str, str] | None = None
     ) -> list[Cell]:
         """The released notebook with answers filled in, and cells of the student's own around them."""
-        from autograder.notebook_source import released
+        from autograder.notebook.source import released
 
         found = [Cell("code", before)] if before else []
         for cell in self.ours.cells:
@@ -373,7 +373,7 @@ class Gallery:
 
     def run_file(self, path: Path) -> Outcome:
         """A notebook file as it is read from a submission."""
-        from autograder.notebook_file import read_cells
+        from autograder.notebook.file import read_cells
 
         return self.run_cells(read_cells(path))
 

@@ -20,9 +20,9 @@ import numpy as np
 import pytest
 from attacks.gallery import ALL, AREA, GOOD, POINTS, Gallery, code, submissions
 
-from autograder.course import Course
+from autograder.course.course import Course
 from autograder.engine import sandbox
-from autograder.grade import Options, grade_class
+from autograder.grading.grade import Options, grade_class
 
 # ---- from inside
 

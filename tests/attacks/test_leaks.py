@@ -35,9 +35,9 @@ from attacks.test_files import write
 from typer.testing import CliRunner
 
 from autograder.commands import app
-from autograder.course import Course
+from autograder.course.course import Course
 from autograder.engine import sandbox
-from autograder.grade import Options, grade_class
+from autograder.grading.grade import Options, grade_class
 from autograder.report import write_report
 
 WALLS = "from autograder.engine.sandbox import Walls\n"  # by which a script knows the repr of some walls
@@ -163,7 +163,7 @@ def test_the_environment_is_not_there_even_in_memory(walls: sandbox.Walls, works
         import sys
         from pathlib import Path
         from attacks.gallery import Gallery, our_notebook
-        from autograder.course import Course
+        from autograder.course.course import Course
         gallery = Gallery(our_notebook(Course(Path(course))), walls)
         outcome = gallery.run({}, before=sys.stdin.read())
         gallery.close()
@@ -238,7 +238,7 @@ def test_a_grader_that_ends_takes_everybody_along(
         import os, signal, sys, threading, time
         from pathlib import Path
         from attacks import gallery
-        from autograder.course import Course
+        from autograder.course.course import Course
         found = gallery.Gallery(gallery.our_notebook(Course(Path(course))), walls, limits=gallery.ROOMY)
         source = sys.stdin.read()
         threading.Thread(target=lambda: found.run({}, before=source), daemon=True).start()

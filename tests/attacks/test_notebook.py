@@ -14,7 +14,7 @@ from attacks.gallery import ALL, GOOD, NONE, Gallery
 from attacks.tampering import LOSSES, TRICKS
 
 from autograder.errors import SubmissionError
-from autograder.notebook_file import read_cells
+from autograder.notebook.file import read_cells
 
 HALF = {name: GOOD[name] for name in ("area", "apply", "Tally", "squeeze")}
 EARNS = frozenset(HALF)

@@ -138,7 +138,7 @@ def test_a_fork_bomb_next_door(roomy: Gallery) -> None:
 
 
 def job(gallery: Gallery, before: str) -> object:
-    from autograder.plan import make_job, rebuild
+    from autograder.notebook.rebuild import make_job, rebuild
 
     return make_job(gallery.ours, rebuild(gallery.ours, gallery.cells({}, before))[0])
 

@@ -6,7 +6,7 @@ Each entry runs as if it were typed into the notebook in place of the exercise: 
 import numpy as np
 from scipy.special import softmax as scipy_softmax
 
-from autograder.bank import right, wrong
+from autograder.course.bank import right, wrong
 
 # The notebook `weights`
 

@@ -13,7 +13,7 @@ import torch
 from scipy import stats
 from torch import nn
 
-from autograder.bank import right, wrong
+from autograder.course.bank import right, wrong
 
 # The notebook `data`
 

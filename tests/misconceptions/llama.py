@@ -5,7 +5,7 @@ Each entry runs as if it were typed into the notebook in place of the exercise: 
 
 import numpy as np
 
-from autograder.bank import right, wrong
+from autograder.course.bank import right, wrong
 
 # ---- parts
 

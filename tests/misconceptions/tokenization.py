@@ -6,7 +6,7 @@ Each entry runs as if it were typed into the notebook in place of the exercise: 
 import math
 import re
 
-from autograder.bank import right, wrong
+from autograder.course.bank import right, wrong
 
 # The notebook `granularity`
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import nbformat
 
-from autograder.course import Course
+from autograder.course.course import Course
 from autograder.errors import CourseError
-from autograder.gradebook import checked, database_of, make_tables, nbgrader_api, quiet
-from autograder.notebook_source import read_source
+from autograder.nbgrader.configuration import checked, database_of, make_tables, nbgrader_api, quiet
+from autograder.notebook.source import read_source
 
 
 def generate(course: Course, chapter: str, root: Path, db_url: str | None = None) -> list[Path]:

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from autograder.errors import SubmissionError
-from autograder.notebook_file import MAX_BYTES, read_cells, read_regular
-from autograder.notebook_source import cell_id
+from autograder.notebook.file import MAX_BYTES, read_cells, read_regular
+from autograder.notebook.source import cell_id
 
 MOST_CELLS = 1_000
 

@@ -20,12 +20,12 @@ from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import Bool, Float
 
 from autograder.engine.limits import Limits
-from autograder.graded_notebook import as_notebook, outputs_of, read_template
-from autograder.notebook_file import cells_in
-from autograder.notebook_source import visible
-from autograder.plan import Ours, Placed, imports_of, make_job, ours_from
-from autograder.pools import EngineOptions, Engines, plain_job
-from autograder.workspace import run_from
+from autograder.engine.pools import EngineOptions, Engines, plain_job
+from autograder.grading.workspace import run_from
+from autograder.notebook.file import cells_in
+from autograder.notebook.graded import as_notebook, outputs_of, read_template
+from autograder.notebook.rebuild import Ours, Placed, imports_of, make_job, ours_from
+from autograder.notebook.source import visible
 
 _ENGINES: dict[EngineOptions, Engines] = {}
 
@@ -108,7 +108,7 @@ class VettedAutograde(Autograde):  # type: ignore[misc]
 
     def _stage(self, folder: Path, staged: Path) -> None:
         """Copies of one student's notebooks; a notebook that cannot be read becomes an untouched one."""
-        from autograder.intake import read_assignment, read_submission, read_timestamp
+        from autograder.handed_in.intake import read_assignment, read_submission, read_timestamp
 
         if not folder.is_dir() or folder.is_symlink():
             return

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from autograder.engine.execution import Run, cells_of, run_cells
 from autograder.errors import SubmissionError
-from autograder.execution import Run, cells_of, run_cells
-from autograder.notebook_file import Cell, read_cells
-from autograder.notebook_source import exercise_of
+from autograder.notebook.file import Cell, read_cells
+from autograder.notebook.source import exercise_of
 
 SAID_IN_FULL = frozenset({"AssertionError", "TimedOut", "Crashed", "OutOfMemory", "WrongType", "NotRun"})
 

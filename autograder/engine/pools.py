@@ -18,11 +18,11 @@ from typing import Any
 
 from autograder.engine import sandbox
 from autograder.engine.engine import Engine, Job
+from autograder.engine.execution import run_cells
 from autograder.engine.limits import Limits
 from autograder.engine.processes import EngineError, Libraries
 from autograder.errors import CourseError
-from autograder.execution import run_cells
-from autograder.workspace import plain_run
+from autograder.grading.workspace import plain_run
 
 Task = dict[str, Any]
 Result = dict[str, Any]

@@ -7,13 +7,13 @@ import random
 import re
 from pathlib import Path
 
-from autograder.bank import Entry, load_bank
-from autograder.check import test_points
-from autograder.course import Course
-from autograder.graded_notebook import read_template
-from autograder.notebook_file import cells_in
-from autograder.notebook_source import exercise_of, read_source
-from autograder.release import build_student_notebooks
+from autograder.course.bank import Entry, load_bank
+from autograder.course.course import Course
+from autograder.course.release import build_student_notebooks
+from autograder.grading.check import test_points
+from autograder.notebook.file import cells_in
+from autograder.notebook.graded import read_template
+from autograder.notebook.source import exercise_of, read_source
 
 MARKER = re.compile(r"^[ \t]*### (BEGIN|END) SOLUTION[^\n]*\n?", re.M)
 

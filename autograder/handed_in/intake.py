@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from autograder.errors import CourseError, SubmissionError
-from autograder.notebook_file import Cell, read_cells, read_regular
-from autograder.plan import Ours, Placed, ours_from, rebuild
+from autograder.notebook.file import Cell, read_cells, read_regular
+from autograder.notebook.rebuild import Ours, Placed, ours_from, rebuild
 
 
 @dataclass

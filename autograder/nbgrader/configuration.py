@@ -30,7 +30,7 @@ def configure(config: Any) -> None:
         SaveAutoGrades,
     )
 
-    from autograder.nbgrader_plugin import HideTests, RunCells, vet_before_autograde
+    from autograder.nbgrader.plugin import HideTests, RunCells, vet_before_autograde
 
     vet_before_autograde()
     config.CourseDirectory.course_id = COURSE_ID

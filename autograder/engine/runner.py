@@ -1,4 +1,4 @@
-"""Run the cells of one notebook in this process, one after the other: `python -m autograder.runner JOB OUT`.
+"""Run the cells of one notebook in this process, one after the other: `python -m autograder.engine.runner JOB OUT`.
 
 JOB is a JSON file with a list of cells (`id`, `source`); OUT gets one JSON line a cell as soon
 as it has ended, so that what was earned before a crash or a time-out is kept. A cell that fails does not

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from autograder.notebook_file import Cell
+from autograder.notebook.file import Cell
 
 SECONDS = 120  # for one notebook
 
@@ -64,7 +64,7 @@ def run_cells(cells: list[dict[str, str]], seconds: float = SECONDS) -> Run:
         work.mkdir()
         job.write_text(json.dumps(cells), encoding="utf-8")
         out.touch()
-        command = [sys.executable, "-m", "autograder.runner", str(job), str(out)]
+        command = [sys.executable, "-m", "autograder.engine.runner", str(job), str(out)]
         environment = os.environ | {"MPLBACKEND": "Agg", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
         ended = ""
         try:

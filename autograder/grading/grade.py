@@ -12,28 +12,28 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from autograder.assignment import Assignment, environment
-from autograder.bank import load_bank
-from autograder.check import exercise_results
-from autograder.course import Course
-from autograder.delivery import Deliveries, Delivery, deliveries
+from autograder.course.bank import load_bank
+from autograder.course.course import Course
 from autograder.engine import sandbox
+from autograder.engine.execution import Run
 from autograder.engine.limits import Limits
+from autograder.engine.pools import EngineOptions, Pool, plain_job, pool_for
 from autograder.engine.processes import EngineError
 from autograder.errors import CourseError
-from autograder.execution import Run
-from autograder.exports import write_csv
-from autograder.gradebook import database_of, late_plugin
-from autograder.graded_notebook import read_template
-from autograder.handback import write_back
-from autograder.intake import Submission, read_submission
-from autograder.notebook_source import exercise_of
-from autograder.plan import Ours, imports_of, make_job
-from autograder.pools import EngineOptions, Pool, plain_job, pool_for
-from autograder.records import Row, add_total, by_hand, exercise, incident, new_row, score_changes, worst
-from autograder.scores import Scored, Scores
-from autograder.similarity import known_answers, similar_pairs
-from autograder.workspace import Workspace, digest, run_from, write_whole
+from autograder.grading.assignment import Assignment, environment
+from autograder.grading.check import exercise_results
+from autograder.grading.handback import write_back
+from autograder.grading.rows import Row, add_total, by_hand, exercise, incident, new_row, score_changes, worst
+from autograder.grading.similarity import known_answers, similar_pairs
+from autograder.grading.workspace import Workspace, digest, run_from, write_whole
+from autograder.handed_in.delivery import Deliveries, Delivery, deliveries
+from autograder.handed_in.intake import Submission, read_submission
+from autograder.lms.exports import write_csv
+from autograder.nbgrader.configuration import database_of, late_plugin
+from autograder.nbgrader.gradebook import Scored, Scores
+from autograder.notebook.graded import read_template
+from autograder.notebook.rebuild import Ours, imports_of, make_job
+from autograder.notebook.source import exercise_of
 
 AHEAD = 10  # students a worker to begin with
 BATCH = 25  # students in one transaction

@@ -2,7 +2,7 @@
 
 Read as they are: a folder with a sub-folder (or a zip) for each student; nbgrader's `submitted/`; nbgrader's exchange
 `inbound/`; the zip, or the unpacked folder, of Canvas's "Download Submissions" or Moodle's "Download all submissions".
-Every notebook is copied to a scratch folder, once, with all care (`autograder.trees`); nothing else is opened.
+Every notebook is copied to a scratch folder, once, with all care (`trees`); nothing else is opened.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from autograder.errors import CourseError, SubmissionError
-from autograder.layouts import Claim, Problem, Reading, kind_of, note_shared_ids, read_names, unwrapped
-from autograder.trees import (
+from autograder.handed_in.layouts import Claim, Problem, Reading, kind_of, note_shared_ids, read_names, unwrapped
+from autograder.handed_in.trees import (
     MAX_DEPTH,
     MAX_FILE,
     MAX_ZIP,
@@ -45,7 +45,7 @@ class Delivery:
     notes: tuple[str, ...] = ()  # what the instructor should know
     timestamp: str = ""  # when it was handed in, if the source knows, as nbgrader's timestamp.txt has it
     display_name: str = ""  # as the source shows it
-    lms: Mapping[str, str] = field(default_factory=dict)  # what the way back needs: see `autograder.exports`
+    lms: Mapping[str, str] = field(default_factory=dict)  # what the way back needs: see `autograder.lms.exports`
 
 
 @dataclass(frozen=True)

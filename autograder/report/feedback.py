@@ -11,9 +11,9 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from autograder.execution import Run
-from autograder.notebook_source import exercise_of, visible
-from autograder.plan import Placed
+from autograder.engine.execution import Run
+from autograder.notebook.rebuild import Placed
+from autograder.notebook.source import exercise_of, visible
 
 MAX_SHOWN = 200_000  # characters of one cell
 
@@ -69,7 +69,7 @@ def _test(placed: Placed, run: Run) -> str:
     shown += f'<pre class="code">{_text(visible(placed.cell.source))}</pre></details>'
     if result is not None and result.passed:
         return f'<p class="right">{name}: right</p>{shown}'
-    from autograder.check import explain
+    from autograder.grading.check import explain
 
     message = explain(result.error, result.message) if result is not None else "not reached"
     return f'<div class="wrong"><p>{name}: not yet</p><pre>{_text(message)}</pre></div>{shown}'
@@ -85,7 +85,7 @@ def _text(value: object) -> str:
 
 def lines_of(tests: Mapping[str, float], by_hand: Mapping[str, float], run: Run) -> list[Line]:
     """A line for each exercise, in the order of the notebook."""
-    from autograder.check import exercise_results
+    from autograder.grading.check import exercise_results
 
     found = [Line(r.exercise, r.points, r.max_points, r.message) for r in exercise_results("", dict(tests), run)]
     return found + [Line(name, None, most, "graded by a person") for name, most in by_hand.items()]

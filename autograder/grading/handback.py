@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from autograder.execution import Run
-from autograder.feedback import feedback_page, lines_of
-from autograder.graded_notebook import as_notebook
-from autograder.plan import Ours, Placed
-from autograder.workspace import Workspace, fresh_folder
+from autograder.engine.execution import Run
+from autograder.grading.workspace import Workspace, fresh_folder
+from autograder.notebook.graded import as_notebook
+from autograder.notebook.rebuild import Ours, Placed
+from autograder.report.feedback import feedback_page, lines_of
 
 
 def write_back(

@@ -8,12 +8,12 @@ from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 
-from autograder.course import Course
+from autograder.course.course import Course
+from autograder.course.release import write_release, write_source
 from autograder.engine import sandbox
-from autograder.intake import read_assignment
-from autograder.plan import Ours
-from autograder.release import write_release, write_source
-from autograder.workspace import Workspace, digest, write_whole
+from autograder.grading.workspace import Workspace, digest, write_whole
+from autograder.handed_in.intake import read_assignment
+from autograder.notebook.rebuild import Ours
 
 
 class Assignment:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable
 
-from autograder.bank import Entry
+from autograder.course.bank import Entry
 
 
 def name_mistake(exercise: str, message: str, bank: Iterable[Entry]) -> Entry | None:

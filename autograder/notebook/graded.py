@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from autograder.execution import CellResult, Run
-from autograder.plan import Ours, Placed
+from autograder.engine.execution import CellResult, Run
+from autograder.notebook.rebuild import Ours, Placed
 
 
 def read_template(path: Path) -> dict[str, Any]:

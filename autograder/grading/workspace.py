@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from autograder.engine.execution import CellResult, Incident, Run
 from autograder.errors import CourseError
-from autograder.execution import CellResult, Incident, Run
 
 
 class Workspace:

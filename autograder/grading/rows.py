@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from autograder.bank import Entry
-from autograder.check import ExerciseResult
-from autograder.execution import Incident
-from autograder.mistakes import as_result, name_mistake
-from autograder.scores import Total
+from autograder.course.bank import Entry
+from autograder.engine.execution import Incident
+from autograder.grading.check import ExerciseResult
+from autograder.nbgrader.gradebook import Total
+from autograder.report.mistakes import as_result, name_mistake
 
 Row = dict[str, Any]
 MAX_MESSAGE = 4_000  # characters of a message in results.json

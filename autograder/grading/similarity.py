@@ -27,8 +27,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypedDict
 
-from autograder.bank import load_bank
-from autograder.course import Course
+from autograder.course.bank import load_bank
+from autograder.course.course import Course
 
 K = 6  # tokens in a hash
 W = 4  # hashes of which one is kept
@@ -84,7 +84,7 @@ def known_answers(course: Course, chapter: str) -> dict[str, list[str]]:
 
     The wrong ones too: a mistake that many make says nothing when two make it.
     """
-    from autograder.notebook_source import read_source
+    from autograder.notebook.source import read_source
 
     answers: dict[str, list[str]] = defaultdict(list)
     for path in course.sources(chapter):

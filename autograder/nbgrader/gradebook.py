@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from autograder.errors import CourseError
-from autograder.gradebook import COURSE_ID
+from autograder.nbgrader.configuration import COURSE_ID
 
 
 @dataclass(frozen=True)

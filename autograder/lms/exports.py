@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from autograder.errors import CourseError
-from autograder.trees import safe_id
+from autograder.handed_in.trees import safe_id
 
 Results = Mapping[str, Any]
 Row = Mapping[str, Any]
@@ -135,7 +135,7 @@ class _Line:
     cells: tuple[str, ...]
 
     def ids(self) -> set[str]:
-        """What a student's id may be, `autograder.delivery`'s own among them."""
+        """What a student's id may be, `autograder.handed_in.delivery`'s own among them."""
         known = {self.number}
         for cell in filter(None, self.cells):
             canvas = re.sub(r"\W", "", cell.lower())
@@ -433,7 +433,7 @@ def _write_moodle_anew(results: Results, path: Path) -> list[str]:
     return match.said
 
 
-# nbgrader export --exporter=autograder.exports.CanvasExport
+# nbgrader export --exporter=autograder.lms.exports.CanvasExport
 
 
 def __getattr__(name: str) -> Any:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from autograder.errors import SubmissionError
-from autograder.trees import DiskNode, Node, is_junk, shown
+from autograder.handed_in.trees import DiskNode, Node, is_junk, shown
 
 LATE = "late, says Canvas"
 NBGRADERS_OWN = ("timestamp.txt", "submission_secret.txt")  # written by `nbgrader submit`

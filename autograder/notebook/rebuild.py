@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from autograder.engine.engine import Job
-from autograder.notebook_file import Cell
+from autograder.notebook.file import Cell
 
 MISSING = "# This cell was missing from the submission."
 
@@ -163,7 +163,7 @@ def imports_of(sources: Iterable[str]) -> tuple[str, ...]:
 
 def ours_from(notebook: Any, name: str, files: Sequence[tuple[str, bytes]] = ()) -> Ours:
     """Our notebook as the engine wants it, from a parsed notebook of format 4."""
-    from autograder.notebook_file import cells_in
+    from autograder.notebook.file import cells_in
 
     ids = tuple(str(cell.get("id", "")) for cell in notebook["cells"])
     return Ours(name, tuple(cells_in(notebook, name)), ids, tuple(files))

@@ -9,15 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from autograder.bank import Entry, load_bank
-from autograder.course import Course
+from autograder.course.bank import Entry, load_bank
+from autograder.course.course import Course
+from autograder.course.release import generate
+from autograder.engine.execution import cells_of
+from autograder.engine.runner import run_cell
 from autograder.errors import CourseError
-from autograder.execution import cells_of
-from autograder.gradebook import checked, nbgrader_api, quiet
-from autograder.notebook_file import cells_in
-from autograder.notebook_source import exercise_of, read_source, visible
-from autograder.release import generate
-from autograder.runner import run_cell
+from autograder.nbgrader.configuration import checked, nbgrader_api, quiet
+from autograder.notebook.file import cells_in
+from autograder.notebook.source import exercise_of, read_source, visible
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""What an author does: lay a course out, release it, keep the bank, hold the tests to it."""

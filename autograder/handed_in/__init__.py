@@ -1,0 +1,1 @@
+"""What comes in: class folders and zips, whose is what, which notebook it is."""

@@ -1,0 +1,1 @@
+"""What Canvas and Moodle take."""

@@ -1,0 +1,1 @@
+"""nbgrader's configuration, its gradebook, and what plugs into its extension points."""
