@@ -15,6 +15,7 @@ import hypothesis
 import pytest
 
 from autograder.course.course import Course
+from autograder.course.release import build_student_notebooks
 
 # No example is held to a clock: on a busy machine any step may take its time. In CI the examples are always the same.
 # An example that was once found is kept beside its test, as an `@example`.
@@ -113,16 +114,34 @@ def course() -> Course:
     return Course.find(Path(__file__).parent)
 
 
-@pytest.fixture
-def tiny(tmp_path: Path) -> Course:
+def write_tiny(root: Path) -> Course:
     """A course with one chapter, `cooking`, and one notebook, `recipes`."""
-    root = tmp_path / "tiny"
     (root / "solutions" / "cooking").mkdir(parents=True)
     (root / "tests" / "misconceptions").mkdir(parents=True)
     (root / "solutions" / "cooking" / "recipes.py").write_text(HEADER + RECIPES, encoding="utf-8")
     (root / "solutions" / "cooking" / "weights.py").write_text('"""A plain module."""\n', encoding="utf-8")
     (root / "tests" / "misconceptions" / "cooking.py").write_text(BANK, encoding="utf-8")
     return Course(root)
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Course:
+    """A tiny course of the test's own, which it may change."""
+    return write_tiny(tmp_path / "tiny")
+
+
+@pytest.fixture(scope="session")
+def released(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny course's student notebook, made once: it takes nbgrader a second."""
+    root = tmp_path_factory.mktemp("released")
+    return build_student_notebooks(write_tiny(root / "tiny"), "cooking", root / "blank")[0]
+
+
+@pytest.fixture
+def blank(released: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    (tmp_path / "blank").mkdir()
+    return Path(shutil.copy(released, tmp_path / "blank"))
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):

@@ -18,6 +18,7 @@ def test_there_are_chapters() -> None:
     assert "attention" in CHAPTERS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chapter", CHAPTERS)
 def test_bank_is_clean(chapter: str) -> None:
     found = verify_chapter(COURSE, chapter)
@@ -27,6 +28,7 @@ def test_bank_is_clean(chapter: str) -> None:
     assert set(found.untouched.values()) == {0.0}
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("chapter", CHAPTERS)
 def test_student_notebooks_are_in_sync(chapter: str, tmp_path: Path) -> None:
     built = build_student_notebooks(COURSE, chapter, tmp_path)

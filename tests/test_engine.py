@@ -333,6 +333,7 @@ for tensor in (torch.tensor([2.0]).expand(3, 4), torch.tensor(2.0).expand(1), to
     assert result.passed, result.message
 
 
+@pytest.mark.timing
 def test_a_cell_without_end_is_told_in_a_sentence() -> None:
     limits = Limits(cell_cpu=0.5)
     with Engine((), limits) as engine:
@@ -342,6 +343,7 @@ def test_a_cell_without_end_is_told_in_a_sentence() -> None:
     assert [i.kind for i in run.incidents] == ["timed out"]
 
 
+@pytest.mark.timing
 def test_a_last_test_that_ignores_its_time_limit_costs_itself_only() -> None:
     """It runs in no snapshot, so the whole process has to be ended."""
     stubborn = """

@@ -462,7 +462,7 @@ def export(gradebook: Path, cwd: Path, *arguments: str) -> subprocess.CompletedP
     """`nbgrader export` as an instructor types it."""
     command = [sys.executable, "-m", "nbgrader", "export", "--db", f"sqlite:///{gradebook}", "--course", "course"]
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)}
-    return subprocess.run([*command, *arguments], cwd=cwd, env=environment, capture_output=True, text=True, timeout=120)
+    return subprocess.run([*command, *arguments], cwd=cwd, env=environment, capture_output=True, text=True, timeout=300)
 
 
 def test_nbgraders_export_for_canvas(gradebook: Path, tmp_path: Path, roster: Write) -> None:

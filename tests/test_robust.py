@@ -17,17 +17,11 @@ import pytest
 from submissions import GOOD_DOUBLE, GOOD_PORTIONS, ROUNDED_PORTIONS, scores, write
 
 from autograder.course.course import Course
-from autograder.course.release import build_student_notebooks
 from autograder.errors import CourseError
 from autograder.grading.grade import Options, grade_class
 from autograder.grading.workspace import Workspace
 
 SLOW = "import time\ntime.sleep(0.4)\n"
-
-
-@pytest.fixture
-def blank(tiny: Course, tmp_path: Path) -> Path:
-    return build_student_notebooks(tiny, "cooking", tmp_path / "blank")[0]
 
 
 @pytest.fixture
@@ -66,6 +60,7 @@ def rows_of(root: Path) -> list[tuple[Any, ...]]:
         ]
 
 
+@pytest.mark.timing
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["SIGINT", "SIGKILL"])
 def test_a_broken_run_goes_on_where_it_stopped(tiny: Course, many: Path, tmp_path: Path, number: int) -> None:
     root = tmp_path / "graded"

@@ -15,7 +15,6 @@ import pytest
 from submissions import GOOD_DOUBLE, GOOD_PORTIONS, scores, write
 
 from autograder.course.course import Course
-from autograder.course.release import build_student_notebooks
 from autograder.errors import CourseError
 from autograder.grading.grade import Options, grade_class
 
@@ -24,8 +23,7 @@ SLOW = "import time\ntime.sleep(0.5)\n"
 
 
 @pytest.fixture
-def classroom(tiny: Course, tmp_path: Path) -> Path:
-    blank = build_student_notebooks(tiny, "cooking", tmp_path / "blank")[0]
+def classroom(blank: Path, tmp_path: Path) -> Path:
     for number in range(10):
         own = f"# student {number}\n"  # two alike would be run once
         answers = {"portions": own + SLOW + GOOD_PORTIONS} | ({"double": GOOD_DOUBLE} if number % 2 else {})
@@ -68,6 +66,7 @@ def wait_for_workers(address: str, count: int) -> None:
         client.wait_for_workers(count, timeout=300)
 
 
+@pytest.mark.timing
 def test_a_worker_that_dies_costs_nobody_anything(
     tiny: Course, classroom: Path, cluster: tuple[str, list[subprocess.Popen[bytes]]], tmp_path: Path
 ) -> None:

@@ -228,6 +228,7 @@ def zombies(parent: int) -> list[str]:
     return found
 
 
+@pytest.mark.timing
 @pytest.mark.parametrize("how", ["kill", "close"])
 def test_a_grader_that_ends_takes_everybody_along(
     walls: sandbox.Walls, workshop: Course, how: str, tmp_path: Path

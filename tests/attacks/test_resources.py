@@ -14,6 +14,8 @@ from attacks.gallery import ALL, GOOD, LIMITS, PATIENCE, Gallery, code, mark, na
 
 from autograder.engine import sandbox
 
+pytestmark = pytest.mark.timing
+
 LOUD = (
     "import ctypes, os, signal, sys, threading, time\nlibc = ctypes.CDLL(None, use_errno=True)\n"
     f"def mark(): libc.prctl(15, {mark().encode()!r}, 0, 0, 0)\n"
