@@ -28,7 +28,6 @@ def test_bank_is_clean(chapter: str) -> None:
     assert set(found.untouched.values()) == {0.0}
 
 
-@pytest.mark.quick
 @pytest.mark.parametrize("chapter", CHAPTERS)
 def test_student_notebooks_are_in_sync(chapter: str, tmp_path: Path) -> None:
     built = build_student_notebooks(COURSE, chapter, tmp_path)

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 from nbgrader.api import Gradebook
-from conftest import write_tiny
 from submissions import GOOD_DOUBLE, GOOD_PORTIONS, ROUNDED_PORTIONS, scores, write
+from tiny_course import write_tiny
 
 from autograder.course.course import Course
 from autograder.course.release import generate
