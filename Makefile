@@ -59,17 +59,17 @@ $(STAMPS)/sample: $(STAMPS)/notebooks $(BANKS)
 	autograder report sample/graded/results.json
 	@touch $@
 
-# Each test file has one worker, so that what a file makes once is made once.
+# Each worker begins with half of the files, so that what a file makes once is made once, and then takes from the other.
 .PHONY: lint
 lint: $(STAMPS)/setup-test
 	ruff check .
 	mypy
 
 test: lint $(STAMPS)/book
-	pytest -n 2 --dist loadfile
+	pytest -n 2 --dist worksteal
 
 test-all: lint $(STAMPS)/book
-	pytest -n 2 --dist loadfile -m ""
+	pytest -n 2 --dist worksteal -m ""
 
 # The exercises pass their own tests, the student notebooks are in sync, messages name mistakes, the report adds up.
 FAST := solutions tests/test_chapters.py tests/test_mistakes.py tests/test_report.py tests/test_texts.py tests/test_update.py
