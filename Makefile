@@ -11,7 +11,9 @@ INSTALL := $(BIN)/python -m pip install --quiet --no-compile --constraint requir
 SOURCES := $(wildcard solutions/*/*.py)
 # A chapter is a folder under solutions/ that holds a notebook.
 CHAPTERS := $(sort $(notdir $(patsubst %/,%,$(dir $(shell grep -l '^\#   jupytext:' $(SOURCES))))))
-BOOK := $(shell find chapters -type f -not -name '*.ipynb' 2>/dev/null) _config.yml _toc.yml
+# What a page may read: it is executed again when something has changed that it did read (chapters/extensions/kept_pages.py).
+BOOK := $(shell find chapters solutions benchmarks/results -type f -not -name '*.ipynb' -not -name '*.pyc' 2>/dev/null) \
+	_config.yml _toc.yml requirements.lock
 GRADER := $(shell find autograder -type f -not -name '*.pyc')
 BANKS := $(wildcard tests/misconceptions/*.py)
 
@@ -47,8 +49,8 @@ $(STAMPS)/notebooks: $(STAMPS)/setup $(SOURCES) $(GRADER) | $(READY)
 	printf '%s\n' $(CHAPTERS) | xargs -n 1 -P 2 autograder release
 	@touch $@
 
-$(STAMPS)/book: $(STAMPS)/notebooks $(BOOK) $(SOURCES)
-	rm -rf _build
+$(STAMPS)/book: $(STAMPS)/notebooks $(BOOK) $(BANKS)
+	@rm -f $@
 	jupyter-book build . -W -n --keep-going
 	@touch $@
 
