@@ -78,7 +78,7 @@ def test_softmax_gradient_is_autograds() -> None:
 SCORES = st.one_of(st.floats(-1e3, 1e3), st.just(-np.inf))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.lists(SCORES, min_size=1, max_size=5), min_size=1, max_size=6))
 def test_online_softmax_is_logsumexp_however_cut(tiles: list[list[float]]) -> None:
     top, total = -np.inf, 0.0
@@ -89,7 +89,7 @@ def test_online_softmax_is_logsumexp_however_cut(tiles: list[list[float]]) -> No
         assert top + np.log(total) == pytest.approx(float(torch.logsumexp(row, dim=0)), rel=1e-12, abs=1e-9)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.integers(1, 6), min_size=1, max_size=6), st.integers(1, 9), st.sampled_from([0.1, 1.0, 30.0, 3e3]))
 def test_tiles_of_any_size_give_the_same_output(sizes: list[int], queries: int, spread: float) -> None:
     q, k, v = normal(queries, 4) * spread, normal(sum(sizes), 4, seed=1), normal(sum(sizes), 3, seed=2)
@@ -100,7 +100,7 @@ def test_tiles_of_any_size_give_the_same_output(sizes: list[int], queries: int, 
         np.testing.assert_allclose(out, expected, atol=1e-10)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.permutations(range(6)))
 def test_self_attention_follows_a_permutation(order: list[int]) -> None:
     x, (wq, wk, wv) = normal(1, 6, 4), normal(3, 4, 4, seed=1)

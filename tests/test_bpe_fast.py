@@ -26,7 +26,6 @@ TRAINERS = pytest.mark.parametrize("trainer", [train, train_numpy])
 SMOL = r"\p{N}|" + PATTERN  # digits one by one, as in SmolLM
 LIKE_GPT_4 = r"[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 
-calm = settings(deadline=None)  # on a busy machine any step may take its time
 SHUFFLED = random.Random(4).sample(range(256), 256)
 # Characters of one, two, three and four bytes, some of which share bytes, and white space that `re` and `regex` judge
 # differently.
@@ -75,7 +74,6 @@ def cut(text: str, seed: int) -> Iterator[str]:
 # --- Counting --------------------------------------------------------------------------------------------------------
 
 
-@calm
 @given(texts, st.integers(0, 9))
 def test_the_words_are_those_of_the_whole_text_wherever_the_stream_is_cut(text: str, seed: int) -> None:
     expected = Counter(part.encode() for part in bpe.pretokenize(text))
@@ -106,7 +104,6 @@ def test_a_pattern_with_no_safe_place_to_cut_is_refused(pattern: str) -> None:
         count_words(["a b"], pattern)
 
 
-@calm
 @given(texts)
 def test_digits_one_by_one_are_counted_as_well(text: str) -> None:
     assert count_words([text], SMOL) == Counter(part.encode() for part in bpe.pretokenize(text, SMOL))
@@ -146,7 +143,7 @@ words = st.dictionaries(st.text("aab酒店", min_size=1, max_size=12).map(str.en
 
 
 @TRAINERS
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(words=words, byte_ids=st.sampled_from([range(256), SHUFFLED]))
 def test_the_merges_are_the_naive_ones(trainer: Callable, words: dict[bytes, int], byte_ids: list[int]) -> None:
     """Few letters: so there are ties, and runs such as aaa in which a pair overlaps itself."""
@@ -319,7 +316,6 @@ def test_the_ids_of_any_text_are_tiktokens(trained: dict, slices: dict, language
     encoder = Encoder.from_merges(train(count_words([slices[language]]), 1_024, byte_ids), byte_ids)
     theirs = tiktoken_of(encoder)
 
-    @calm
     @given(st.text(max_size=60) | texts)
     def check(text: str) -> None:
         ids = encoder.encode(text)
@@ -329,7 +325,6 @@ def test_the_ids_of_any_text_are_tiktokens(trained: dict, slices: dict, language
     check()
 
 
-@calm
 @given(texts, texts)
 def test_the_ids_are_those_of_the_chapter(known: str, text: str) -> None:
     """Trained on so little, tokens begin and end inside characters."""
@@ -349,7 +344,6 @@ def test_tokens_that_hold_half_a_character_are_found_across_the_cut() -> None:
     assert Encoder.from_merges(merges).encode("酒店酒店") == [0xE9, 259, 0xE9, 259]
 
 
-@calm
 @given(texts)
 def test_a_heap_merges_as_the_loop_does(text: str) -> None:
     merges = train(count_words([text]), 330)
@@ -387,7 +381,6 @@ MERGES = [(110, 101), (256, 119), (60, 124), (0x92, 0xE5)]
 marked = st.lists(st.sampled_from([*SPECIAL, "new", "<|", "酒店", " ", "\n", ">", "end"]), max_size=15).map("".join)
 
 
-@calm
 @given(marked | texts, st.sets(st.sampled_from(sorted(SPECIAL))), st.integers(0, 9))
 def test_special_tokens_act_as_in_the_chapter_and_streams_as_whole_texts(text: str, allowed: set, seed: int) -> None:
     encoder = Encoder.from_merges(MERGES, special=SPECIAL)

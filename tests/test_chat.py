@@ -125,7 +125,7 @@ def test_a_conversation_goes_on_from_what_was_said(tiny: Path) -> None:
     assert f"{len(talk.turn.tokens)} tokens" in str(talk.turn) and talk.turn.first > 0
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(
     st.lists(
         st.lists(st.sampled_from([START, END, "<|endoftext|>", "<|", "|>", "system\n", " ", "Hi", "\n", "酒"])),
@@ -329,7 +329,7 @@ COMMAND = [sys.executable, "-m", "solutions.llama"]
 
 def command(*words: Any, **more: Any) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*COMMAND, *map(str, words)], cwd=ROOT, capture_output=True, encoding="utf-8", timeout=120, **more
+        [*COMMAND, *map(str, words)], cwd=ROOT, capture_output=True, encoding="utf-8", timeout=300, **more
     )
 
 
@@ -426,23 +426,25 @@ def test_weights_without_a_tokenizer_are_refused(text_model: Path, tmp_path: Pat
     assert (done.returncode, done.stdout) == (2, "") and "there is no tokenizer.json" in done.stderr
 
 
+@pytest.mark.timing
 def test_interrupting_ends_quietly(text_model: Path) -> None:
     words = [*COMMAND, "It is", "--checkpoint", str(text_model), "--tokens", "10000000"]
     with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
         assert running.stdout and running.stderr
         assert running.stdout.read(40)
         running.send_signal(signal.SIGINT)
-        rest, complaints = running.communicate(timeout=60)
+        rest, complaints = running.communicate(timeout=300)
     assert running.returncode == 130 and complaints == b"" and rest.endswith(b"\n")
 
 
+@pytest.mark.timing
 def test_a_reader_who_goes_away_ends_it_quietly(text_model: Path) -> None:
     words = [*COMMAND, "It is", "--checkpoint", str(text_model), "--tokens", "10000000"]
     with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
         assert running.stdout and running.stderr
         assert running.stdout.read(10)
         running.stdout.close()
-        assert running.wait(timeout=60) == 0
+        assert running.wait(timeout=300) == 0
         assert running.stderr.read() == b""
 
 
@@ -461,6 +463,7 @@ def test_the_chat_command_talks(tiny: Path, tmp_path: Path) -> None:
     assert "parts.ipynb: rms_norm, swiglu, repeat_kv" in said and "the reference: nothing" in said
 
 
+@pytest.mark.timing
 @pytest.mark.parametrize(("last", "code"), [(b"\x04", 0), (b"\x03", 130), (b"/quit\n", 0)])
 def test_a_conversation_in_a_terminal(tiny: Path, last: bytes, code: int) -> None:
     words = [*COMMAND, "--chat", "--checkpoint", str(tiny), "--tokens", "5"]
@@ -469,7 +472,7 @@ def test_a_conversation_in_a_terminal(tiny: Path, last: bytes, code: int) -> Non
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # a suite that runs in the background has it ignored
         os.chdir(ROOT)
         os.execv(words[0], words)
-    said, until = b"", time.monotonic() + 120
+    said, until = b"", time.monotonic() + 300
 
     def more(press: bytes = b"") -> bytes:
         """What it says next; b"" where it has ended. `press`: a key for when it is silent.

@@ -367,7 +367,7 @@ def test_tokenizer_json_agrees_with_tokenizers(tmp_path: Path, kind: str) -> Non
             assert ids == theirs.encode(with_special).ids
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.text(max_size=40), st.text("0 9a'\n\t酒.", max_size=30))
 def test_any_text_goes_there_and_back(some: str, other: str) -> None:
     for kind in ("ByteLevel", "Digits", "pieces"):
@@ -720,11 +720,7 @@ def opened(path: Path) -> None:
     assert "\n" not in said and len(said) <= 500
 
 
-FUZZ = settings(
-    deadline=None,
-    max_examples=100,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+FUZZ = settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
 def ends_of_tokens(content: bytes) -> set[int]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from autograder.engine import sandbox, streams
@@ -333,6 +333,7 @@ for tensor in (torch.tensor([2.0]).expand(3, 4), torch.tensor(2.0).expand(1), to
     assert result.passed, result.message
 
 
+@pytest.mark.timing
 def test_a_cell_without_end_is_told_in_a_sentence() -> None:
     limits = Limits(cell_cpu=0.5)
     with Engine((), limits) as engine:
@@ -342,6 +343,7 @@ def test_a_cell_without_end_is_told_in_a_sentence() -> None:
     assert [i.kind for i in run.incidents] == ["timed out"]
 
 
+@pytest.mark.timing
 def test_a_last_test_that_ignores_its_time_limit_costs_itself_only() -> None:
     """It runs in no snapshot, so the whole process has to be ended."""
     stubborn = """
@@ -359,7 +361,7 @@ def f():
     with Engine((), Limits(call_cpu=0.3, test=1.0)) as engine:
         began = time.monotonic()
         run = engine.run(Job(items, [], tests, ["f", "g"]))
-        assert time.monotonic() - began < 8
+        assert time.monotonic() - began < 60, "it waited for the notebook's limit"
         again = engine.run(Job(items[:2], [], tests[:1], ["g"]))
     assert run.cells["first"].passed and run.cells["last"].error == "TimedOut"
     assert run.cells["b"].passed and not run.ended
@@ -448,7 +450,6 @@ def test_memory_in_huge_pages_is_the_same_memory() -> None:
         assert gathered >= 8 * 2**20 and 1024 * more > gathered / 2
 
 
-@settings(deadline=None)
 @given(seed=st.integers(0, 2**32), steps=st.one_of(st.integers(0, 50), st.integers(0, 2**48)))
 def test_a_generator_that_was_drawn_from_is_told_from_one_that_was_set(seed: int, steps: int) -> None:
     for kind in (np.random.PCG64, np.random.PCG64DXSM):

@@ -106,7 +106,7 @@ def test_greedy_writing_is_that_of_the_clear_model(config: Config) -> None:
         assert list(generation.generate(Reader(fast(config)), prompt, greedy, 70, set())) == expected
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.sampled_from(list(SHAPES)), st.lists(st.integers(1, 90) | st.just(CHUNK + 1), min_size=1, max_size=4))
 def test_cached_is_uncached_however_the_prompt_is_cut(shape: str, lengths: list[int]) -> None:
     config = SHAPES[shape]

@@ -293,9 +293,11 @@ def test_a_generator_that_comes_back_rigged(gallery: Gallery, name: str) -> None
     assert "does not lead to" in result.message, result
 
 
-def test_a_twister_that_comes_back_rigged(gallery: Gallery) -> None:
+@pytest.mark.timing
+def test_a_twister_that_comes_back_rigged(roomy: Gallery) -> None:
+    """It is run forward through many blocks before it is given up, which takes a while on a busy machine."""
     answer = f"{FIND}{RIG}\ndef f(rng):\n    rig(rng, (3, (0,) * 624 + (624,), None))\n"
-    result = gallery.judge(answer, code("""
+    result = roomy.judge(answer, code("""
         import random
         rng = random.Random(3)
         f(rng)
@@ -318,6 +320,7 @@ def test_an_exception_does_not_end_a_loop_of_the_test(gallery: Gallery) -> None:
     assert not gallery.judge(answer, test).passed
 
 
+@pytest.mark.timing
 @pytest.mark.parametrize("call", ["os._exit(0)", "time.sleep(60)", "reply({'value': ['zz', 1]})", "raw(b'x')"])
 def test_silence_is_no_exception_that_was_asked_for(gallery: Gallery, call: str) -> None:
     answer = f"{FIND}\ndef check(n):\n    {call}\n"
@@ -402,6 +405,7 @@ HOARDS = {
 }
 
 
+@pytest.mark.timing
 @pytest.mark.parametrize("name", HOARDS)
 def test_no_answer_fills_the_memory_of_the_judge(patient: Gallery, name: str) -> None:
     """Each value is far below the limit of one message; together they are not, and time enough there is."""
