@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import select
-import shutil
 import socket
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
-from autograder.engine import sandbox
+from autograder.engine import folders, sandbox
 from autograder.engine.execution import CellResult, Incident, Run
-from autograder.engine.keeper import NO_WALLS, OUT_OF_MEMORY
+from autograder.engine.keeper import NO_WALLS, OUT_OF_MEMORY, TOO_MUCH_COMPUTING
 from autograder.engine.limits import Limits
 from autograder.engine.processes import Child, EngineError, Libraries, Warm
 from autograder.handed_in.trees import shown
@@ -267,9 +264,13 @@ class Engine:
             return
         if not now.cell:
             return
-        kind = "timed out" if fate == "cell too slow" else "out of memory" if memory else "crashed"
+        computing = code == TOO_MUCH_COMPUTING
+        late = fate == "cell too slow" or computing
+        kind = "timed out" if late else "out of memory" if memory else "crashed"
         text = {
-            "timed out": f"this cell took more than {self.limits.cell:g} s and could not be interrupted",
+            "timed out": f"this cell took more than {self.limits.cell:g} s and could not be interrupted"
+            if not computing
+            else f"its processes together computed for more than {self.limits.notebook:g} s",
             "out of memory": "this cell used too much memory, and the process was ended",
             "crashed": f"this cell ended the process ({_how(code)})",
         }[kind]
@@ -305,12 +306,7 @@ def _scratch() -> Iterator[str]:
     try:
         yield folder
     finally:
-        Path(folder).chmod(0o700)
-        for place, folders, _ in os.walk(folder):
-            for inside in (Path(place, name) for name in folders):
-                if not inside.is_symlink():
-                    inside.chmod(0o700)
-        shutil.rmtree(folder, ignore_errors=True)
+        folders.remove(folder)
 
 
 def _readable_now(child: Child) -> bool:

@@ -227,7 +227,7 @@ def build_root(limits: Limits, files: Sequence[tuple[str, bytes]], hidden: Seque
     mount("tmpfs", root, "tmpfs", MS_NOSUID | MS_NODEV, f"size={limits.scratch},nr_inodes=20000,mode=755")
     for path in readable_paths():
         _show(path, root)
-    for name in ("null", "zero", "full", "random", "urandom"):
+    for name in ("null", "full", "random", "urandom"):  # not zero: to map it is memory that belongs to no process
         _place(Path(root, "dev", name), folder=False)
         mount(f"/dev/{name}", f"{root}/dev/{name}", None, MS_BIND)
     for folder in (SCRATCH, "tmp", "dev/shm", "proc"):

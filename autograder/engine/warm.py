@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from autograder.engine import huge_pages, sandbox
-from autograder.engine.keeper import become_keeper
+from autograder.engine.keeper import become_keeper, end_descendants
 from autograder.engine.limits import Limits
 
 
@@ -85,6 +85,8 @@ def tend(role: str, core: int | None, control: socket.socket) -> None:
 
         become = functools.partial(become_student, make_shell())
     _leave_to_no_collector()
+    sandbox.adopt_orphans()  # what a keeper leaves that was killed
+    forked: set[int] = set()
     watch = os.pidfd_open(os.getpid())
     socket.send_fds(control, [json.dumps({"pid": os.getpid()}).encode()], [watch])
     os.close(watch)
@@ -95,6 +97,8 @@ def tend(role: str, core: int | None, control: socket.socket) -> None:
         asked = json.loads(request)
         if "wait" in asked:
             _, status, usage = os.wait4(asked["wait"], 0)
+            forked.discard(asked["wait"])
+            end_descendants(but=forked)
             cpu = usage.ru_utime + usage.ru_stime
             control.sendall(json.dumps({"code": os.waitstatus_to_exitcode(status), "cpu": cpu}).encode() + b"\n")
             continue
@@ -113,6 +117,7 @@ def tend(role: str, core: int | None, control: socket.socket) -> None:
                 become([socket.socket(fileno=d) for d in descriptors])
             finally:
                 os._exit(0)
+        forked.add(pid)
         for d in descriptors:
             os.close(d)
         watch = os.pidfd_open(pid)
