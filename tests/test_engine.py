@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import subprocess
 import sys
 import time
@@ -459,3 +460,52 @@ def test_a_generator_that_was_drawn_from_is_told_from_one_that_was_set(seed: int
         assert steps == 0 or not streams.advanced(bits.state, before), "back is nearly all the way round"
         other = dict(bits.state, state={"state": bits.state["state"]["state"] ^ 1, "inc": before["state"]["inc"]})
         assert not streams.advanced(before, other)
+
+
+DRAWING = {
+    "random": lambda g, n: g.random(n),
+    "normal": lambda g, n: g.normal(size=n),
+    "halves": lambda g, n: g.integers(0, 2**32, size=n, dtype=np.uint32),
+    "single": lambda g, n: g.random(n, dtype=np.float32),
+    "shuffle": lambda g, n: g.shuffle(np.arange(n)),
+}
+
+
+@settings(deadline=None)
+@given(
+    kind=st.sampled_from(["PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64"]),
+    seed=st.integers(0, 2**32),
+    earlier=st.lists(st.tuples(st.sampled_from(sorted(DRAWING)), st.integers(0, 700)), max_size=3),
+    later=st.lists(st.tuples(st.sampled_from(sorted(DRAWING)), st.integers(0, 700)), max_size=4),
+)
+def test_drawing_leads_from_state_to_state(
+    kind: str, seed: int, earlier: list[tuple[str, int]], later: list[tuple[str, int]]
+) -> None:
+    """Whatever was drawn is accepted; half a number that no draw has left is not."""
+    bits = getattr(np.random, kind)(seed)
+    generator = np.random.Generator(bits)
+    for name, count in earlier:
+        DRAWING[name](generator, count)
+    before = bits.state
+    for name, count in later:
+        DRAWING[name](generator, count)
+    after = bits.state
+    assert streams.advanced(before, after)
+    if kind != "MT19937":
+        rigged = (after["uinteger"] + 1) % 2**32
+        assert not streams.advanced(before, dict(after, has_uint32=1, uinteger=rigged))
+
+
+@settings(deadline=None)
+@given(seed=st.integers(), draws=st.lists(st.sampled_from(["random", "gauss", "getrandbits", "many"]), max_size=8))
+def test_pythons_generator_keeps_one_of_two_normal_numbers(seed: int, draws: list[str]) -> None:
+    generator = random.Random(seed)
+    generator.gauss(0, 1)
+    before = generator.getstate()
+    for name in draws:
+        arguments = {"gauss": (0, 1), "getrandbits": (7,)}.get(name, ())
+        for _ in range(400 if name == "many" else 1):
+            getattr(generator, "random" if name == "many" else name)(*arguments)
+    after = generator.getstate()
+    assert streams.advanced_random(before, after)
+    assert not streams.advanced_random(before, (*after[:2], 0.5))
