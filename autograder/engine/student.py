@@ -237,8 +237,8 @@ class JudgeSide(Peer):
                 return self.objects[number]
             case ["nm", str(name)]:
                 return self.namespace[name]
-            case ["cb", int(number)]:
-                return _Callback(self, number)
+            case ["cb", int(number), str(name)]:
+                return _Callback(self, number, name)
             case ["it", int(number)]:
                 return _RemoteIterator(self, number)
             case ["ob", int(number), methods]:
@@ -521,6 +521,10 @@ class _Lent:
 
 
 class _Callback(_Lent):
+    def __init__(self, side: JudgeSide, number: int, name: str) -> None:
+        super().__init__(side, number)
+        self.__name__ = self.__qualname__ = name
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self._ask("call", *args, **kwargs)
 
