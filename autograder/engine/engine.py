@@ -92,7 +92,8 @@ class Engine:
         self.core = core
         self.libraries = libraries or Libraries(preload)
         self.shares = libraries is not None
-        self.warm = {role: Warm(role, self.libraries, core) for role in ("student", "judge")}
+        place = {"walls": asdict(self.walls), "hidden": self.hidden, "unsafe": unsafe}
+        self.warm = {role: Warm(role, self.libraries, place, core) for role in ("student", "judge")}
 
     def __enter__(self) -> Engine:
         return self
@@ -238,6 +239,8 @@ class Engine:
         records, more = child.lines(REPORT_BYTES)
         for record in records:
             now.last = time.monotonic()
+            if "sandbox" in record:
+                raise EngineError(f"the sandbox could not be raised: {str(record['sandbox'])[:300]}")
             if record.get("ended"):
                 now.judge_ended = True
             elif "started" in record:

@@ -167,13 +167,7 @@ def _raise_walls(job: dict[str, Any], limits: Limits, uid: int) -> Path:
     sandbox.limit_resources(limits, alone=bool(uid) or walls.namespaces == "user")
     if job["unsafe"] and not walls.namespaces:
         return scratch
-    sandbox.drop_privileges(uid)
-    sandbox.die_with_parent(signal.SIGKILL)  # once more: becoming another user has undone it
-    if not walls.namespaces and walls.landlock:
-        sandbox.landlock(walls.landlock, str(scratch))
-    if walls.seccomp:
-        kept_in = bool(walls.namespaces) or walls.landlock >= sandbox.SCOPED_SINCE
-        sandbox.install_filter(namespaces=bool(walls.namespaces), signals=not kept_in)
+    sandbox.shut_in(walls, uid, str(scratch))
     return scratch
 
 

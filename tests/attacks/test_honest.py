@@ -110,7 +110,10 @@ def test_whatever_can_be_called_can_be_lent(roomy: Gallery, name: str) -> None:
     assert result.passed, result
 
 
-@pytest.mark.parametrize("made", ["np.random.RandomState(1)", "threading.Lock()", "re.compile('a')", "struct.Struct('i')"])
+UNUSABLE = ["np.random.RandomState(1)", "threading.Lock()", "re.compile('a')", "struct.Struct('i')"]
+
+
+@pytest.mark.parametrize("made", UNUSABLE)
 def test_what_an_answer_could_not_use_is_not_lent(roomy: Gallery, made: str) -> None:
     """The author is told, when the reference is asked, and no student pays for it."""
     test = f"import re, struct, threading\nimport numpy as np\nf({made})\n"
@@ -119,7 +122,13 @@ def test_what_an_answer_could_not_use_is_not_lent(roomy: Gallery, made: str) -> 
 
 
 def test_a_lent_function_has_its_name(roomy: Gallery) -> None:
-    answer = "import functools\ndef f(function):\n    @functools.wraps(function)\n    def g(): pass\n    return g.__name__\n"
+    answer = code("""
+        import functools
+        def f(function):
+            @functools.wraps(function)
+            def g(): pass
+            return g.__name__
+    """)
     result = roomy.judge(answer, "def twice(x): return 2 * x\nassert f(twice) == 'twice'\n")
     assert result.passed, result
 
