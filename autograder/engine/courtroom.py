@@ -1,7 +1,7 @@
 """The walls around the judge, which reads what hostile code sends it: the same as around a student, in two steps.
 
 The warm process of the judges goes behind them once, to where there are the libraries and nothing else. Each judge that
-comes from it gets an empty folder of its own, gives up every right and installs the filter: a millisecond or two.
+comes from it gets an empty folder, gives up every right and installs the filter: two milliseconds.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import Any
 
 import autograder
-from autograder.engine import sandbox
+from autograder.engine import folders, sandbox
 from autograder.engine.limits import Limits
 
+OWN_FOLDER = f"/{sandbox.SCRATCH}/judge"  # of the one judge that there is at a time
 OUR_CODE = str(Path(autograder.__file__).parent)  # some of it is imported when it is needed
 
 
@@ -37,7 +38,7 @@ class Courtroom:
     def admit(self, job: dict[str, Any], limits: Limits) -> None:
         """Shut this process in, a judge, in an empty folder but for `files`."""
         files = [(name, bytes.fromhex(content)) for name, content in job["files"]]
-        folder = self._own_folder(job["scratch"], limits)
+        folder = self._own_folder(job["scratch"])
         os.chdir(folder)
         sandbox.write_files(folder, files, self.uid)
         sandbox.limit_memory(2 * limits.memory, self.held)  # the tests' own, and what an answer sends
@@ -48,17 +49,17 @@ class Courtroom:
             return
         sandbox.shut_in(self.walls, self.uid, str(folder))
 
-    def _own_folder(self, scratch: str, limits: Limits) -> Path:
-        if not self.walls.namespaces:
-            if self.uid:
-                os.chown(scratch, self.uid, self.uid)
-            return Path(scratch)
-        sandbox.enter_mount_namespace()
-        folder = f"/{sandbox.SCRATCH}"
-        owner = f",uid={self.uid},gid={self.uid}" if self.uid else ""
-        options = f"size={limits.scratch},nr_inodes=20000,mode=700{owner}"
-        sandbox.mount("tmpfs", folder, "tmpfs", sandbox.MS_NOSUID | sandbox.MS_NODEV, options)
-        return Path(folder)
+    def _own_folder(self, scratch: str) -> Path:
+        folder = Path(OWN_FOLDER if self.walls.namespaces else scratch)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        if self.uid:
+            os.chown(folder, self.uid, self.uid)
+        return folder
+
+    def clear(self) -> None:
+        """Once a judge has ended, and all that it has started: what it wrote, the next one must not find."""
+        if self.walls.namespaces:
+            folders.empty(f"/{sandbox.SCRATCH}")
 
 
 def enter(control: socket.socket, walls: dict[str, Any], hidden: Sequence[str], *, unsafe: bool) -> Courtroom:
@@ -83,10 +84,13 @@ def enter(control: socket.socket, walls: dict[str, Any], hidden: Sequence[str], 
     sandbox.die_with_parent(signal.SIGKILL)
     sandbox.enter_mount_namespace()
     sandbox.build_root(Limits(), [], hidden, 0, more=[OUR_CODE])
-    for name in ("tmp", "dev/shm"):  # what one judge leaves, the next one must not find
+    for name in ("tmp", "dev/shm"):
         Path("/", name).rmdir()
-        Path("/", name).symlink_to(f"/{sandbox.SCRATCH}")
+        Path("/", name).symlink_to(OWN_FOLDER)
     sandbox.make_root_read_only()
+    options = f"size={Limits.scratch},nr_inodes=20000,mode=755"
+    sandbox.mount("tmpfs", f"/{sandbox.SCRATCH}", "tmpfs", sandbox.MS_NOSUID | sandbox.MS_NODEV, options)
+    os.chdir("/")
     return room
 
 

@@ -77,10 +77,14 @@ def _place(descriptor: int) -> tuple[int, int]:
 
 
 def remove(folder: Path | str) -> None:
-    """Remove a folder with all that is in it, whatever was done in it to stay; nobody may be at work there any more.
+    """Remove a folder with all that is in it, whatever was done in it to stay; nobody may be at work there any more."""
+    empty(folder)
+    with contextlib.suppress(OSError):
+        Path(folder).rmdir()
 
-    Folders inside folders are moved up first, so that none is deep.
-    """
+
+def empty(folder: Path | str) -> None:
+    """Remove all that is in a folder. Folders inside folders are moved up first, so that none is deep."""
     with contextlib.suppress(OSError):
         Path(folder).chmod(0o700)
         top = os.open(folder, INSIDE)
@@ -88,7 +92,6 @@ def remove(folder: Path | str) -> None:
             _flatten(top)
         finally:
             os.close(top)
-        Path(folder).rmdir()
 
 
 def _flatten(top: int) -> None:

@@ -29,7 +29,7 @@ TOO_MUCH_COMPUTING = 76  # exit code where all its processes together used up th
 OUT_OF_MEMORY = 77  # exit code of the keeper where the submission as a whole used too much memory, or disk
 NO_WALLS = 78  # exit code where the sandbox could not be raised
 WATCH = 0.1  # seconds between two looks at a submission
-PART = 3  # a look waits for so many times as long as the one before took
+PART = 3  # a look waits for so many times the CPU seconds of the one before
 END = 30.0  # seconds for its processes to be gone
 MOST_FILES = 20_000  # in the student's folder, where no file system of its own bounds them
 CLEAN_ENVIRONMENT = {
@@ -88,7 +88,7 @@ def _keep(pid: int, limits: Limits, folder: str) -> int:
     watch.register(os.pidfd_open(pid), select.POLLIN)
     wait = WATCH
     while not watch.poll(wait * 1000):
-        began = time.monotonic()
+        began = time.process_time()
         watched.look()
         if watched.holds_too_much() or (folder and folders.holds_more(folder, limits.scratch, MOST_FILES)):
             code = OUT_OF_MEMORY
@@ -96,7 +96,7 @@ def _keep(pid: int, limits: Limits, folder: str) -> int:
             code = TOO_MUCH_COMPUTING
         if code:
             _kill(descendants(os.getpid()))
-        wait = max(WATCH, PART * (time.monotonic() - began))
+        wait = max(WATCH, PART * (time.process_time() - began))
     said = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     if code:
         return code

@@ -19,10 +19,10 @@ def what_fails(walls: Walls) -> str:
             run = engine.run(Job(items, [], tests, ["double"]))
     except EngineError as error:
         return str(error)
-    for name, error in {"answer": "", "right": "", "wrong": "AssertionError"}.items():
+    for name, wanted in {"answer": "", "right": "", "wrong": "AssertionError"}.items():
         result = run.cells.get(name)
         if result is None:
             return f"{name}: never run"
-        if result.error != error:
+        if result.error != wanted:
             return f"{name}: {result.error or 'passed'} {result.message}".strip()
     return ""

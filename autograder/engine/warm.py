@@ -84,13 +84,15 @@ def tend(role: str, core: int | None, place: dict[str, Any], control: socket.soc
     if core is not None:
         os.sched_setaffinity(0, {core})
     become: Callable[[list[socket.socket]], None]
+    room = None
     if role == "student":
         from autograder.engine.student import make_shell
 
         become = functools.partial(become_student, make_shell())
         courtroom.introduce(control, os.getpid())
     else:
-        become = functools.partial(become_judge, courtroom.enter(control, **place))
+        room = courtroom.enter(control, **place)
+        become = functools.partial(become_judge, room)
     _leave_to_no_collector()
     sandbox.adopt_orphans()  # what a keeper leaves that was killed
     forked: set[int] = set()
@@ -103,6 +105,8 @@ def tend(role: str, core: int | None, place: dict[str, Any], control: socket.soc
             _, status, usage = os.wait4(asked["wait"], 0)
             forked.discard(asked["wait"])
             end_descendants(but=forked)
+            if room is not None:
+                room.clear()
             cpu = usage.ru_utime + usage.ru_stime
             control.sendall(json.dumps({"code": os.waitstatus_to_exitcode(status), "cpu": cpu}).encode() + b"\n")
             continue
