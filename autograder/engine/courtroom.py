@@ -60,6 +60,7 @@ class Courtroom:
         """Once a judge has ended, and all that it has started: what it wrote, the next one must not find."""
         if self.walls.namespaces:
             folders.empty(f"/{sandbox.SCRATCH}")
+            Path("/", sandbox.SCRATCH).chmod(0o755)
 
 
 def enter(control: socket.socket, walls: dict[str, Any], hidden: Sequence[str], *, unsafe: bool) -> Courtroom:

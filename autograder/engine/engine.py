@@ -273,7 +273,7 @@ class Engine:
         text = {
             "timed out": f"this cell took more than {self.limits.cell:g} s and could not be interrupted"
             if not computing
-            else f"its processes together computed for more than {self.limits.notebook:g} s",
+            else f"too much computing: its processes together took more than {self.limits.notebook:g} s",
             "out of memory": "this cell used too much memory, and the process was ended",
             "crashed": f"this cell ended the process ({_how(code)})",
         }[kind]
