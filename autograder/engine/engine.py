@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from autograder.engine import folders, sandbox
+from autograder.engine import folders, groups, sandbox
 from autograder.engine.execution import CellResult, Incident, Run
 from autograder.engine.keeper import NO_WALLS, OUT_OF_MEMORY, TOO_MUCH_COMPUTING
 from autograder.engine.limits import Limits
@@ -88,6 +88,7 @@ class Engine:
         if not self.walls.safe() and not unsafe:
             missing = ", ".join(layer for layer in sandbox.ALL_LAYERS if layer not in self.walls.layers())
             raise EngineError(f"no sandbox here ({missing}: missing): see `autograder doctor`")
+        self.group = groups.prepare()
         # A judge and a student take turns: on one core, they need not wake another one at each call.
         self.core = core
         self.libraries = libraries or Libraries(preload)
@@ -131,6 +132,7 @@ class Engine:
             "walls": asdict(self.walls),
             "unsafe": self.unsafe,
             "hidden": self.hidden,
+            "group": self.group,
             "files": [[name, content.hex()] for name, content in job.files],
         }
         items = [i for i in job.items if i["id"] not in state.excluded]

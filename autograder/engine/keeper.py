@@ -20,7 +20,7 @@ from collections.abc import Container, Iterable
 from pathlib import Path
 from typing import Any
 
-from autograder.engine import folders, sandbox, usage
+from autograder.engine import folders, groups, sandbox, usage
 from autograder.engine.limits import Limits
 from autograder.engine.usage import descendants
 
@@ -64,23 +64,31 @@ def become_keeper(shell: Any, sockets: list[socket.socket], job: dict[str, Any])
         sandbox.unshare(way)
     else:
         sandbox.adopt_orphans()
+    group = None
+    if job["group"]:
+        with contextlib.suppress(OSError):  # then what is counted here has to do
+            group = groups.Group(job["group"], limits)
     inside = os.fork()
     if inside == 0:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        if group is not None:
+            group.join()
         _be_student(shell, sockets, job, limits, uid)
         os._exit(0)
     for connection in sockets:
         connection.close()
     try:
-        code = _keep(inside, limits, "" if way else job["scratch"])
+        code = _keep(inside, limits, "" if way else job["scratch"], group)
     except Exception:
         code = FAILED
     end_descendants()
+    if group is not None:
+        group.end()
     del claim  # held until here: the user is this submission's alone
     os._exit(code)
 
 
-def _keep(pid: int, limits: Limits, folder: str) -> int:
+def _keep(pid: int, limits: Limits, folder: str, group: groups.Group | None) -> int:
     """Wait for the student; exit code 128 + N for one that was ended by signal N."""
     watched = usage.Submission(pid, limits, folder)
     code = 0  # ours; a student's own word is none of these
@@ -92,7 +100,7 @@ def _keep(pid: int, limits: Limits, folder: str) -> int:
         watched.look()
         if watched.holds_too_much() or (folder and folders.holds_more(folder, limits.scratch, MOST_FILES)):
             code = OUT_OF_MEMORY
-        elif watched.cpu > limits.notebook:
+        elif max(watched.cpu, group.cpu() if group is not None else 0.0) > limits.notebook:
             code = TOO_MUCH_COMPUTING
         if code:
             _kill(descendants(os.getpid()))
@@ -100,6 +108,8 @@ def _keep(pid: int, limits: Limits, folder: str) -> int:
     said = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     if code:
         return code
+    if group is not None and group.was_out_of_memory():
+        return OUT_OF_MEMORY
     if said in (FAILED, TOO_MUCH_COMPUTING, OUT_OF_MEMORY):
         return 1  # a student's word, not ours
     return 128 - said if said < 0 else said

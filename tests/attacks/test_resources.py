@@ -10,11 +10,13 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from attacks.gallery import ALL, GOOD, LIMITS, Gallery, code, mark, submissions
 
-from autograder.engine import sandbox
+from autograder.engine import groups, sandbox
 
 LOUD = (
     "import ctypes, os, signal, sys, threading, time\nlibc = ctypes.CDLL(None, use_errno=True)\n"
@@ -228,6 +230,86 @@ def test_processes_of_others_are_out_of_reach(gallery: Gallery, walls: sandbox.W
     assert "REACHED" not in outcome.printed(), outcome.printed()
     assert "all tried" in outcome.printed(), outcome.errors()
     assert outcome.earned == ALL
+
+
+# ---- control groups
+
+
+def cgroup2() -> Path | None:
+    """Where groups of the second version can be made on this machine, by this user."""
+    lines = [line.split() for line in Path("/proc/self/mounts").read_text().splitlines()]
+    places = [Path(fields[1]) for fields in lines if fields[2] == "cgroup2"]
+    return next((place for place in places if os.access(place / "cgroup.procs", os.W_OK)), None)
+
+
+@pytest.fixture
+def grouped(gallery: Gallery, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A group for the submissions of the gallery to get theirs in."""
+    place = cgroup2()
+    if place is None:
+        pytest.skip("this user may make no control groups of the second version here")
+    group = place / f"autograder-tests-{os.getpid()}"
+    group.mkdir()
+    monkeypatch.setattr(gallery.engine, "group", str(group))
+    yield group
+    group.rmdir()
+
+
+def test_a_submission_has_a_group_that_goes_with_it(gallery: Gallery, grouped: Path) -> None:
+    daemon = "print(open('/proc/self/cgroup').read())\nif os.fork() == 0:\n    mark()\n    time.sleep(1000)\n"
+    outcome = gallery.run(GOOD, before=LOUD + daemon)
+    assert outcome.earned == ALL
+    assert f"/{grouped.name}/submission-" in outcome.printed(), outcome.printed()
+    assert not list(grouped.glob("submission-*"))
+
+
+def test_a_group_counts_what_nobody_waits_for(grouped: Path) -> None:
+    """Its CPU time, and the end of a process whose parent is gone."""
+    script = code(f"""
+        import os, signal, time
+        from autograder.engine.groups import Group
+        from autograder.engine.limits import Limits
+
+        group = Group({str(grouped)!r}, Limits())
+        read, write = os.pipe()
+        if os.fork() == 0:
+            group.join()
+            signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+            if os.fork() == 0:
+                while time.process_time() < 0.3: pass
+                os._exit(0)
+            try: os.wait()
+            except OSError: pass
+            if os.fork() == 0:
+                os.setsid()
+                os.write(write, b'.')
+                time.sleep(1000)
+            os._exit(0)
+        os.wait()
+        os.close(write)
+        os.read(read, 1)
+        assert 0.28 < group.cpu() < 5, group.cpu()
+        assert not group.was_out_of_memory()
+        group.end()
+        assert not group.folder.exists()
+        assert os.read(read, 1) == b'', 'all that held the pipe are gone'
+    """)
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_only_a_group_that_was_handed_over_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Root may write everywhere; a user's own group with other processes in it cannot be divided."""
+    (tmp_path / "cgroup.controllers").write_text("cpu memory pids\n")
+    monkeypatch.setattr(groups, "_own", lambda: tmp_path)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert groups.prepare.__wrapped__() == ""
+    monkeypatch.setattr(os, "geteuid", lambda: tmp_path.stat().st_uid or 1)
+    monkeypatch.setattr(groups, "_is_handed_over", lambda group: True)
+    assert groups.prepare.__wrapped__() == str(tmp_path)
+    assert (tmp_path / "cgroup.subtree_control").read_text() == "+memory +pids +cpu"
+    assert (tmp_path / "autograder" / "cgroup.procs").read_text() == str(os.getpid())
+    (tmp_path / "cgroup.controllers").write_text("cpu\n")
+    assert groups.prepare.__wrapped__() == "", "nothing to count memory with"
 
 
 # ---- system calls
