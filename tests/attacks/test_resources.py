@@ -17,6 +17,7 @@ import pytest
 from attacks.gallery import ALL, GOOD, LIMITS, Gallery, code, mark, submissions
 
 from autograder.engine import groups, sandbox
+from autograder.engine.limits import Limits
 
 LOUD = (
     "import ctypes, os, signal, sys, threading, time\nlibc = ctypes.CDLL(None, use_errno=True)\n"
@@ -147,7 +148,7 @@ def test_many_that_compute_weigh_as_one(roomy: Gallery, workshop: object) -> Non
         while not os.getpriority(os.PRIO_PROCESS, 0) >= 5: time.sleep(0.01)
         print('held back, ended:', os.waitpid(-1, os.WNOHANG)[0])
     """)
-    neighbour = Gallery(roomy.ours, roomy.walls, limits=roomy.engine.limits)
+    neighbour = Gallery(roomy.ours, roomy.walls, limits=Limits.for_notebook(360))
     seen = []
     try:
         thread = threading.Thread(target=lambda: seen.append(neighbour.engine.run(job(neighbour, LOUD + spin))))
@@ -207,6 +208,8 @@ def test_processes_of_others_are_out_of_reach(gallery: Gallery, walls: sandbox.W
     """The grader's own, say: no signal, no limit, no priority."""
     if "own processes" not in walls.layers():
         pytest.skip("processes are not kept apart on this machine (`autograder doctor`)")
+    for warm in gallery.engine.warm.values():
+        warm.wait_ready()
     others = [os.getpid(), os.getppid(), *(warm.pid for warm in gallery.engine.warm.values())]
     before = f"others = {others}\n" + code("""
         import os, resource, signal
