@@ -220,19 +220,24 @@ def export(
 
 @app.command()
 def doctor() -> None:
-    """Say which walls this machine puts around students' code."""
+    """Say which walls this machine puts around students' code, and grade a tiny submission behind them."""
     from autograder.engine import sandbox
+    from autograder.engine.trial import what_fails
 
     walls = sandbox.probe()
     on = walls.layers()
     for layer in sandbox.ALL_LAYERS:
         typer.echo(f"{'on ' if layer in on else 'OFF'}  {layer}: {sandbox.MEANING[layer]}")
-    if walls.safe():
-        kind = {"root": "namespaces, as root", "user": "user namespaces"}.get(walls.namespaces, "Landlock")
-        typer.echo(f"safe to grade, by {kind}")
-    else:
+    if not walls.safe():
         typer.echo("not safe: `autograder grade` refuses without --unsafe")
-    raise typer.Exit(0 if walls.safe() else 1)
+        raise typer.Exit(1)
+    kind = {"root": "namespaces, as root", "user": "user namespaces"}.get(walls.namespaces, "Landlock")
+    with out.status("grading a tiny submission"):
+        fault = what_fails(walls)
+    if fault:
+        typer.echo(f"walls by {kind}, but a tiny submission could not be graded: {fault}")
+        raise typer.Exit(1)
+    typer.echo(f"safe to grade, by {kind}; a tiny submission was graded as it should be")
 
 
 @app.command()

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import select
-import shutil
 import socket
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
-from autograder.engine import sandbox
+from autograder.engine import folders, groups, sandbox
 from autograder.engine.execution import CellResult, Incident, Run
-from autograder.engine.keeper import NO_WALLS, OUT_OF_MEMORY
+from autograder.engine.keeper import NO_WALLS, OUT_OF_MEMORY, TOO_MUCH_COMPUTING
 from autograder.engine.limits import Limits
 from autograder.engine.processes import Child, EngineError, Libraries, Warm
 from autograder.handed_in.trees import shown
@@ -91,11 +88,13 @@ class Engine:
         if not self.walls.safe() and not unsafe:
             missing = ", ".join(layer for layer in sandbox.ALL_LAYERS if layer not in self.walls.layers())
             raise EngineError(f"no sandbox here ({missing}: missing): see `autograder doctor`")
+        self.group = groups.prepare()
         # A judge and a student take turns: on one core, they need not wake another one at each call.
         self.core = core
         self.libraries = libraries or Libraries(preload)
         self.shares = libraries is not None
-        self.warm = {role: Warm(role, self.libraries, core) for role in ("student", "judge")}
+        place = {"walls": asdict(self.walls), "hidden": self.hidden, "unsafe": unsafe}
+        self.warm = {role: Warm(role, self.libraries, place, core) for role in ("student", "judge")}
 
     def __enter__(self) -> Engine:
         return self
@@ -133,6 +132,7 @@ class Engine:
             "walls": asdict(self.walls),
             "unsafe": self.unsafe,
             "hidden": self.hidden,
+            "group": self.group,
             "files": [[name, content.hex()] for name, content in job.files],
         }
         items = [i for i in job.items if i["id"] not in state.excluded]
@@ -241,6 +241,8 @@ class Engine:
         records, more = child.lines(REPORT_BYTES)
         for record in records:
             now.last = time.monotonic()
+            if "sandbox" in record:
+                raise EngineError(f"the sandbox could not be raised: {str(record['sandbox'])[:300]}")
             if record.get("ended"):
                 now.judge_ended = True
             elif "started" in record:
@@ -267,9 +269,13 @@ class Engine:
             return
         if not now.cell:
             return
-        kind = "timed out" if fate == "cell too slow" else "out of memory" if memory else "crashed"
+        computing = code == TOO_MUCH_COMPUTING
+        late = fate == "cell too slow" or computing
+        kind = "timed out" if late else "out of memory" if memory else "crashed"
         text = {
-            "timed out": f"this cell took more than {self.limits.cell:g} s and could not be interrupted",
+            "timed out": f"this cell took more than {self.limits.cell:g} s and could not be interrupted"
+            if not computing
+            else f"too much computing: its processes together took more than {self.limits.notebook:g} s",
             "out of memory": "this cell used too much memory, and the process was ended",
             "crashed": f"this cell ended the process ({_how(code)})",
         }[kind]
@@ -305,12 +311,7 @@ def _scratch() -> Iterator[str]:
     try:
         yield folder
     finally:
-        Path(folder).chmod(0o700)
-        for place, folders, _ in os.walk(folder):
-            for inside in (Path(place, name) for name in folders):
-                if not inside.is_symlink():
-                    inside.chmod(0o700)
-        shutil.rmtree(folder, ignore_errors=True)
+        folders.remove(folder)
 
 
 def _readable_now(child: Child) -> bool:

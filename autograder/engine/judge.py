@@ -95,8 +95,10 @@ class StudentSide(Peer):
             return ["dc", type(value).__name__, [[n, encoder.encode(getattr(value, n), depth)] for n in fields]]
         if isinstance(value, collections.abc.Iterator):
             return ["it", self._lend(value)]
-        if isinstance(value, types.FunctionType | types.BuiltinFunctionType | types.MethodType | type):
-            return ["cb", self._lend(value)]
+        if _is_callback(value):
+            return ["cb", self._lend(value), str(getattr(value, "__name__", ""))]
+        if hidden := _methods_out_of_reach(type(value)):
+            raise WireError(f"a {type(value).__name__}, whose `{hidden[0]}` an answer could not call: lend a function")
         return ["ob", self._lend(value), [n for n in dir(type(value)) if _is_public_method(type(value), n)]]
 
     def _lend(self, value: Any) -> int:
@@ -278,7 +280,7 @@ class StudentSide(Peer):
 
     def _use(self, lent: Any, op: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Only what the test meant to lend: a call, the next item, a public method, plain data."""
-        callback = isinstance(lent, types.FunctionType | types.BuiltinFunctionType | types.MethodType | type)
+        callback = _is_callback(lent)
         if op == "call" and callback:
             return lent(*args, **kwargs)
         if op == "next" and isinstance(lent, collections.abc.Iterator):
@@ -308,6 +310,24 @@ def _is_public_method(kind: type, name: str) -> bool:
     if name.startswith("_") and name not in OPERATORS:
         return False
     return isinstance(inspect.getattr_static(kind, name, None), types.FunctionType)
+
+
+def _is_callback(value: Any) -> bool:
+    """Whether a test lends this to be called, and for nothing else: a function of whatever kind, a class.
+
+    That is, all that can be called but objects of a class written in Python: those have methods and attributes, too.
+    """
+    if isinstance(value, types.FunctionType | types.MethodType | type):
+        return True
+    return callable(value) and not isinstance(inspect.getattr_static(value, "__call__", None), types.FunctionType)
+
+
+def _methods_out_of_reach(kind: type) -> list[str]:
+    """The public methods of a class that is written in C: they trust what they are called with, and are not lent."""
+    public = [name for name in dir(kind) if not name.startswith("_")]
+    if any(_is_public_method(kind, name) for name in public):
+        return []
+    return [name for name in public if callable(inspect.getattr_static(kind, name))]
 
 
 def _is_torch_object(value: Any) -> bool:

@@ -114,11 +114,11 @@ class Libraries:
     def alive(self) -> bool:
         return self.process.poll() is None
 
-    def start(self, role: str, core: int | None) -> socket.socket:
+    def start(self, role: str, core: int | None, place: dict[str, Any]) -> socket.socket:
         """Have a warm process of a role made; it is not waited for. Returns our end of its socket."""
         ours, theirs = socket.socketpair()
         try:
-            request = json.dumps({"role": role, "core": core}).encode("ascii")
+            request = json.dumps({"role": role, "core": core, "place": place}).encode("ascii")
             socket.send_fds(self.control, [request], [theirs.fileno()])
         except OSError as error:
             ours.close()
@@ -139,8 +139,9 @@ class Libraries:
 class Warm:
     """A warm process of one role, and the way to fork children from it."""
 
-    def __init__(self, role: str, libraries: Libraries, core: int | None = None) -> None:
-        self.control = libraries.start(role, core)
+    def __init__(self, role: str, libraries: Libraries, place: dict[str, Any], core: int | None = None) -> None:
+        """`place`: the walls around its children, as `courtroom.enter` takes them."""
+        self.control = libraries.start(role, core, place)
         self.pid, self.watch = 0, -1  # of the process, and a descriptor that tells its end: once it is ready
         self.prepared: set[str] = set()
 
@@ -154,12 +155,16 @@ class Warm:
         except (OSError, ValueError) as error:
             raise EngineError("a warm process did not start: try `autograder doctor`") from error
 
-    def ask(self, request: dict[str, Any]) -> dict[str, Any]:
+    def ask(self, request: dict[str, Any], *descriptors: int) -> dict[str, Any]:
+        """`descriptors` are sent along, and closed here."""
         try:
-            self.control.sendall(json.dumps(request).encode("ascii"))
+            socket.send_fds(self.control, [json.dumps(request).encode("ascii")], descriptors)
             return json.loads(self.control.recv(4096))  # type: ignore[no-any-return]
         except (OSError, ValueError) as error:
             raise EngineError(f"a warm process is gone ({error})") from error
+        finally:
+            for descriptor in descriptors:
+                os.close(descriptor)
 
     def prepare(self, cells: Sequence[dict[str, str]]) -> None:
         """Have our own cells compiled, once, before anything is forked that runs them."""
@@ -170,7 +175,7 @@ class Warm:
         with tempfile.NamedTemporaryFile("w", encoding="utf-8", prefix="autograder-") as file:  # mode 0600
             file.write(text)
             file.flush()
-            self.ask({"prepare": file.name})
+            self.ask({"prepare": True}, os.open(file.name, os.O_RDONLY))
         self.prepared.add(text)
 
     def fork(self, job: dict[str, Any], sockets: Sequence[socket.socket]) -> Child:

@@ -11,6 +11,7 @@ import ast
 import collections.abc
 import contextlib
 import dataclasses
+import errno
 import functools
 import gc
 import io
@@ -164,16 +165,24 @@ def run_cell(shell: Any, source: str, limits: Limits) -> dict[str, str]:
             if isinstance(failed, TookTooLong):  # the shell catches this, too
                 raise failed
             if failed is not None:
-                error, message = type(failed).__name__, text_of(failed)
+                error, message = names_of(failed)[0], text_of(failed)
             result = failed = shell.last_execution_result = None  # an error holds on to all that its frames held
         except TookTooLong as late:
             error, message = "TookTooLong", f"this cell took {late}: is there a loop that does not end?"
         except BaseException as raised:
-            error, message = type(raised).__name__, text_of(raised)
+            error, message = names_of(raised)[0], text_of(raised)
     record = {"error": error, "message": message[: limits.output], "printed": out.text()}
     if out.total > 50 * limits.output:
         record["flood"] = str(out.total)
     return record
+
+
+def names_of(error: BaseException) -> list[str]:
+    """The kinds of an exception; the system's word for too little memory is one of ours, too."""
+    names = error_names(error)
+    if isinstance(error, OSError) and error.errno == errno.ENOMEM:
+        return ["MemoryError", *names]
+    return names
 
 
 # ---- answering the judge
@@ -228,8 +237,8 @@ class JudgeSide(Peer):
                 return self.objects[number]
             case ["nm", str(name)]:
                 return self.namespace[name]
-            case ["cb", int(number)]:
-                return _Callback(self, number)
+            case ["cb", int(number), str(name)]:
+                return _Callback(self, number, name)
             case ["it", int(number)]:
                 return _RemoteIterator(self, number)
             case ["ob", int(number), methods]:
@@ -282,9 +291,9 @@ class JudgeSide(Peer):
         except (EOFError, OSError) as error:
             if isinstance(error, EOFError | BrokenPipeError) and not _alive(self.connection):
                 os._exit(0)
-            return {"error": error_names(error), "text": text_of(error)[:20_000]}
+            return {"error": names_of(error), "text": text_of(error)[:20_000]}
         except BaseException as error:
-            return {"error": error_names(error), "text": text_of(error)[:20_000]}
+            return {"error": names_of(error), "text": text_of(error)[:20_000]}
         finally:
             self.borrowed.pop()
 
@@ -512,6 +521,10 @@ class _Lent:
 
 
 class _Callback(_Lent):
+    def __init__(self, side: JudgeSide, number: int, name: str) -> None:
+        super().__init__(side, number)
+        self.__name__ = self.__qualname__ = name
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self._ask("call", *args, **kwargs)
 
