@@ -6,6 +6,7 @@ import contextlib
 import os
 import select
 import shutil
+import signal
 import socket
 import tempfile
 import time
@@ -23,6 +24,8 @@ from autograder.handed_in.trees import shown
 
 ATTEMPTS = 8  # how often a notebook is started anew, without the cell that ended it
 GRACE = 3.0  # seconds beyond a limit before the process is ended from outside
+OURS = "GivenCellError"  # a test that failed for a given cell of the course's own
+BY_CPU = "too much computing"  # in the text of a time-out that no neighbour can have caused
 IDLE = 15.0  # seconds with neither a cell nor a test under way
 REPORT_BYTES = 32 * 2**20
 MOST_SHOWN = 300  # characters of an incident: they are shown in terminals and tables
@@ -49,6 +52,8 @@ class _State:
     excluded: set[str] = field(default_factory=set)
     incidents: list[Incident] = field(default_factory=list)
     cpu: float = 0.0
+    fault: str = ""  # of our side
+    doubt: str = ""
 
 
 @dataclass
@@ -112,11 +117,11 @@ class Engine:
     def run(self, job: Job) -> Run:
         """Run one notebook. Whatever the student's code does, this returns, within the limits."""
         state = _State()
-        self.warm["judge"].prepare([*job.given, *job.tests])
+        self.warm["judge"].prepare(job.given, job.tests)
         deadline = time.monotonic() + self.limits.notebook
         for _ in range(ATTEMPTS):
             before = len(state.tests), len(state.excluded)
-            if self._attempt(job, state, deadline):
+            if self._attempt(job, state, deadline) or state.fault:
                 break
             if time.monotonic() >= deadline:
                 break
@@ -156,6 +161,13 @@ class Engine:
             student_code, student_cpu = student.end()
             judge_cpu = judge.end()[1]
             state.cpu += student_cpu + judge_cpu
+        # What a student does to itself, the keeper reports as its own exit code.
+        if student_code == -signal.SIGKILL and not student.ended_by_us:
+            state.fault = "the process that watches over the student's was killed"
+        elif fate == "judge died":
+            state.fault = "the process that runs the tests was killed, or died"
+        elif fate == "stalled":
+            state.doubt = "nothing happened for a while"
         if student_code == NO_WALLS and not now.began:
             raise EngineError("the sandbox could not be raised: see `autograder doctor`")
         self._blame(fate, student_code, state, now)
@@ -255,15 +267,13 @@ class Engine:
 
     def _blame(self, fate: str, code: int, state: _State, now: _Now) -> None:
         """Put down what went wrong, and keep the cell that did it out of the next attempt."""
-        if fate in ("ended", "deadline"):
+        if fate in ("ended", "deadline") or state.fault:
             return
         memory = code == OUT_OF_MEMORY
-        if fate == "judge died" or (fate == "test too slow" and now.test):
-            kind = "crashed" if fate == "judge died" else "timed out"
-            text = "the test ended before its time" if fate == "judge died" else "the calls of this test took too long"
-            if now.test:
-                state.tests[now.test] = CellResult(now.test, _ERRORS[kind], text, "", self.limits.test)
-                _note(state, Incident(now.test, kind, text))
+        if fate == "test too slow" and now.test:
+            text = "the calls of this test took too long"
+            state.tests[now.test] = CellResult(now.test, "TimedOut", text, "", self.limits.test)
+            _note(state, Incident(now.test, "timed out", text))
             return
         if not now.cell:
             return
@@ -295,7 +305,11 @@ class Engine:
             for name in missing:
                 state.tests[name] = CellResult(name, "NotRun", text, "", 0.0)
             _note(state, Incident(missing[0], ended, text))
-        return Run({**state.cells, **state.tests}, ended, tuple(state.incidents), state.cpu)
+        results = {**state.cells, **state.tests}
+        fault = state.fault or next((t.message for t in state.tests.values() if t.error == OURS), "")
+        by_the_clock = [r for r in results.values() if r.error == "TimedOut" and BY_CPU not in r.message]
+        doubt = state.doubt or ("timed out" if by_the_clock or ended == "timed out" else "")
+        return Run(results, ended, tuple(state.incidents), state.cpu, fault, doubt)
 
 
 @contextlib.contextmanager
@@ -336,7 +350,7 @@ def _cell_result(name: str, record: dict[str, Any], seconds: float, limits: Limi
     message = text("message")
     if error == "Crashed" and ("too long" in message or "did not answer" in message or "this call took" in message):
         error = "TimedOut"
-    return CellResult(name, error, message, text("printed"), round(seconds, 3))
+    return CellResult(name, error, message, text("printed"), round(seconds, 3), text("value"))
 
 
 def _note_failure(state: _State, result: CellResult) -> None:
@@ -352,8 +366,6 @@ def _note(state: _State, incident: Incident) -> None:
 
 def _how(code: int) -> str:
     if code > 128:
-        import signal
-
         try:
             return f"ended by {signal.Signals(code - 128).name}"
         except ValueError:

@@ -25,6 +25,7 @@ class CellResult:
     message: str
     printed: str
     seconds: float
+    value: str = ""  # what a notebook shows of the last line's value: in a test cell, partial credit
 
     @property
     def passed(self) -> bool:
@@ -48,6 +49,8 @@ class Run:
     ended: str
     incidents: tuple[Incident, ...] = ()
     cpu_seconds: float = 0.0
+    fault: str = ""  # what failed on our side: then nothing here is a verdict
+    doubt: str = ""  # why another run, on a machine that does nothing else, may end otherwise
 
 
 def cells_of(cells: Iterable[Cell]) -> list[dict[str, str]]:

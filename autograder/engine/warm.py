@@ -101,7 +101,7 @@ def tend(role: str, core: int | None, control: socket.socket) -> None:
         if "prepare" in asked:
             from autograder.engine.judge import prepare
 
-            prepare(json.loads(Path(asked["prepare"]).read_text(encoding="utf-8")))
+            prepare(*json.loads(Path(asked["prepare"]).read_text(encoding="utf-8")))
             _leave_to_no_collector()
             control.sendall(b"{}\n")
             continue

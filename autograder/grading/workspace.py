@@ -75,13 +75,16 @@ def plain_run(run: Run) -> dict[str, Any]:
         "ended": run.ended,
         "incidents": [vars(i) for i in run.incidents],
         "cpu_seconds": run.cpu_seconds,
+        "fault": run.fault,
+        "doubt": run.doubt,
     }
 
 
 def run_from(plain: dict[str, Any]) -> Run:
     cells = [CellResult(**c) for c in plain["cells"]]
     incidents = tuple(Incident(**i) for i in plain["incidents"])
-    return Run({c.id: c for c in cells}, plain["ended"], incidents, plain["cpu_seconds"])
+    by_id = {c.id: c for c in cells}
+    return Run(by_id, plain["ended"], incidents, plain["cpu_seconds"], plain.get("fault", ""), plain.get("doubt", ""))
 
 
 def write_whole(path: Path, content: str) -> None:
