@@ -79,7 +79,9 @@ def verify(chapter: Chapter) -> None:
     for problem in found.problems:
         typer.echo(f"PROBLEM {problem}")
     for name, points in found.points.items():
-        typer.echo(f"{name}: reference {found.reference[name]:g}/{points:g}, untouched {found.untouched[name]:g}")
+        by_hand = f"; {found.by_hand[name]:g} more graded by a person" if name in found.by_hand else ""
+        scores = f"reference {found.reference[name]:g}/{points:g}, untouched {found.untouched[name]:g}"
+        typer.echo(f"{name}: {scores}{by_hand}")
     rejected, accepted = found.count(is_right=False), found.count(is_right=True)
     typer.echo(
         f"wrong solutions rejected {rejected[0]} of {rejected[1]}, right ones accepted {accepted[0]} of "

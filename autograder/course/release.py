@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -12,7 +13,10 @@ import nbformat
 from autograder.course.course import Course
 from autograder.errors import CourseError
 from autograder.nbgrader.configuration import checked, database_of, make_tables, nbgrader_api, quiet
+from autograder.notebook.magics import as_python
 from autograder.notebook.source import read_source
+
+LEFT = re.compile(r"### (BEGIN|END) (SOLUTION|HIDDEN TESTS|MARK SCHEME)")
 
 
 def generate(course: Course, chapter: str, root: Path, db_url: str | None = None) -> list[Path]:
@@ -55,12 +59,12 @@ def build_student_notebooks(course: Course, chapter: str, target: Path) -> list[
 def _check_released(path: Path) -> None:
     """Every released cell must parse, and carry no marker of a solution or hidden test."""
     for cell in nbformat.read(path, as_version=4).cells:
+        name = cell.metadata.get("nbgrader", {}).get("grade_id", cell.id)
+        if LEFT.search(cell.source):
+            raise CourseError(f"{path.name}: {name}: a BEGIN/END marker was left in the student notebook")
         if cell.cell_type != "code":
             continue
-        name = cell.metadata.get("nbgrader", {}).get("grade_id", cell.id)
-        if "### BEGIN" in cell.source or "### END" in cell.source:
-            raise CourseError(f"{path.name}: {name}: a BEGIN/END marker was left in the student notebook")
         try:
-            ast.parse(cell.source)
+            ast.parse(as_python(cell.source))
         except SyntaxError as error:
             raise CourseError(f"{path.name}: {name}: line {error.lineno} is not Python: {error.msg}") from error

@@ -15,6 +15,8 @@ from collections.abc import Collection, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
+from autograder.notebook.magics import as_python
+
 SHOWN = 300  # characters of a cause
 
 
@@ -138,7 +140,7 @@ def run_given(cells: Sequence[dict[str, str]], answers: Collection[str], namespa
     found = Given()
     apart = set(answers)  # what only the student's side has
     namespace.update({name: Absent(name) for name in answers})
-    _offer_what_notebooks_have(namespace)
+    offer_what_notebooks_have(namespace)
     for cell in cells:
         try:
             parts = statements(cell["id"], cell["source"])
@@ -180,18 +182,7 @@ def _cause(cell: str, error: BaseException) -> str:
 # ---- what a notebook offers: magics, `display`, the value of the last line
 
 
-def as_python(source: str) -> str:
-    """A cell with its magics as calls; what is Python already is left as it is."""
-    try:
-        ast.parse(source)
-    except SyntaxError:
-        from IPython.core.inputtransformer2 import TransformerManager
-
-        return str(TransformerManager().transform_cell(source))
-    return source
-
-
-def _offer_what_notebooks_have(namespace: dict[str, Any]) -> None:
+def offer_what_notebooks_have(namespace: dict[str, Any]) -> None:
     """`display` and `get_ipython`, imported or made when first used."""
 
     def display(*args: Any, **kwargs: Any) -> Any:
@@ -206,7 +197,7 @@ def _offer_what_notebooks_have(namespace: dict[str, Any]) -> None:
         return make_shell(namespace)
 
     vars(builtins).setdefault("display", display)
-    vars(builtins)["get_ipython"] = get_ipython
+    vars(builtins).setdefault("get_ipython", get_ipython)
 
 
 @dataclass(frozen=True)
@@ -257,7 +248,7 @@ def _is_silenced(source: str) -> bool:
 
 
 def run_test_cell(code: TestCode, namespace: dict[str, Any], names: MutableMapping[str, Any] | None = None) -> str:
-    """Run a test cell; returns what a notebook would show of its last line, "" for nothing.
+    """Run a test cell, or any other; returns what a notebook would show of its last line, "" for nothing.
 
     `names` is where its top level binds names, if not in `namespace`.
     """

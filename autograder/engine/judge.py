@@ -28,10 +28,11 @@ from typing import Any, NoReturn
 import numpy as np
 
 from autograder.engine import streams
-from autograder.engine.given import Given, as_python, run_given, run_test_cell, statements, test_code
+from autograder.engine.given import Given, run_given, run_test_cell, statements, test_code
 from autograder.engine.limits import Limits
-from autograder.engine.peer import Peer, error_names, text_of
+from autograder.engine.peer import Bounded, Peer, error_names, text_of
 from autograder.engine.wire import Decoder, Encoder, WireError, named_tuple
+from autograder.notebook.magics import as_python
 
 TEXT = 20_000  # characters of a message
 OURS = "GivenCellError"  # the name of a failure of the course's own
@@ -604,6 +605,7 @@ def _run_test(
     connection.settimeout(limits.test + LATER)
     side = StudentSide(connection, limits, known, test["id"])
     namespace.update({name: Name(side, name) for name in job["names"]})
+    printed = Bounded(limits.output)
     try:
         read = mentioned(test["source"])
         for name in read.intersection(job["values"]):
@@ -613,12 +615,13 @@ def _run_test(
         code = test_code(test["id"], test["source"])
         rebound = code.sets.intersection([*job["names"], *job["values"]])
         names = Rebinding(side, namespace, rebound) if rebound else None
-        value = run_test_cell(code, namespace, names)
+        with contextlib.redirect_stdout(printed):
+            value = run_test_cell(code, namespace, names)
     except BaseException as error:
         if isinstance(error, NameError) and (cause := given.missing.get(error.name or "", given.missing.get(""))):
             return {"error": OURS, "message": cause}
-        return {"error": type(error).__name__, "message": text_of(error)[:TEXT]}
-    return {"error": "", "message": "", "value": value[:TEXT]}
+        return {"error": type(error).__name__, "message": text_of(error)[:TEXT], "printed": printed.text()}
+    return {"error": "", "message": "", "value": value[:TEXT], "printed": printed.text()}
 
 
 def _take(name: str, side: StudentSide, namespace: dict[str, Any]) -> None:

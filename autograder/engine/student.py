@@ -14,7 +14,6 @@ import dataclasses
 import functools
 import gc
 import inspect
-import io
 import itertools
 import json
 import os
@@ -34,7 +33,7 @@ from typing import Any
 import numpy as np
 
 from autograder.engine.limits import Limits
-from autograder.engine.peer import Peer, error_names, text_of
+from autograder.engine.peer import Bounded, Peer, error_names, text_of
 from autograder.engine.wire import Decoder, Encoder, WireError, named_tuple
 
 GRACE = 0.2  # seconds for a snapshot to leave after its test
@@ -67,34 +66,6 @@ def hear_the_clock() -> None:
 
 def _time_is_up(number: int, frame: Any) -> None:
     raise TookTooLong("too much computing" if number == signal.SIGPROF else "too much time")
-
-
-class Bounded(io.TextIOBase):
-    """A text stream that keeps its first characters and counts the rest."""
-
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self.parts: list[str] = []
-        self.kept = 0
-        self.total = 0
-
-    def writable(self) -> bool:
-        return True
-
-    def isatty(self) -> bool:
-        return False
-
-    def write(self, text: str) -> int:
-        self.total += len(text)
-        room = self.limit - self.kept
-        if room > 0:
-            self.parts.append(text[:room])
-            self.kept += min(len(text), room)
-        return len(text)
-
-    def text(self) -> str:
-        cut = self.total - self.kept
-        return "".join(self.parts) + (f"\n… and {cut} characters more" if cut else "")
 
 
 # ---- cells

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from autograder.errors import CourseError
+from autograder.notebook.source import STUB
 
 COURSE_ID = "course"
-STUB = "raise NotImplementedError  # your code here"
 
 
 def configure(config: Any) -> None:

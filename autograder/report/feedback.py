@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from autograder.engine.execution import Run
@@ -67,11 +67,16 @@ def _test(placed: Placed, run: Run) -> str:
     name = f"<code>{_text(exercise_of(placed.name))}</code>"
     shown = f"<details><summary>The test of {name}, as far as you can see it</summary>"
     shown += f'<pre class="code">{_text(visible(placed.cell.source))}</pre></details>'
-    if result is not None and result.passed:
-        return f'<p class="right">{name}: right</p>{shown}'
-    from autograder.grading.check import explain
+    from autograder.grading.check import earned, explain
 
-    message = explain(result.error, result.message) if result is not None else "not reached"
+    worth = float(placed.cell.nbgrader.get("points", 0))
+    if result is not None and result.passed:
+        points = earned(worth, result)
+        if points == worth:
+            return f'<p class="right">{name}: right</p>{shown}'
+        message = result.printed.strip() or f"partly right: {points:g} of {worth:g} points"
+    else:
+        message = explain(result.error, result.message) if result is not None else "not reached"
     return f'<div class="wrong"><p>{name}: not yet</p><pre>{_text(message)}</pre></div>{shown}'
 
 
@@ -83,11 +88,14 @@ def _text(value: object) -> str:
     return html.escape(_UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", str(value)))
 
 
-def lines_of(tests: Mapping[str, float], by_hand: Mapping[str, float], run: Run) -> list[Line]:
+def lines_of(
+    tests: Mapping[str, float], by_hand: Mapping[str, float], run: Run, placed: Sequence[Placed] = ()
+) -> list[Line]:
     """A line for each exercise, in the order of the notebook."""
     from autograder.grading.check import exercise_results
 
-    found = [Line(r.exercise, r.points, r.max_points, r.message) for r in exercise_results("", dict(tests), run)]
+    results = exercise_results("", dict(tests), run, placed)
+    found = [Line(r.exercise, r.points, r.max_points, r.message) for r in results]
     return found + [Line(name, None, most, "graded by a person") for name, most in by_hand.items()]
 
 
