@@ -194,10 +194,20 @@ def offer_what_notebooks_have(namespace: dict[str, Any]) -> None:
     def get_ipython() -> Any:
         from autograder.engine.student import make_shell
 
-        return make_shell(namespace)
+        shell = make_shell(namespace)
+        run_cell = shell.run_cell
+
+        def run_and_raise(*args: Any, **kwargs: Any) -> Any:
+            """A magic that runs the rest of its cell, `%%capture`, keeps its error to itself; here it is a failure."""
+            result = run_cell(*args, **kwargs)
+            result.raise_error()
+            return result
+
+        shell.run_cell = run_and_raise
+        return shell
 
     vars(builtins).setdefault("display", display)
-    vars(builtins).setdefault("get_ipython", get_ipython)
+    namespace.setdefault("get_ipython", get_ipython)
 
 
 @dataclass(frozen=True)

@@ -27,11 +27,12 @@ def run_cell(source: str, namespace: dict[str, Any], name: str) -> tuple[str, st
     """Execute one cell; returns the exception's type name ("" for none), its text, what was printed, and the value
     of the last line as a notebook shows it.
     """
+    offer_what_notebooks_have(namespace)
     printed = io.StringIO()
     error, message, value = "", "", ""
     with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(io.StringIO()):
         try:
-            value = run_test_cell(test_code(name, _plain_python(source, namespace)), namespace)
+            value = run_test_cell(test_code(name, source), namespace)
         except BaseException as raised:  # SystemExit and KeyboardInterrupt cost this cell only
             error, message = type(raised).__name__, _text_of(raised)
     return error, message[:MAX_TEXT], printed.getvalue()[:MAX_TEXT], value[:MAX_TEXT]
@@ -44,21 +45,9 @@ def _text_of(raised: BaseException) -> str:
         return "(the error has no readable text)"
 
 
-def _plain_python(source: str, namespace: dict[str, Any]) -> str:
-    """Magics such as `%matplotlib inline` become calls, as in a notebook."""
-    if not any(line.lstrip().startswith(("%", "!", "?")) for line in source.splitlines()):
-        return source
-    from IPython.core.interactiveshell import InteractiveShell
-
-    shell = InteractiveShell.instance()
-    namespace.setdefault("get_ipython", lambda: shell)
-    return str(shell.transform_cell(source))
-
-
 def main(job: Path, out: Path) -> None:
     module = types.ModuleType("__main__")
     sys.modules["__main__"] = module
-    offer_what_notebooks_have(module.__dict__)
     with out.open("a", encoding="utf-8") as lines:
         for cell in json.loads(job.read_text(encoding="utf-8")):
             started = time.perf_counter()
