@@ -203,8 +203,7 @@ def export(
     to: Annotated[Path | None, typer.Option(help="The file to write (default: FORM.csv beside the results)")] = None,
 ) -> None:
     """Write the scores as a CSV file that Canvas or Moodle imports."""
-    import json
-
+    from autograder.grading.workspace import load_results
     from autograder.lms.exports import write_canvas, write_moodle
 
     writers = {"canvas": write_canvas, "moodle": write_moodle}
@@ -214,7 +213,7 @@ def export(
         if not results.is_file():
             raise CourseError(f"{results}: no such file: run `autograder grade FOLDER` first")
         target = to or results.with_name(f"{form}.csv")
-        notes = writers[form](json.loads(results.read_text(encoding="utf-8")), target, roster)
+        notes = writers[form](load_results(results), target, roster)
     for note in notes:
         typer.echo(note)
     typer.echo(target)
@@ -243,15 +242,14 @@ def report(
     to: Annotated[Path | None, typer.Option(help="The page to write (default: report.html beside the results)")] = None,
 ) -> None:
     """Write one self-contained HTML page about a graded class."""
-    import json
-
+    from autograder.grading.workspace import load_results
     from autograder.report import write_report
 
     with one_line_errors():
         if not results.is_file():
             raise CourseError(f"{results}: no such file: run `autograder grade FOLDER` first")
         page = to or results.with_name("report.html")
-        write_report(json.loads(results.read_text(encoding="utf-8")), page)
+        write_report(load_results(results), page)
     typer.echo(page)
 
 

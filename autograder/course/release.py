@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import re
 import shutil
-import tempfile
 from pathlib import Path
 
 import nbformat
@@ -15,6 +14,7 @@ from autograder.errors import CourseError
 from autograder.nbgrader.configuration import checked, database_of, make_tables, nbgrader_api, quiet
 from autograder.notebook.magics import as_python
 from autograder.notebook.source import read_source
+from autograder.scratch import scratch_folder
 
 LEFT = re.compile(r"### (BEGIN|END) (SOLUTION|HIDDEN TESTS|MARK SCHEME)")
 
@@ -50,9 +50,9 @@ def write_release(chapter: str, root: Path, db_url: str | None = None) -> list[P
 
 def build_student_notebooks(course: Course, chapter: str, target: Path) -> list[Path]:
     """Write the student notebooks of a chapter and the data beside them into `target`; returns the notebooks."""
-    with tempfile.TemporaryDirectory(prefix="autograder-release-") as folder:
-        released = generate(course, chapter, Path(folder))
-        shutil.copytree(Path(folder, "release", chapter), target, dirs_exist_ok=True)
+    with scratch_folder("release") as folder:
+        released = generate(course, chapter, folder)
+        shutil.copytree(folder / "release" / chapter, target, dirs_exist_ok=True)
     return [target / path.name for path in released]
 
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from autograder.course.bank import Entry, load_bank
@@ -19,6 +17,7 @@ from autograder.grading.check import TooManyPointsError, earned
 from autograder.nbgrader.configuration import checked, nbgrader_api, quiet
 from autograder.notebook.rebuild import ours_from
 from autograder.notebook.source import exercise_of, read_source, visible
+from autograder.scratch import scratch_folder
 
 
 @dataclass(frozen=True)
@@ -138,8 +137,8 @@ def _through_nbgrader(course: Course, chapter: str, found: Verification) -> None
     """Autograde the reference and the untouched notebook in a gradebook of their own."""
     from nbgrader.api import Gradebook
 
-    with tempfile.TemporaryDirectory(prefix="autograder-verify-") as folder:
-        workspace = Path(folder)
+    with scratch_folder("verify") as folder:
+        workspace = folder
         generate(course, chapter, workspace)
         for student, tree in (("reference", "source"), ("untouched", "release")):
             shutil.copytree(workspace / tree / chapter, workspace / "submitted" / student / chapter)

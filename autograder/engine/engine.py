@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import select
-import shutil
 import signal
 import socket
-import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 from autograder.engine import sandbox
@@ -21,6 +17,8 @@ from autograder.engine.keeper import NO_WALLS, OUT_OF_MEMORY
 from autograder.engine.limits import Limits
 from autograder.engine.processes import Child, EngineError, Libraries, Warm
 from autograder.handed_in.trees import shown
+from autograder.scratch import scratch_folder
+from autograder.text import clean, clean_output
 
 ATTEMPTS = 8  # how often a notebook is started anew, without the cell that ended it
 GRACE = 3.0  # seconds beyond a limit before the process is ended from outside
@@ -143,10 +141,12 @@ class Engine:
         items = [i for i in job.items if i["id"] not in state.excluded]
         judged = {"given": job.given, "tests": job.tests, "names": job.names, "values": job.values}
         own_files = bool(self.walls.namespaces)  # then the student's folder lies in memory, behind the walls
-        with contextlib.nullcontext("") if own_files else _scratch() as theirs, _scratch() as ours:
+        with contextlib.nullcontext("") if own_files else scratch_folder() as theirs, scratch_folder() as ours:
             try:
-                student = self.warm["student"].fork(plain | {"items": items, "scratch": theirs}, [s for s, _ in pairs])
-                judge = self.warm["judge"].fork(plain | judged | {"scratch": ours}, [j for _, j in pairs])
+                student = self.warm["student"].fork(
+                    plain | {"items": items, "scratch": str(theirs)}, [s for s, _ in pairs]
+                )
+                judge = self.warm["judge"].fork(plain | judged | {"scratch": str(ours)}, [j for _, j in pairs])
             finally:
                 for pair in pairs:
                     for end in pair:
@@ -312,21 +312,6 @@ class Engine:
         return Run(results, ended, tuple(state.incidents), state.cpu, fault, doubt)
 
 
-@contextlib.contextmanager
-def _scratch() -> Iterator[str]:
-    """A folder for one process of one attempt; it goes, whatever was done in it to stay."""
-    folder = tempfile.mkdtemp(prefix="autograder-")
-    try:
-        yield folder
-    finally:
-        Path(folder).chmod(0o700)
-        for place, folders, _ in os.walk(folder):
-            for inside in (Path(place, name) for name in folders):
-                if not inside.is_symlink():
-                    inside.chmod(0o700)
-        shutil.rmtree(folder, ignore_errors=True)
-
-
 def _readable_now(child: Child) -> bool:
     """Whether the last words of a process that has ended are still to be read."""
     watch = select.poll()
@@ -343,7 +328,9 @@ _ERRORS = {"timed out": "TimedOut", "crashed": "Crashed", "out of memory": "OutO
 def _cell_result(name: str, record: dict[str, Any], seconds: float, limits: Limits) -> CellResult:
     def text(key: str) -> str:
         value = record.get(key, "")
-        return value[: limits.output + 100] if type(value) is str else ""
+        if type(value) is not str:
+            return ""
+        return (clean_output if key == "printed" else clean)(value[: limits.output + 100])
 
     error = text("error")
     error = {"TookTooLong": "TimedOut", "LostError": "Crashed", "UnreadableError": "WrongType"}.get(error, error)

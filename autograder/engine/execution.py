@@ -8,10 +8,11 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from autograder.notebook.file import Cell
+from autograder.text import clean, clean_output
 
 SECONDS = 120  # for one notebook
 
@@ -59,6 +60,10 @@ def cells_of(cells: Iterable[Cell]) -> list[dict[str, str]]:
     return [{"id": cell.grade_id or f"cell {place}", "source": cell.source} for place, cell in enumerate(code)]
 
 
+def _cleaned(result: CellResult) -> CellResult:
+    return replace(result, message=clean(result.message), printed=clean_output(result.printed))
+
+
 def run_cells(cells: list[dict[str, str]], seconds: float = SECONDS) -> Run:
     """Run cells in a fresh process in an empty folder; a time-out or crash keeps what ended before it."""
     with tempfile.TemporaryDirectory(prefix="autograder-") as scratch:
@@ -86,7 +91,7 @@ def run_cells(cells: list[dict[str, str]], seconds: float = SECONDS) -> Run:
         except subprocess.TimeoutExpired:
             ended = "timed out"
         records = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
-    results = {record["id"]: CellResult(**record) for record in records}
+    results = {record["id"]: _cleaned(CellResult(**record)) for record in records}
     if not ended and len(results) < len(cells):
         ended = "crashed"
     return Run(results, ended)

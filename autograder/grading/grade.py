@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -26,15 +25,17 @@ from autograder.grading.handback import write_back
 from autograder.grading.reference import reference_job, why_not_full
 from autograder.grading.rows import Row, add_total, by_hand, exercise, incident, new_row, score_changes, worst
 from autograder.grading.similarity import known_answers, similar_pairs
-from autograder.grading.workspace import Workspace, digest, run_from, write_whole
+from autograder.grading.workspace import Workspace, digest, load_results, run_from, write_whole
 from autograder.handed_in.delivery import Deliveries, Delivery, deliveries
 from autograder.handed_in.intake import Submission, read_submission
+from autograder.handed_in.layouts import UNKNOWN
 from autograder.lms.exports import write_csv
 from autograder.nbgrader.configuration import database_of, late_plugin
 from autograder.nbgrader.gradebook import Scored, Scores
 from autograder.notebook.graded import read_template
 from autograder.notebook.rebuild import Ours, imports_of, make_job
 from autograder.notebook.source import exercise_of
+from autograder.scratch import scratch_folder, sweep
 
 AHEAD = 10  # students a worker to begin with
 BATCH = 25  # students in one transaction
@@ -73,13 +74,14 @@ def grade_class(
     """Grade the submissions in `folder`; gradebook, feedback, results.json and results.csv go to `root`."""
     options = options or Options()
     workspace = Workspace(root)
-    with workspace.lock(), tempfile.TemporaryDirectory(prefix="autograder-in-") as scratch:
+    sweep()
+    with workspace.lock(), scratch_folder("in") as scratch:
         started = time.time()
         engine = _engine_options(course, chapter, workspace, folder, options)
         with pool_for(engine, scheduler=options.scheduler, workers=options.workers) as pool:
             assignment = Assignment(course, chapter, workspace)
             ours = assignment.source()
-            found = deliveries(folder, chapter, Path(scratch), list(ours))
+            found = deliveries(folder, chapter, scratch, list(ours))
             grading = Grading(course, chapter, workspace, ours, options, folder, pool)
             grading.begin(_wanted(found, options.only))
             # The first notebooks run while nbgrader, which is slow to import, makes the rest.
@@ -154,6 +156,7 @@ class Grading:
         self.digests = {name: digest([[vars(c) for c in mine.cells], _files(mine)]) for name, mine in self.ours.items()}
         self.base = digest([environment(), self.options.limits().to_plain(), self.options.unsafe])
         bank = self.course.bank(self.chapter)
+        self.earlier = self._before()  # before anything is done: what cannot be read is not written over
         self.bank = load_bank(bank) if bank.is_file() else []
         self.answers: dict[str, dict[str, str]] = {}
         self.pending: dict[Future[dict[str, Any]], tuple[_Student, str]] = {}
@@ -176,6 +179,7 @@ class Grading:
 
     def all(self, scores: Scores, released: Path, progress: Callable[[int, int, str], None]) -> list[Row]:
         """Grade everybody; a bounded number of notebooks is under way or waiting to be written at any time."""
+        self.due = scores.assignment.duedate is not None
         self.templates = {name: read_template(released / f"{name}.ipynb") for name in self.ours}
         rows: list[Row] = []
         batch: list[Scored] = []
@@ -286,6 +290,8 @@ class Grading:
         row["display_name"] = student.delivery.display_name
         row["lms"] = dict(student.delivery.lms)
         notes = [*student.delivery.notes, *submission.notes, *submission.refused.values()]
+        if self.due and not student.delivery.timestamp and not any(UNKNOWN in note for note in notes):
+            notes.append(UNKNOWN)
         row["incidents"] += [incident(file, "", "refused", why) for file, why in submission.refused.items()]
         if student.failed:
             row["status"] = "failed"
@@ -362,7 +368,7 @@ class Grading:
 
     def results(self, rows: list[Row], scores: Scores, found: Deliveries, started: float) -> dict[str, Any]:
         """What `results.json` holds; rows of an earlier run stay where only some students were graded."""
-        earlier = self._before()
+        earlier = self.earlier
         before = {row["student"]: row for row in earlier["rows"]}
         totals = scores.totals()
         for row in rows:
@@ -393,13 +399,9 @@ class Grading:
 
     def _before(self) -> dict[str, Any]:
         """The results of the last run here of this assignment."""
-        try:
-            earlier = json.loads((self.workspace.root / "results.json").read_text(encoding="utf-8"))
-            if earlier["assignment"] == self.chapter and isinstance(earlier["rows"], list):
-                return dict(earlier)
-        except (OSError, ValueError, KeyError, TypeError):
-            pass
-        return {"rows": []}
+        path = self.workspace.root / "results.json"
+        earlier = load_results(path) if path.exists() else {}
+        return earlier if earlier.get("assignment") == self.chapter else {"rows": []}
 
     def _similar(self) -> list[Any]:
         base = {c["metadata"]["nbgrader"]["grade_id"]: c["source"] for t in self.templates.values() for c in _graded(t)}

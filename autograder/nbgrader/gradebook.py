@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from autograder.errors import CourseError
+from autograder.handed_in.times import read_time
 from autograder.nbgrader.configuration import COURSE_ID
 
 
@@ -72,12 +73,10 @@ class Scores:
 
     def set_due(self, when: str) -> None:
         """When the assignment was due; what came later is late."""
-        from nbgrader import utils
-
         try:
-            self.assignment.duedate = utils.parse_utc(when)
-        except (ValueError, OverflowError) as error:
-            raise CourseError(f"--due {when}: not a date and time, as in 2026-12-01 23:59 UTC") from error
+            self.assignment.duedate = read_time(when)
+        except ValueError as error:
+            raise CourseError(f"--due {when}: {error}: write it as in 2026-12-01 23:59 UTC") from error
         self.gradebook.db.commit()
 
     def save(self, batch: Sequence[Scored]) -> None:
@@ -133,10 +132,8 @@ class Scores:
             row.comments.extend(Comment(cell_id=cell) for cell in cells.commented if cell not in commented)
 
     def _save_one(self, scored: Scored, submission: Any) -> None:
-        from nbgrader import utils
-
         if scored.timestamp:
-            submission.timestamp = utils.parse_utc(scored.timestamp)
+            submission.timestamp = read_time(scored.timestamp)
         for notebook in submission.notebooks:
             cells = self.notebooks[notebook.notebook_id]
             points = scored.points.get(cells.notebook)

@@ -9,8 +9,6 @@ from __future__ import annotations
 import atexit
 import contextlib
 import json
-import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -34,6 +32,7 @@ from autograder.notebook.file import Cell, cells_in
 from autograder.notebook.graded import as_notebook, outputs_of, read_template
 from autograder.notebook.rebuild import Ours, Placed, imports_of, make_job, ours_from
 from autograder.notebook.source import AUTOTEST, visible
+from autograder.scratch import make_folder, remove_folder, sweep
 
 _ENGINES: dict[EngineOptions, Engines] = {}
 
@@ -146,7 +145,8 @@ class VettedAutograde(Autograde):  # type: ignore[misc]
         return str(super()._input_directory)
 
     def init_notebooks(self) -> None:
-        self.staged = Path(tempfile.mkdtemp(prefix="autograder-vetted-"))
+        sweep()
+        self.staged = make_folder("vetted")
         submitted = Path(self.coursedir.root, self.coursedir.submitted_directory)
         with contextlib.suppress(OSError):
             for student in sorted(submitted.iterdir()):
@@ -173,7 +173,10 @@ class VettedAutograde(Autograde):  # type: ignore[misc]
             template = read_template(released / f"{name}.ipynb")
             notebook = as_notebook(mine, placed, template, tests=False) if placed is not None else template
             (target / f"{name}.ipynb").write_text(json.dumps(notebook), encoding="utf-8", errors="replace")
-        if timestamp := read_timestamp(folder):
+        timestamp, why = read_timestamp(folder)
+        if why:
+            self.log.warning("%s: %s", folder.parent.name, why)
+        if timestamp:
             (target / "timestamp.txt").write_text(timestamp, encoding="utf-8")
 
     def start(self) -> None:
@@ -186,7 +189,7 @@ class VettedAutograde(Autograde):  # type: ignore[misc]
             raise NbGraderException(str(error)) from error
         finally:
             if self.staged is not None:
-                shutil.rmtree(self.staged, ignore_errors=True)
+                remove_folder(self.staged)
 
 
 def _matches(name: str, pattern: str) -> bool:
