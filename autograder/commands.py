@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -43,6 +44,10 @@ def one_line_errors() -> Iterator[None]:
         yield
     except (CourseError, SubmissionError, BankError, EngineError) as error:
         typer.echo(f"autograder: {error}", err=True)
+        raise typer.Exit(2) from error
+    except OSError as error:  # a full disk, a folder that is read-only, a file in a folder's place
+        named = f"{error.filename}: " if error.filename else ""
+        typer.echo(f"autograder: {named}{error.strerror or error}", err=True)
         raise typer.Exit(2) from error
 
 
@@ -151,7 +156,10 @@ def grade(
     with one_line_errors():
         course = Course.find()
         root = (into or course.root).resolve()
+        if root.exists() and not root.is_dir():
+            raise CourseError(f"--into {root}: is a file: give a folder")
         root.mkdir(parents=True, exist_ok=True)
+        signal.signal(signal.SIGTERM, _as_ctrl_c)
         if unsafe:
             typer.echo("autograder: --unsafe: where a wall is missing, the students' code runs without it", err=True)
         try:
@@ -169,6 +177,11 @@ def grade(
     typer.echo(f"{root / 'results.csv'}\n{root / 'feedback'}\nnext: autograder report {root / 'results.json'}")
     gc.freeze()  # else Python takes a fifth of a second to look through all that nbgrader imported, before it leaves
     raise typer.Exit(1 if any(row["status"] == "failed" for row in results["rows"]) else 0)
+
+
+def _as_ctrl_c(number: int, frame: object) -> None:
+    """End as after Ctrl-C: what was graded is kept, what was only needed for a while is removed."""
+    raise KeyboardInterrupt
 
 
 def _bar() -> Progress:

@@ -33,7 +33,7 @@ def squares(n):
     ### END SOLUTION
 
 # %%
-%matplotlib inline
+%xmode Plain
 import math
 
 # %%
@@ -88,9 +88,9 @@ def hand_in(course: Course, tmp_path: Path, **students: str) -> Path:
 
 def test_given_cells_that_call_an_answer_or_fail_cost_nobody_anything(tmp_path: Path) -> None:
     course = course_of(tmp_path, SQUARES)
-    folder = hand_in(course, tmp_path, good=GOOD, zero=FROM_ZERO, loops="def squares(n):\n    while True: pass\n")
-    results = grade_class(course, "maths", folder, tmp_path / "graded", Options(seconds=12))
-    assert scores(results) == {"good": 5, "zero": 0, "loops": 0}
+    folder = hand_in(course, tmp_path, good=GOOD, zero=FROM_ZERO, syntax="def squares(n:\n")
+    results = grade_class(course, "maths", folder, tmp_path / "graded")
+    assert scores(results) == {"good": 5, "zero": 0, "syntax": 0}
     assert not [row for row in results["rows"] if "ended the process" in json.dumps(row)]
 
 

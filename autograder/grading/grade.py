@@ -31,7 +31,7 @@ from autograder.handed_in.intake import Submission, read_submission
 from autograder.handed_in.layouts import UNKNOWN
 from autograder.lms.exports import write_csv
 from autograder.nbgrader.configuration import database_of, late_plugin
-from autograder.nbgrader.gradebook import Scored, Scores
+from autograder.nbgrader.gradebook import Scored, Scores, UnknownAssignmentError
 from autograder.notebook.graded import read_template
 from autograder.notebook.rebuild import Ours, imports_of, make_job
 from autograder.notebook.source import exercise_of
@@ -88,7 +88,7 @@ def grade_class(
             db_url = database_of(workspace.root, options.db_url)
             grading.check_references()
             released = assignment.release(db_url)
-            with Scores(db_url, chapter, late_plugin(workspace.root)) as scores:
+            with _scores(assignment, db_url) as scores:
                 if options.due:
                     scores.set_due(options.due)
                 rows = grading.all(scores, released, progress)
@@ -97,6 +97,17 @@ def grade_class(
     write_whole(workspace.root / "results.json", json.dumps(results, ensure_ascii=False, indent=1))
     write_csv(results, workspace.root / "results.csv")
     return results
+
+
+def _scores(assignment: Assignment, db_url: str) -> Scores:
+    """The gradebook, told of the assignment once more if it is not the one that was."""
+    late = late_plugin(assignment.workspace.root)
+    try:
+        return Scores(db_url, assignment.chapter, late)
+    except UnknownAssignmentError:
+        assignment.forget_release()
+        assignment.release(db_url)
+        return Scores(db_url, assignment.chapter, late)
 
 
 def _engine_options(

@@ -30,8 +30,12 @@ class Workspace:
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
         """Only one run writes here at a time; the lock goes with the process, however that ends."""
-        self.own.mkdir(parents=True, exist_ok=True)
-        with (self.own / "lock").open("a+") as file:
+        try:
+            self.own.mkdir(parents=True, exist_ok=True)
+            lock = (self.own / "lock").open("a+")
+        except OSError as error:
+            raise CourseError(f"{self.root}: cannot be written to ({error.strerror}): use --into ELSEWHERE") from error
+        with lock as file:
             try:
                 import fcntl
             except ImportError:  # Windows

@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, unquote
 
 from autograder.errors import CourseError
 from autograder.notebook.source import STUB
@@ -65,6 +66,8 @@ def course_config(root: Path, db_url: str | None = None) -> Any:
     config.CourseDirectory.root = str(root.resolve())
     if db_url:
         config.CourseDirectory.db_url = db_url
+    elif "db_url" not in config.CourseDirectory:
+        config.CourseDirectory.db_url = sqlite_url(root.resolve() / "gradebook.db")
     return config
 
 
@@ -73,7 +76,34 @@ def database_of(root: Path, db_url: str | None = None) -> str:
     found = str(db_url or course_config(root).CourseDirectory.get("db_url") or "")
     if found.startswith(("postgres://", "postgresql://")):  # SQLAlchemy would look for a driver that we do not ask for
         found = "postgresql+psycopg://" + found.split("://", 1)[1]
-    return found or f"sqlite:///{root.resolve() / 'gradebook.db'}"
+    return found or sqlite_url(root.resolve() / "gradebook.db")
+
+
+def sqlite_url(path: Path) -> str:
+    """A database file's address; in one, ? begins the options, so a path with it goes in SQLite's own form."""
+    text = str(path)
+    return f"sqlite:///file:{quote(text)}?uri=true" if "?" in text else f"sqlite:///{text}"
+
+
+def database_file(db_url: str) -> Path | None:
+    """The file of a SQLite database; None for another database."""
+    if not db_url.startswith("sqlite:///"):
+        return None
+    text = db_url.removeprefix("sqlite:///")
+    return Path(unquote(text.removeprefix("file:").partition("?")[0]) if text.startswith("file:") else text)
+
+
+@contextlib.contextmanager
+def gradebook_errors(db_url: str) -> Iterator[None]:
+    """What the database says of itself, as one line that names it."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except SQLAlchemyError as error:
+        reason = str(getattr(error, "orig", None) or error).splitlines()[0]
+        where = database_file(db_url) or db_url
+        raise CourseError(f"{where}: the gradebook cannot be used ({reason}): mend it, or move it away") from error
 
 
 def make_tables(db_url: str) -> None:
@@ -87,17 +117,17 @@ def make_tables(db_url: str) -> None:
     from nbgrader.dbutil import ALEMBIC_DIR
     from sqlalchemy import create_engine, inspect
 
-    try:
-        engine = create_engine(db_url)
-        with engine.begin() as connection:
-            if not inspect(connection).get_table_names():
-                Base.metadata.create_all(connection)
-                script = ScriptDirectory(ALEMBIC_DIR)
-                MigrationContext.configure(connection).stamp(script, "head")
-        engine.dispose()
-    except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise CourseError(f"{db_url}: the gradebook cannot be opened ({reason})") from error
+    with gradebook_errors(db_url):
+        try:
+            engine = create_engine(db_url)
+            with engine.begin() as connection:
+                if not inspect(connection).get_table_names():
+                    Base.metadata.create_all(connection)
+                    script = ScriptDirectory(ALEMBIC_DIR)
+                    MigrationContext.configure(connection).stamp(script, "head")
+            engine.dispose()
+        except ImportError as error:  # of a driver
+            raise CourseError(f"{db_url}: the gradebook cannot be opened ({error})") from error
 
 
 def late_plugin(root: Path) -> Any:

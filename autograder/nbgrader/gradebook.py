@@ -12,7 +12,7 @@ from typing import Any
 
 from autograder.errors import CourseError
 from autograder.handed_in.times import read_time
-from autograder.nbgrader.configuration import COURSE_ID
+from autograder.nbgrader.configuration import COURSE_ID, gradebook_errors
 
 
 @dataclass(frozen=True)
@@ -46,20 +46,29 @@ class _Cells:
         self.names: dict[str, str] = {cell.id: cell.name for cell in cells}
 
 
+class UnknownAssignmentError(CourseError):
+    """A gradebook that was made, or put in another's place, without this assignment."""
+
+
 class Scores:
     """The gradebook of a course, for writing one assignment's results and reading the totals back."""
 
     def __init__(self, url: str, assignment: str, late_plugin: Any = None) -> None:
         from nbgrader.api import Gradebook, MissingEntry
 
+        self.url = url
         try:
-            self.gradebook = Gradebook(url, COURSE_ID)
-            self.assignment = self.gradebook.find_assignment(assignment)
+            with gradebook_errors(url):
+                self.gradebook = Gradebook(url, COURSE_ID)
+                self.assignment = self.gradebook.find_assignment(assignment)
         except MissingEntry as error:
-            raise CourseError(f"{assignment}: not in the gradebook: run `autograder release {assignment}`") from error
+            self.gradebook.close()
+            raise UnknownAssignmentError(f"{url}: the gradebook knows no assignment {assignment}") from error
+        except CourseError:
+            raise
         except Exception as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise CourseError(f"{url}: the gradebook cannot be opened ({reason})") from error
+            raise CourseError(f"{url}: the gradebook cannot be used ({reason})") from error
         self.assignment_id: str = self.assignment.id
         self.notebooks = {n.id: _Cells(n) for n in self.assignment.notebooks}
         self.late_plugin = late_plugin
@@ -83,12 +92,13 @@ class Scores:
         """Write a batch in one transaction: all of it or, after an error, none."""
         session = self.gradebook.db
         try:
-            with session.no_autoflush:
+            with gradebook_errors(self.url), session.no_autoflush:
                 submissions = self._submissions(batch, session)
                 for scored in batch:
                     self._save_one(scored, submissions[scored.student])
                 self._penalise(submissions.values(), session)
-            session.commit()
+            with gradebook_errors(self.url):
+                session.commit()
         except BaseException:
             session.rollback()
             raise
