@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from nbgrader.utils import parse_utc
 from submissions import GOOD_DOUBLE, GOOD_PORTIONS, write
@@ -45,10 +45,10 @@ def test_a_time_is_read_with_its_zone(text: str) -> None:
     assert in_utc(READ[text]) == READ[text]
 
 
-@pytest.mark.parametrize("text", [text for text in READ if len(text.split()) == 3])
+@pytest.mark.parametrize("text", READ)
 def test_nbgrader_reads_the_same(text: str) -> None:
-    if not text.endswith("-08"):  # which nbgrader takes for eight seconds
-        assert parse_utc(text.strip()) == read_time(text)
+    if len(text.split()) == 3 and text[-1].isalpha():  # of +0100, nbgrader itself makes a hundred seconds
+        assert parse_utc(text) == read_time(text)
     assert parse_utc(in_utc(text)) == read_time(text)
 
 
@@ -58,6 +58,7 @@ def test_what_cannot_be_read_is_refused(text: str) -> None:
         read_time(text)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.text() | st.from_regex(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d)?( \S+)?", fullmatch=True))
 def test_whatever_it_is_it_is_a_time_or_a_valueerror(text: str) -> None:
     try:

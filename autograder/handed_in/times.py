@@ -12,8 +12,8 @@ import time
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 
 FORM = "%Y-%m-%d %H:%M:%S.%f UTC"
-TIME = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d(?::\d\d)?)(?:[.,](\d{1,9}))?\s*(\S+)?")
-NUMBER = re.compile(r"([+-])(\d\d)(?::?(\d\d))?")
+TIME = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d(?::\d\d)?)(?:[.,](\d{1,9}))?\s*(\S+)?", re.ASCII)
+NUMBER = re.compile(r"([+-])(\d\d)(?::?(\d\d))?", re.ASCII)
 MOST_HOURS = 14  # between a zone and UTC
 FIRST_YEAR = 1970
 
@@ -66,12 +66,7 @@ def _local() -> tzinfo:
 def _by_name(name: str) -> tzinfo:
     import zoneinfo
 
-    from dateutil.zoneinfo import get_zonefile_instance  # type: ignore[import-untyped]
-
     try:
         return zoneinfo.ZoneInfo(name)
-    except (ValueError, OSError, KeyError):  # a zone that this machine lacks may be in dateutil's own list
-        found = get_zonefile_instance().get(name)
-    if found is None:
-        raise ValueError(f"{name[:40]!r} is not a time zone: write UTC, +0100 or Europe/Berlin")
-    return found  # type: ignore[no-any-return]
+    except (ValueError, OSError, KeyError):
+        raise ValueError(f"{name[:40]!r} is not a time zone: write UTC, +0100 or Europe/Berlin") from None
