@@ -195,12 +195,12 @@ class Warm:
 
     def close(self) -> None:
         self.control.close()
-        if self.watch >= 0:
+        watch, self.watch = self.watch, -1  # at once: the thread that uses it may find it gone, and close it, too
+        if watch >= 0:
             with contextlib.suppress(ProcessLookupError):
-                signal.pidfd_send_signal(self.watch, signal.SIGKILL)
-            _readable(self.watch, END_SECONDS)
-            os.close(self.watch)
-            self.watch = -1
+                signal.pidfd_send_signal(watch, signal.SIGKILL)
+            _readable(watch, END_SECONDS)
+            os.close(watch)
 
 
 def _readable(descriptor: int, seconds: float) -> bool:
