@@ -43,8 +43,8 @@ def feedback_page(title: str, lines: Iterable[Line], placed: Iterable[Placed], r
         name = f'<th scope="row"><code>{_text(line.exercise)}</code></th>'
         body.append(f"<tr>{name}<td>{points}</td><td>{said}</td></tr>")
     body.append("</tbody></table>\n<h2>What was handed in</h2>")
-    said = {line.exercise: line.message for line in rows}
-    body += [_cell(p, run, said) for p in placed]
+    messages = {line.exercise: line.message for line in rows}
+    body += [_cell(p, run, messages) for p in placed]
     return _PAGE.format(title=_text(title), style=STYLE, body="\n".join(body))
 
 
