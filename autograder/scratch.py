@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-PREFIX = "autograder-"
+PREFIX = "autograder-held-"  # of folders with a lock, and of no others: what is not locked is swept
 _HELD: dict[str, int] = {}
 
 

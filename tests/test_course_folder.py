@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -60,7 +61,7 @@ def test_a_full_disk(tiny: Course, two: Path, tmp_path: Path) -> None:
     assert str(tmp_path / "graded") in line
 
 
-@pytest.mark.parametrize("name", ["q?x=1", "a b&c#d", "100%25", "größe"])
+@pytest.mark.parametrize("name", ["q?x=1&b#c", "100%25 größe"])
 def test_paths_are_paths(tiny: Course, two: Path, tmp_path: Path, name: str) -> None:
     root = tmp_path / name
     for _ in range(2):
@@ -82,18 +83,15 @@ def test_a_gradebook_that_is_damaged_or_another(tiny: Course, two: Path, tmp_pat
         assert scores(grade_class(tiny, "cooking", two, root)) == {"ann": 5, "bob": 2}
 
 
-@pytest.mark.parametrize("text", ["", "{", '{"rows": 3}', '{"assignment": "cooking", "rows": [{}]}', "\udcff[]"])
-@pytest.mark.parametrize("only", [(), ("ann",)], ids=["all", "one"])
-def test_results_that_cannot_be_read_are_never_written_over(
-    tiny: Course, two: Path, tmp_path: Path, text: str, only: tuple[str, ...]
-) -> None:
+def test_results_that_cannot_be_read_are_never_written_over(tiny: Course, two: Path, tmp_path: Path) -> None:
     root = tmp_path / "graded"
     root.mkdir()
-    content = text.encode("utf-8", "surrogateescape")
-    (root / "results.json").write_bytes(content)
-    with pytest.raises(CourseError, match=r"results.json: "):
-        grade_class(tiny, "cooking", two, root, Options(only=only))
-    assert (root / "results.json").read_bytes() == content
+    damaged = [b"", b"{", b'{"rows": 3}', b'{"assignment": "cooking", "rows": [{}]}', b"\xff[]"]
+    for content, only in itertools.product(damaged, [(), ("ann",)]):
+        (root / "results.json").write_bytes(content)
+        with pytest.raises(CourseError, match=r"results.json: "):
+            grade_class(tiny, "cooking", two, root, Options(only=only))
+        assert (root / "results.json").read_bytes() == content
     assert not (root / "gradebook.db").exists()
 
 
@@ -163,7 +161,7 @@ def test_nothing_of_a_class_stays_in_the_temporary_folder(
                            stderr=subprocess.PIPE)  # fmt: skip
     while not list(root.glob(".autograder/runs/*/*.json")) and run.poll() is None:
         time.sleep(0.05)
-    assert list(scratch.glob("autograder-in-*"))
+    assert list(scratch.glob("autograder-held-in-*"))
     run.send_signal(number)
     _, said = run.communicate(timeout=120)
     if number == signal.SIGTERM:

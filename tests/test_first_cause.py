@@ -17,7 +17,7 @@ STUB = "def double(grams):\n    raise NotImplementedError  # your code here\n"
 # what stands in the cell of `double` → what the test says of it
 CAUSES = {
     "full width": ("def double（grams):\n    return 2 * grams\n", "the cell `double` did not run", "（"),
-    "indented": ("  def double(grams):\n    return 2 * grams\n", "the cell `double` did not run", "IndentationError"),
+    "indented": ("def double(grams):\nreturn 2 * grams\n", "the cell `double` did not run", "IndentationError"),
     "an import": ("import nosuch\ndef double(grams):\n    return 2 * grams\n", "the cell `double` did not run",
                   "nosuch"),
     "above the stub": (GOOD_DOUBLE + STUB, "the stub below it takes its place", "delete"),

@@ -6,12 +6,12 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from autograder.notebook.file import Cell
+from autograder.scratch import scratch_folder
 from autograder.text import clean, clean_output
 
 SECONDS = 120  # for one notebook
@@ -66,7 +66,7 @@ def _cleaned(result: CellResult) -> CellResult:
 
 def run_cells(cells: list[dict[str, str]], seconds: float = SECONDS) -> Run:
     """Run cells in a fresh process in an empty folder; a time-out or crash keeps what ended before it."""
-    with tempfile.TemporaryDirectory(prefix="autograder-") as scratch:
+    with scratch_folder() as scratch:
         job, out = Path(scratch, "job.json"), Path(scratch, "out.jsonl")
         work = Path(scratch, "work")
         work.mkdir()

@@ -10,7 +10,6 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, unquote
 
 from autograder.errors import CourseError
 from autograder.notebook.source import STUB
@@ -80,17 +79,23 @@ def database_of(root: Path, db_url: str | None = None) -> str:
 
 
 def sqlite_url(path: Path) -> str:
-    """A database file's address; in one, ? begins the options, so a path with it goes in SQLite's own form."""
-    text = str(path)
-    return f"sqlite:///file:{quote(text)}?uri=true" if "?" in text else f"sqlite:///{text}"
+    """A database file's address, in which ? begins the options and % a character by its number."""
+    url = "sqlite:///" + str(path).replace("%", "%25").replace("?", "%3F")
+    if database_file(url) != path:  # SQLAlchemy before 2.1 has no way to write such a path
+        raise CourseError(f"{path}: a gradebook cannot lie in a folder with ? or % in its name: choose another")
+    return url
 
 
 def database_file(db_url: str) -> Path | None:
     """The file of a SQLite database; None for another database."""
-    if not db_url.startswith("sqlite:///"):
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        url = make_url(db_url)
+    except ArgumentError:
         return None
-    text = db_url.removeprefix("sqlite:///")
-    return Path(unquote(text.removeprefix("file:").partition("?")[0]) if text.startswith("file:") else text)
+    return Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
 
 
 @contextlib.contextmanager
