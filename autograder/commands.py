@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,6 +45,10 @@ def one_line_errors() -> Iterator[None]:
     except (CourseError, SubmissionError, BankError, EngineError) as error:
         typer.echo(f"autograder: {error}", err=True)
         raise typer.Exit(2) from error
+    except OSError as error:  # a full disk, a folder that is read-only, a file in a folder's place
+        named = f"{error.filename}: " if error.filename else ""
+        typer.echo(f"autograder: {named}{error.strerror or error}", err=True)
+        raise typer.Exit(2) from error
 
 
 @app.command()
@@ -79,7 +84,9 @@ def verify(chapter: Chapter) -> None:
     for problem in found.problems:
         typer.echo(f"PROBLEM {problem}")
     for name, points in found.points.items():
-        typer.echo(f"{name}: reference {found.reference[name]:g}/{points:g}, untouched {found.untouched[name]:g}")
+        by_hand = f"; {found.by_hand[name]:g} more graded by a person" if name in found.by_hand else ""
+        scores = f"reference {found.reference[name]:g}/{points:g}, untouched {found.untouched[name]:g}"
+        typer.echo(f"{name}: {scores}{by_hand}")
     rejected, accepted = found.count(is_right=False), found.count(is_right=True)
     typer.echo(
         f"wrong solutions rejected {rejected[0]} of {rejected[1]}, right ones accepted {accepted[0]} of "
@@ -149,7 +156,10 @@ def grade(
     with one_line_errors():
         course = Course.find()
         root = (into or course.root).resolve()
+        if root.exists() and not root.is_dir():
+            raise CourseError(f"--into {root}: is a file: give a folder")
         root.mkdir(parents=True, exist_ok=True)
+        signal.signal(signal.SIGTERM, _as_ctrl_c)
         if unsafe:
             typer.echo("autograder: --unsafe: where a wall is missing, the students' code runs without it", err=True)
         try:
@@ -167,6 +177,11 @@ def grade(
     typer.echo(f"{root / 'results.csv'}\n{root / 'feedback'}\nnext: autograder report {root / 'results.json'}")
     gc.freeze()  # else Python takes a fifth of a second to look through all that nbgrader imported, before it leaves
     raise typer.Exit(1 if any(row["status"] == "failed" for row in results["rows"]) else 0)
+
+
+def _as_ctrl_c(number: int, frame: object) -> None:
+    """End as after Ctrl-C: what was graded is kept, what was only needed for a while is removed."""
+    raise KeyboardInterrupt
 
 
 def _bar() -> Progress:
@@ -201,8 +216,7 @@ def export(
     to: Annotated[Path | None, typer.Option(help="The file to write (default: FORM.csv beside the results)")] = None,
 ) -> None:
     """Write the scores as a CSV file that Canvas or Moodle imports."""
-    import json
-
+    from autograder.grading.workspace import load_results
     from autograder.lms.exports import write_canvas, write_moodle
 
     writers = {"canvas": write_canvas, "moodle": write_moodle}
@@ -212,7 +226,7 @@ def export(
         if not results.is_file():
             raise CourseError(f"{results}: no such file: run `autograder grade FOLDER` first")
         target = to or results.with_name(f"{form}.csv")
-        notes = writers[form](json.loads(results.read_text(encoding="utf-8")), target, roster)
+        notes = writers[form](load_results(results), target, roster)
     for note in notes:
         typer.echo(note)
     typer.echo(target)
@@ -246,15 +260,14 @@ def report(
     to: Annotated[Path | None, typer.Option(help="The page to write (default: report.html beside the results)")] = None,
 ) -> None:
     """Write one self-contained HTML page about a graded class."""
-    import json
-
+    from autograder.grading.workspace import load_results
     from autograder.report import write_report
 
     with one_line_errors():
         if not results.is_file():
             raise CourseError(f"{results}: no such file: run `autograder grade FOLDER` first")
         page = to or results.with_name("report.html")
-        write_report(json.loads(results.read_text(encoding="utf-8")), page)
+        write_report(load_results(results), page)
     typer.echo(page)
 
 

@@ -200,7 +200,6 @@ def in_bytes(merges: list[tuple[int, int]], byte_ids: Iterable[int] = range(256)
 
 
 @TRAINERS
-@calm
 @given(texts | st.text("aab \n", max_size=60), st.sampled_from([range(256), SHUFFLED]))
 def test_ties_are_minbpes_or_cs336s(trainer: Callable, text: str, byte_ids: list[int]) -> None:
     """On short texts of few letters most pairs are as frequent as others."""

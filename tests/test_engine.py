@@ -523,7 +523,6 @@ DRAWING = {
 }
 
 
-@settings(deadline=None)
 @given(
     kind=st.sampled_from(["PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64"]),
     seed=st.integers(0, 2**32),
@@ -548,7 +547,6 @@ def test_drawing_leads_from_state_to_state(
         assert not streams.advanced(before, dict(after, has_uint32=1, uinteger=rigged))
 
 
-@settings(deadline=None)
 @given(seed=st.integers(), draws=st.lists(st.sampled_from(["random", "gauss", "getrandbits", "many"]), max_size=8))
 def test_pythons_generator_keeps_one_of_two_normal_numbers(seed: int, draws: list[str]) -> None:
     generator = random.Random(seed)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ast
+import re
 import shutil
-import tempfile
 from pathlib import Path
 
 import nbformat
@@ -12,7 +12,11 @@ import nbformat
 from autograder.course.course import Course
 from autograder.errors import CourseError
 from autograder.nbgrader.configuration import checked, database_of, make_tables, nbgrader_api, quiet
+from autograder.notebook.magics import as_python
 from autograder.notebook.source import read_source
+from autograder.scratch import scratch_folder
+
+LEFT = re.compile(r"### (BEGIN|END) (SOLUTION|HIDDEN TESTS|MARK SCHEME)")
 
 
 def generate(course: Course, chapter: str, root: Path, db_url: str | None = None) -> list[Path]:
@@ -46,21 +50,21 @@ def write_release(chapter: str, root: Path, db_url: str | None = None) -> list[P
 
 def build_student_notebooks(course: Course, chapter: str, target: Path) -> list[Path]:
     """Write the student notebooks of a chapter and the data beside them into `target`; returns the notebooks."""
-    with tempfile.TemporaryDirectory(prefix="autograder-release-") as folder:
-        released = generate(course, chapter, Path(folder))
-        shutil.copytree(Path(folder, "release", chapter), target, dirs_exist_ok=True)
+    with scratch_folder("release") as folder:
+        released = generate(course, chapter, folder)
+        shutil.copytree(folder / "release" / chapter, target, dirs_exist_ok=True)
     return [target / path.name for path in released]
 
 
 def _check_released(path: Path) -> None:
     """Every released cell must parse, and carry no marker of a solution or hidden test."""
     for cell in nbformat.read(path, as_version=4).cells:
+        name = cell.metadata.get("nbgrader", {}).get("grade_id", cell.id)
+        if LEFT.search(cell.source):
+            raise CourseError(f"{path.name}: {name}: a BEGIN/END marker was left in the student notebook")
         if cell.cell_type != "code":
             continue
-        name = cell.metadata.get("nbgrader", {}).get("grade_id", cell.id)
-        if "### BEGIN" in cell.source or "### END" in cell.source:
-            raise CourseError(f"{path.name}: {name}: a BEGIN/END marker was left in the student notebook")
         try:
-            ast.parse(cell.source)
+            ast.parse(as_python(cell.source))
         except SyntaxError as error:
             raise CourseError(f"{path.name}: {name}: line {error.lineno} is not Python: {error.msg}") from error

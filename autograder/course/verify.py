@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from autograder.course.bank import Entry, load_bank
 from autograder.course.course import Course
 from autograder.course.release import generate
-from autograder.engine.execution import cells_of
+from autograder.engine.execution import CellResult, cells_of
 from autograder.engine.runner import run_cell
 from autograder.errors import CourseError
+from autograder.grading.check import TooManyPointsError, earned
 from autograder.nbgrader.configuration import checked, nbgrader_api, quiet
-from autograder.notebook.file import cells_in
+from autograder.notebook.rebuild import ours_from
 from autograder.notebook.source import exercise_of, read_source, visible
+from autograder.scratch import scratch_folder
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,8 @@ class Verification:
     """What `verify` found for a chapter."""
 
     verdicts: list[Verdict] = field(default_factory=list)
-    points: dict[str, float] = field(default_factory=dict)  # notebook → points it is worth
+    points: dict[str, float] = field(default_factory=dict)  # notebook → points that its tests are worth
+    by_hand: dict[str, float] = field(default_factory=dict)  # notebook → points that a person gives
     reference: dict[str, float] = field(default_factory=dict)  # notebook → what the reference got
     untouched: dict[str, float] = field(default_factory=dict)  # notebook → what the blank notebook got
     problems: list[str] = field(default_factory=list)
@@ -60,10 +61,22 @@ def run_tests(cells: list[dict[str, str]], tests: dict[str, str], *, hidden: boo
     messages = {}
     for cell in cells:
         source = cell["source"] if hidden else visible(cell["source"])
-        error, message, _ = run_cell(source, namespace, cell["id"])
+        error, message, printed, value = run_cell(source, namespace, cell["id"])
         if cell["id"] in tests:
-            messages[tests[cell["id"]]] = f"{error}: {message}" if error else ""
+            result = CellResult(cell["id"], error, message, printed, 0.0, value)
+            messages[tests[cell["id"]]] = _said(result, float(cell.get("points", 1.0)))
     return messages
+
+
+def _said(result: CellResult, worth: float) -> str:
+    """The message of a test that gave less than its points; "" for all of them."""
+    if result.error:
+        return f"{result.error}: {result.message}"
+    try:
+        points = earned(worth, result)
+    except TooManyPointsError as error:
+        return str(error)
+    return "" if points == worth else result.printed.strip() or f"partly right: {points:g} of {worth:g} points"
 
 
 def judge(entry: Entry, cells: list[dict[str, str]], tests: dict[str, str]) -> Verdict:
@@ -95,10 +108,12 @@ def verify_chapter(course: Course, chapter: str, progress: Callable[[str], None]
     known: set[str] = set()
     for path in course.sources(chapter):
         notebook = read_source(path)
-        graded = [c.metadata["nbgrader"] for c in notebook.cells if c.metadata.get("nbgrader", {}).get("grade")]
-        tests = {m["grade_id"]: exercise_of(m["grade_id"]) for m in graded}
-        found.points[path.stem] = float(sum(m["points"] for m in graded))
-        cells = cells_of(cells_in(notebook, path.name))
+        ours = ours_from(notebook, path.stem)
+        tests = {test: exercise_of(test) for test in ours.tests}
+        found.points[path.stem] = float(sum(ours.tests.values()))
+        if ours.by_hand:
+            found.by_hand[path.stem] = float(sum(ours.by_hand.values()))
+        cells = [c | {"points": str(ours.tests.get(c["id"], 0))} for c in cells_of(ours.cells)]
         known |= set(tests.values())
         for exercise, message in run_tests(cells, tests, hidden=True).items():
             if message:
@@ -122,8 +137,8 @@ def _through_nbgrader(course: Course, chapter: str, found: Verification) -> None
     """Autograde the reference and the untouched notebook in a gradebook of their own."""
     from nbgrader.api import Gradebook
 
-    with tempfile.TemporaryDirectory(prefix="autograder-verify-") as folder:
-        workspace = Path(folder)
+    with scratch_folder("verify") as folder:
+        workspace = folder
         generate(course, chapter, workspace)
         for student, tree in (("reference", "source"), ("untouched", "release")):
             shutil.copytree(workspace / tree / chapter, workspace / "submitted" / student / chapter)

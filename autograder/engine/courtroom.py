@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import autograder
-from autograder.engine import folders, sandbox
+from autograder import folders
+from autograder.engine import sandbox
 from autograder.engine.limits import Limits
 
 OWN_FOLDER = f"/{sandbox.SCRATCH}/judge"  # of the one judge that there is at a time

@@ -28,17 +28,20 @@ from typing import Any, NoReturn
 import numpy as np
 
 from autograder.engine import streams
+from autograder.engine.given import Given, run_given, run_test_cell, statements, test_code
 from autograder.engine.limits import Limits
-from autograder.engine.peer import Peer, error_names, text_of
+from autograder.engine.peer import Bounded, Peer, error_names, text_of
 from autograder.engine.wire import Decoder, Encoder, WireError, named_tuple
+from autograder.notebook.magics import as_python
 
 TEXT = 20_000  # characters of a message
+OURS = "GivenCellError"  # the name of a failure of the course's own
 LATER = 1.0  # seconds that the student's own clock has to speak first
 NEVER_RAISED_HERE = frozenset({
     "StopIteration", "StopAsyncIteration", "GeneratorExit", "SystemExit", "KeyboardInterrupt",
     "BaseException", "ExceptionGroup", "BaseExceptionGroup",
     # what a verdict may say of itself
-    "NotRun", "TimedOut", "Crashed", "OutOfMemory", "WrongType", "LostError", "UnreadableError",
+    "NotRun", "TimedOut", "Crashed", "OutOfMemory", "WrongType", "LostError", "UnreadableError", "GivenCellError",
 })  # fmt: skip
 MOST_NAMES = 20  # kinds that one exception is of
 
@@ -485,7 +488,7 @@ class Handle:
 
 
 class Name:
-    """A graded name of the notebook: the student's function, class or value."""
+    # A graded name of the notebook: the student's function, class or value. (Its docstring is the answer's.)
 
     __slots__ = ("_about",)
 
@@ -499,6 +502,16 @@ class Name:
 
     def __getattr__(self, name: str) -> Any:
         return _attribute(self, name)
+
+    @property
+    def __doc__(self) -> str | None:  # type: ignore[override]
+        text = _described(self, "doc")
+        return text if type(text) is str else None
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        """What `inspect.signature` asks for: names, kinds and defaults; annotations stay with the student."""
+        return _signature(_described(self, "signature"), _secret(self).source)
 
     def __str__(self) -> str:
         return f"<the notebook's {_secret(self).kind}>"
@@ -524,7 +537,27 @@ class Method:
         return about.side.ask("method", about.on, self._name, *args, kwargs=kwargs)
 
 
+def _described(stand_in: Any, what: str) -> Any:
+    about = _secret(stand_in)
+    return about.side.ask("describe", about.on, what)
+
+
+def _signature(found: Any, source: str) -> inspect.Signature:
+    """A signature from names, kinds and defaults, where these can be one."""
+    try:
+        parts = [(str(name), inspect._ParameterKind(kind), has, default) for name, kind, has, default in found]
+        empty = inspect.Parameter.empty
+        made = [inspect.Parameter(n, kind, default=default if has else empty) for n, kind, has, default in parts]
+        return inspect.Signature(made)
+    except (TypeError, ValueError):
+        raise TypeError(f"`{source}` has no signature that can be read") from None
+
+
 def _attribute(stand_in: Any, name: str) -> Any:
+    if name in ("__name__", "__qualname__") and type(stand_in) is Name:
+        text = _described(stand_in, name.strip("_"))
+        if type(text) is str:
+            return text
     if name.startswith("__"):
         raise AttributeError(name)
     about = _secret(stand_in)
@@ -560,12 +593,11 @@ def run_tests(job: dict[str, Any], report: socket.socket, students: list[socket.
     module = types.ModuleType("__main__")
     sys.modules["__main__"] = module
     namespace = module.__dict__
-    for cell in job["given"]:
-        exec(compiled(cell["id"], cell["source"]), namespace)
-    given = dict(namespace)
+    given = run_given(job["given"], [*job["names"], *job["values"]], namespace)
+    known = dict(namespace)
     for test, connection in zip(job["tests"], students, strict=True):
         if test["id"] not in job["done"]:
-            verdict = _run_test(test, job, connection, limits, namespace, given, report)
+            verdict = _run_test(test, job, connection, limits, namespace, known, given, report)
             if verdict is not None:
                 _tell(report, {"id": test["id"], **verdict})
         _hang_up(connection)
@@ -578,7 +610,8 @@ def _run_test(
     connection: socket.socket,
     limits: Limits,
     namespace: dict[str, Any],
-    given: dict[str, Any],
+    known: dict[str, Any],
+    given: Given,
     report: socket.socket,
 ) -> dict[str, str] | None:
     """The verdict on one test; None where the student's process never came to its place."""
@@ -590,34 +623,73 @@ def _run_test(
         return None
     _tell(report, {"started": test["id"]})
     connection.settimeout(limits.test + LATER)
-    side = StudentSide(connection, limits, given, test["id"])
+    side = StudentSide(connection, limits, known, test["id"])
     namespace.update({name: Name(side, name) for name in job["names"]})
+    printed = Bounded(limits.output)
     try:
-        for name in mentioned(test["source"]).intersection(job["values"]):
+        read = mentioned(test["source"])
+        for name in read.intersection(job["values"]):
             namespace[name] = side.ask("value", name)
-        exec(compiled(test["id"], test["source"]), namespace)
+        for name in given.wanted(read):
+            _take(name, side, namespace)
+        code = test_code(test["id"], test["source"])
+        rebound = code.sets.intersection([*job["names"], *job["values"]])
+        names = Rebinding(side, namespace, rebound) if rebound else None
+        with contextlib.redirect_stdout(printed):
+            value = run_test_cell(code, namespace, names)
     except BaseException as error:
-        return {"error": type(error).__name__, "message": text_of(error)[:TEXT]}
-    return {"error": "", "message": ""}
+        if isinstance(error, NameError) and (cause := given.missing.get(error.name or "", given.missing.get(""))):
+            return {"error": OURS, "message": cause}
+        return {"error": type(error).__name__, "message": text_of(error)[:TEXT], "printed": printed.text()}
+    return {"error": "", "message": "", "value": value[:TEXT], "printed": printed.text()}
+
+
+def _take(name: str, side: StudentSide, namespace: dict[str, Any]) -> None:
+    """What a given cell made of an answer; where the student's side has none of it, the test will not find it."""
+    namespace.pop(name, None)
+    with contextlib.suppress(Exception):
+        namespace[name] = side.ask("value", name)
+
+
+class Rebinding(collections.abc.MutableMapping[str, Any]):
+    """The names of a test cell that binds or deletes an answer: the student's side is told, as in one notebook."""
+
+    def __init__(self, side: StudentSide, namespace: dict[str, Any], answers: frozenset[str]) -> None:
+        self.side, self.namespace, self.answers = side, namespace, answers
+
+    def __getitem__(self, name: str) -> Any:
+        return self.namespace[name]
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        if name in self.answers:
+            self.side.ask("bind", name, value)
+        self.namespace[name] = value
+
+    def __delitem__(self, name: str) -> None:
+        del self.namespace[name]
+        if name in self.answers:
+            self.side.ask("unbind", name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.namespace)
+
+    def __len__(self) -> int:
+        return len(self.namespace)
 
 
 # The warm process fills these, once for all submissions: a judge is a copy of it.
 @functools.lru_cache(maxsize=2000)
-def compiled(name: str, source: str) -> types.CodeType:
-    return compile(source, f"<{name}>", "exec")
-
-
-@functools.lru_cache(maxsize=2000)
 def mentioned(source: str) -> frozenset[str]:
-    return frozenset(node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name))
+    return frozenset(node.id for node in ast.walk(ast.parse(as_python(source))) if isinstance(node, ast.Name))
 
 
-def prepare(cells: list[dict[str, str]]) -> None:
+def prepare(given: list[dict[str, str]], tests: list[dict[str, str]]) -> None:
     """Compile what judges will run; what does not compile is said where it is run."""
-    for cell in cells:
-        with contextlib.suppress(SyntaxError, ValueError, RecursionError, MemoryError):
-            compiled(cell["id"], cell["source"])
-            mentioned(cell["source"])
+    for cells, compile_cell in ((given, statements), (tests, test_code)):
+        for cell in cells:
+            with contextlib.suppress(SyntaxError, ValueError, RecursionError, MemoryError):
+                compile_cell(cell["id"], cell["source"])
+                mentioned(cell["source"])
 
 
 def _hang_up(connection: socket.socket) -> None:

@@ -20,7 +20,8 @@ from collections.abc import Container, Iterable
 from pathlib import Path
 from typing import Any
 
-from autograder.engine import folders, groups, sandbox, usage
+from autograder import folders
+from autograder.engine import groups, sandbox, usage
 from autograder.engine.limits import Limits
 from autograder.engine.usage import descendants
 

@@ -42,6 +42,7 @@ class Child:
         self.report = report
         self.unread = b""
         self.heard = 0
+        self.ended_by_us = False
 
     def lines(self, limit: int) -> tuple[list[dict[str, Any]], bool]:
         """The records that have arrived, and whether more may come: not from one that is gone or talks nonsense."""
@@ -75,6 +76,7 @@ class Child:
                 signal.pidfd_send_signal(self.watch, number)
             if _readable(self.watch, END_SECONDS):
                 break
+            self.ended_by_us = True  # by force, next
         return self.collect()
 
     def collect(self) -> tuple[int, float]:
@@ -166,9 +168,9 @@ class Warm:
             for descriptor in descriptors:
                 os.close(descriptor)
 
-    def prepare(self, cells: Sequence[dict[str, str]]) -> None:
+    def prepare(self, given: Sequence[dict[str, str]], tests: Sequence[dict[str, str]]) -> None:
         """Have our own cells compiled, once, before anything is forked that runs them."""
-        text = json.dumps(list(cells))
+        text = json.dumps([list(given), list(tests)])
         if text in self.prepared:
             return
         self.wait_ready()
@@ -198,12 +200,12 @@ class Warm:
 
     def close(self) -> None:
         self.control.close()
-        if self.watch >= 0:
+        watch, self.watch = self.watch, -1  # at once: the thread that uses it may find it gone, and close it, too
+        if watch >= 0:
             with contextlib.suppress(ProcessLookupError):
-                signal.pidfd_send_signal(self.watch, signal.SIGKILL)
-            _readable(self.watch, END_SECONDS)
-            os.close(self.watch)
-            self.watch = -1
+                signal.pidfd_send_signal(watch, signal.SIGKILL)
+            _readable(watch, END_SECONDS)
+            os.close(watch)
 
 
 def _readable(descriptor: int, seconds: float) -> bool:

@@ -18,19 +18,24 @@ import types
 from pathlib import Path
 from typing import Any
 
+from autograder.engine.given import offer_what_notebooks_have, run_test_cell, test_code
+
 MAX_TEXT = 20_000  # characters kept of what a cell printed, and of a message
 
 
-def run_cell(source: str, namespace: dict[str, Any], name: str) -> tuple[str, str, str]:
-    """Execute one cell; returns the exception's type name ("" for none), its text, and what was printed."""
+def run_cell(source: str, namespace: dict[str, Any], name: str) -> tuple[str, str, str, str]:
+    """Execute one cell; returns the exception's type name ("" for none), its text, what was printed, and the value
+    of the last line as a notebook shows it.
+    """
+    offer_what_notebooks_have(namespace)
     printed = io.StringIO()
-    error, message = "", ""
+    error, message, value = "", "", ""
     with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(io.StringIO()):
         try:
-            exec(compile(_plain_python(source, namespace), f"<{name}>", "exec"), namespace)
+            value = run_test_cell(test_code(name, source), namespace)
         except BaseException as raised:  # SystemExit and KeyboardInterrupt cost this cell only
             error, message = type(raised).__name__, _text_of(raised)
-    return error, message[:MAX_TEXT], printed.getvalue()[:MAX_TEXT]
+    return error, message[:MAX_TEXT], printed.getvalue()[:MAX_TEXT], value[:MAX_TEXT]
 
 
 def _text_of(raised: BaseException) -> str:
@@ -40,30 +45,20 @@ def _text_of(raised: BaseException) -> str:
         return "(the error has no readable text)"
 
 
-def _plain_python(source: str, namespace: dict[str, Any]) -> str:
-    """Magics such as `%matplotlib inline` become calls, as in a notebook."""
-    if not any(line.lstrip().startswith(("%", "!", "?")) for line in source.splitlines()):
-        return source
-    from IPython.core.interactiveshell import InteractiveShell
-
-    shell = InteractiveShell.instance()
-    namespace.setdefault("get_ipython", lambda: shell)
-    return str(shell.transform_cell(source))
-
-
 def main(job: Path, out: Path) -> None:
     module = types.ModuleType("__main__")
     sys.modules["__main__"] = module
     with out.open("a", encoding="utf-8") as lines:
         for cell in json.loads(job.read_text(encoding="utf-8")):
             started = time.perf_counter()
-            error, message, printed = run_cell(cell["source"], module.__dict__, cell["id"])
+            error, message, printed, value = run_cell(cell["source"], module.__dict__, cell["id"])
             record = {
                 "id": cell["id"],
                 "error": error,
                 "message": message,
                 "printed": printed,
                 "seconds": round(time.perf_counter() - started, 4),
+                "value": value,
             }
             lines.write(json.dumps(record) + "\n")
             lines.flush()

@@ -114,7 +114,7 @@ def tend(role: str, core: int | None, place: dict[str, Any], control: socket.soc
             from autograder.engine.judge import prepare
 
             with os.fdopen(descriptors[0], encoding="utf-8") as file:
-                prepare(json.load(file))
+                prepare(*json.load(file))
             _leave_to_no_collector()
             control.sendall(b"{}\n")
             continue

@@ -13,6 +13,7 @@ from autograder.course.release import write_release, write_source
 from autograder.engine import sandbox
 from autograder.grading.workspace import Workspace, digest, write_whole
 from autograder.handed_in.intake import read_assignment
+from autograder.nbgrader.configuration import database_file
 from autograder.notebook.rebuild import Ours
 
 
@@ -34,15 +35,22 @@ class Assignment:
     def release(self, db_url: str) -> Path:
         """The folder of the students' notebooks; the gradebook knows the assignment."""
         root = self.workspace.root
-        database = Path(db_url.removeprefix("sqlite:///"))
-        kept = not db_url.startswith("sqlite:///") or database.is_file()
+        database = database_file(db_url)
+        kept = database is None or database.is_file()
         now = digest([self.now, db_url])
         self._keep("release", now, lambda: write_release(self.chapter, root, db_url), kept)
         return root / "release" / self.chapter
 
+    def forget_release(self) -> None:
+        """Have `release` made anew: the gradebook is another one."""
+        self._stamp("release").unlink(missing_ok=True)
+
+    def _stamp(self, tree: str) -> Path:
+        return self.workspace.own / f"{self.chapter}.{tree}.stamp"
+
     def _keep(self, tree: str, now: str, make: Callable[[], object], kept: bool = True) -> None:
         """Call `make` unless the tree is there and was made under the same circumstances."""
-        stamp = self.workspace.own / f"{self.chapter}.{tree}.stamp"
+        stamp = self._stamp(tree)
         kept &= (self.workspace.root / tree / self.chapter).is_dir()
         with contextlib.suppress(OSError):
             if kept and stamp.read_text(encoding="ascii") == now:

@@ -31,7 +31,10 @@ def new_row(student: str, status: str, note: str = "") -> Row:
 
 def exercise(result: ExerciseResult, bank: Sequence[Entry]) -> dict[str, Any]:
     """One exercise of a row, with the name of the mistake where the bank knows it."""
-    message = "not handed in" if "was not handed in" in result.message else result.message
+    message = result.message
+    if message.startswith("not reached:"):
+        message = next((said for said in ("was not handed in", "could not be graded") if said in message), message)
+        message = message.removeprefix("was ")
     found = name_mistake(result.exercise, message, bank) if message else None
     record = {
         "notebook": result.notebook,
@@ -72,7 +75,7 @@ def score_changes(before: dict[str, Row], rows: Sequence[Row]) -> list[dict[str,
     changes = []
     for row in rows:
         earlier = before.get(row["student"])
-        if earlier is None:
+        if earlier is None or "failed" in (earlier["status"], row["status"]):
             continue
         old = {(e["notebook"], e["exercise"]): e["points"] for e in earlier["exercises"]}
         for now in row["exercises"]:

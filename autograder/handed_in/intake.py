@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from autograder.errors import CourseError, SubmissionError
+from autograder.handed_in.times import in_utc
 from autograder.notebook.file import Cell, read_cells, read_regular
 from autograder.notebook.rebuild import Ours, Placed, ours_from, rebuild
 
@@ -48,12 +49,15 @@ def read_submission(files: tuple[Path, ...], ours: dict[str, Ours]) -> Submissio
     return submission
 
 
-def read_timestamp(folder: Path) -> str:
-    """nbgrader's timestamp.txt in a submitted folder, if it is there and readable."""
+def read_timestamp(folder: Path) -> tuple[str, str]:
+    """nbgrader's timestamp.txt in a submitted folder, in UTC, if it is there; and what is wrong with it."""
+    if not (folder / "timestamp.txt").is_file():
+        return "", ""
     try:
-        return read_regular(folder / "timestamp.txt", 100).decode("utf-8", "replace").strip()
-    except SubmissionError:
-        return ""
+        text = read_regular(folder / "timestamp.txt", 1000).decode("utf-8", "replace").strip()
+        return (in_utc(text) if text else ""), ""
+    except (SubmissionError, ValueError) as error:
+        return "", f"timestamp.txt: {error}: when it was handed in is not known, and no lateness is counted"
 
 
 def which(stem: str, theirs: list[Cell], ours: dict[str, Ours]) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 
 from autograder.engine.engine import Job
 from autograder.notebook.file import Cell
+from autograder.notebook.magics import as_python
 
 MISSING = "# This cell was missing from the submission."
 
@@ -34,8 +35,9 @@ class Ours:
 
     @property
     def by_hand(self) -> dict[str, float]:
-        """Cells that a person grades: `grade_id` → points."""
-        graded = [c for c in self.cells if c.nbgrader.get("grade") and c.nbgrader.get("solution")]
+        """Cells that a person grades, answers and tasks: `grade_id` → points."""
+        answers = [c for c in self.cells if c.nbgrader.get("grade") and c.nbgrader.get("solution")]
+        graded = [c for c in self.cells if c in answers or c.nbgrader.get("task")]
         return {c.grade_id: float(c.nbgrader.get("points", 0)) for c in graded}
 
     @functools.cached_property
@@ -46,7 +48,7 @@ class Ours:
         for cell in self.cells:
             if cell.kind != "code" or not cell.nbgrader.get("solution"):
                 continue
-            for node in ast.parse(cell.source).body:
+            for node in _statements(cell.source):
                 if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
                     names.append(node.name)
                 elif isinstance(node, ast.Assign):
@@ -54,6 +56,14 @@ class Ours:
                 elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
                     values.append(node.target.id)
         return names, values
+
+
+def _statements(source: str) -> list[ast.stmt]:
+    """Of a cell that may be no Python: one that a person grades may be anything."""
+    try:
+        return ast.parse(as_python(source)).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return []
 
 
 @dataclass(frozen=True)
@@ -150,7 +160,7 @@ def imports_of(sources: Iterable[str]) -> tuple[str, ...]:
     found: set[str] = set()
     for source in sources:
         try:
-            tree = ast.parse(source)
+            tree = ast.parse(as_python(source))
         except SyntaxError:
             continue
         for node in ast.walk(tree):
