@@ -61,21 +61,32 @@ def release(chapter: Chapter) -> None:
 
 
 @app.command()
-def verify(chapter: Chapter) -> None:
-    """Hold a chapter's tests to its bank: reference, untouched notebook, wrong and right solutions."""
-    from autograder.course.verify import verify_chapter
+def verify(
+    chapter: Chapter,
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; an old record is a problem.")] = False,
+) -> None:
+    """Hold a chapter's tests to its bank: reference, untouched notebook, wrong and right solutions.
+
+    Writes the chapter's record (tests/record/), and fills in `gives=...` in its tests from the reference.
+    """
+    from autograder.course.fill import fill_in
+    from autograder.course.verify import keep_record, verify_chapter
 
     with one_line_errors():
         course = Course.find()
         with out.status("verifying") as status:
             found = verify_chapter(course, chapter, lambda now: status.update(f"verifying {now}"))
+        said = keep_record(course, chapter, found, write=not check)
+        said += fill_in(course, chapter, found.fills) if not check else []
     table = Table("exercise", "entry", "", "message")
     for v in found.verdicts:
         kind = "right" if v.entry.is_right else "wrong"
         mark = "PROBLEM" if v.problem else ("accepted" if v.entry.is_right else "rejected")
-        said = v.problem or v.message.split("\n")[0]
-        table.add_row(v.entry.exercise, f"{v.entry.name} ({kind})", mark, escape(said[:160]))
+        message = v.problem or v.message.split("\n")[0]
+        table.add_row(v.entry.exercise, f"{v.entry.name} ({kind})", mark, escape(message[:160]))
     out.print(table)
+    for line in [*found.notes, *said]:
+        typer.echo(f"note: {line}")
     for problem in found.problems:
         typer.echo(f"PROBLEM {problem}")
     for name, points in found.points.items():

@@ -5,29 +5,38 @@ from __future__ import annotations
 import ast
 import shutil
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import nbformat
 
 from autograder.course.course import Course
+from autograder.course.record import read_record, visible_part
 from autograder.errors import CourseError
 from autograder.nbgrader.configuration import checked, database_of, make_tables, nbgrader_api, quiet
 from autograder.notebook.source import read_source
 
 
-def generate(course: Course, chapter: str, root: Path, db_url: str | None = None) -> list[Path]:
-    """Write `source/` and `release/` of a chapter into nbgrader's tree at `root`; returns the released notebooks."""
-    write_source(course, chapter, root)
+def generate(
+    course: Course, chapter: str, root: Path, db_url: str | None = None, record: Mapping[str, Any] | None = None
+) -> list[Path]:
+    """Write `source/` and `release/` of a chapter into nbgrader's tree at `root`; returns the released notebooks.
+
+    `record` is given where a new one is about to be written.
+    """
+    write_source(course, chapter, root, record)
     return write_release(chapter, root, db_url)
 
 
-def write_source(course: Course, chapter: str, root: Path) -> None:
+def write_source(course: Course, chapter: str, root: Path, record: Mapping[str, Any] | None = None) -> None:
     """The notebooks of a chapter with solutions and hidden tests, and the data beside them."""
     source = root / "source" / chapter
     shutil.rmtree(source, ignore_errors=True)
     source.mkdir(parents=True)
+    known = visible_part(read_record(course.record(chapter)) if record is None else record)
     for path in course.sources(chapter):
-        nbformat.write(read_source(path), source / f"{path.stem}.ipynb")
+        nbformat.write(read_source(path, known), source / f"{path.stem}.ipynb")
     if (data := course.data(chapter)).is_dir():
         shutil.copytree(data, source, dirs_exist_ok=True)
 

@@ -25,6 +25,8 @@ class CellResult:
     message: str
     printed: str
     seconds: float
+    entry: str = ""  # the known mistake that gives these answers
+    details: str = ""  # for the instructor: the question, also where it is a hidden one
 
     @property
     def passed(self) -> bool:

@@ -23,14 +23,20 @@ MAX_TEXT = 20_000  # characters kept of what a cell printed, and of a message
 
 def run_cell(source: str, namespace: dict[str, Any], name: str) -> tuple[str, str, str]:
     """Execute one cell; returns the exception's type name ("" for none), its text, and what was printed."""
+    return execute(source, namespace, name)[:3]
+
+
+def execute(source: str, namespace: dict[str, Any], name: str) -> tuple[str, str, str, str]:
+    """The same, and the known mistake that a wrong answer shows ("" for none)."""
     printed = io.StringIO()
-    error, message = "", ""
+    error, message, entry = "", "", ""
     with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(io.StringIO()):
         try:
             exec(compile(_plain_python(source, namespace), f"<{name}>", "exec"), namespace)
         except BaseException as raised:  # SystemExit and KeyboardInterrupt cost this cell only
             error, message = type(raised).__name__, _text_of(raised)
-    return error, message[:MAX_TEXT], printed.getvalue()[:MAX_TEXT]
+            entry = str(getattr(raised, "entry", ""))
+    return error, message[:MAX_TEXT], printed.getvalue()[:MAX_TEXT], entry
 
 
 def _text_of(raised: BaseException) -> str:
@@ -57,12 +63,13 @@ def main(job: Path, out: Path) -> None:
     with out.open("a", encoding="utf-8") as lines:
         for cell in json.loads(job.read_text(encoding="utf-8")):
             started = time.perf_counter()
-            error, message, printed = run_cell(cell["source"], module.__dict__, cell["id"])
+            error, message, printed, entry = execute(cell["source"], module.__dict__, cell["id"])
             record = {
                 "id": cell["id"],
                 "error": error,
                 "message": message,
                 "printed": printed,
+                "entry": entry,
                 "seconds": round(time.perf_counter() - started, 4),
             }
             lines.write(json.dumps(record) + "\n")

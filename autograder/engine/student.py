@@ -32,6 +32,7 @@ from typing import Any
 
 import numpy as np
 
+from autograder import asking
 from autograder.engine.limits import Limits
 from autograder.engine.peer import Peer, error_names, text_of
 from autograder.engine.wire import Decoder, Encoder, WireError, named_tuple
@@ -191,6 +192,7 @@ class JudgeSide(Peer):
         self.numbers = itertools.count(1)
         self.borrowed: list[list[tuple[Any, str, Any]]] = []
         self.pickled: list[Any] = []
+        self.changed: list[int] = []  # the arguments of the last call that are not as they were
         self.classes: set[type] = set()  # those that the judge has made objects of
         self.one_at_a_time = threading.RLock()  # threads of an answer may all use what they were lent
 
@@ -276,7 +278,8 @@ class JudgeSide(Peer):
                     import asyncio
 
                     value = asyncio.run(value)
-            return {"value": encoder.encode(value), "after": self._after(encoder)}
+            told = {"changed": changed} if (changed := self.changed) else {}
+            return {"value": encoder.encode(value), "after": self._after(encoder), **told}
         except WireError:
             raise
         except (EOFError, OSError) as error:
@@ -284,7 +287,8 @@ class JudgeSide(Peer):
                 os._exit(0)
             return {"error": error_names(error), "text": text_of(error)[:20_000]}
         except BaseException as error:
-            return {"error": error_names(error), "text": text_of(error)[:20_000]}
+            where = asking.line_of(error, self.namespace)
+            return {"error": error_names(error), "text": text_of(error)[:20_000], "where": where}
         finally:
             self.borrowed.pop()
 
@@ -299,11 +303,25 @@ class JudgeSide(Peer):
     def _perform(self, request: dict[str, Any], decoder: Decoder) -> Any:
         if request["op"] == "backward":
             return self._backward(request, decoder)
+        if request["op"] == "without":
+            names = [name for name in decoder.decode(request["args"])[0] if name in self.namespace]
+            self.namespace.update({name: asking.Absent(name) for name in names})
+            return None
         target = self._target(request["on"])
         args = decoder.decode(request["args"])
         kwargs = decoder.decode(request["kwargs"])
         for key, place in request.get("grads", []):
             _requires_grad(self, key, _dig(args, kwargs, place))
+        self.changed = []
+        if request.get("watch"):
+            given = [*args, *kwargs.values()]
+            watch = asking.LocalWatch([asking.copied(value) for value in given], given)
+            value = self._use(request, target, args, kwargs)
+            self.changed = watch.changed()
+            return value
+        return self._use(request, target, args, kwargs)
+
+    def _use(self, request: dict[str, Any], target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         match request["op"]:
             case "call":
                 if isinstance(target, type) and issubclass(target, CONTAINERS):

@@ -11,7 +11,7 @@ from autograder.errors import SubmissionError
 from autograder.notebook.file import Cell, read_cells
 from autograder.notebook.source import exercise_of
 
-SAID_IN_FULL = frozenset({"AssertionError", "TimedOut", "Crashed", "OutOfMemory", "WrongType", "NotRun"})
+SAID_IN_FULL = frozenset({"AssertionError", "TimedOut", "Crashed", "OutOfMemory", "WrongType", "NotRun", "WrongAnswer"})
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,8 @@ class ExerciseResult:
     points: float
     max_points: float
     message: str
+    entry: str = ""  # the known mistake that gives these answers
+    details: str = ""  # for the instructor, also of hidden questions
 
 
 def test_points(cells: Iterable[Cell]) -> dict[str, float]:
@@ -56,7 +58,8 @@ def exercise_results(name: str, tests: dict[str, float], run: Run) -> list[Exerc
         else:
             message = explain(result.error, result.message)
         earned = points if result is not None and result.passed else 0.0
-        found.append(ExerciseResult(name, exercise_of(grade_id), earned, points, message))
+        told = (result.entry, result.details) if result is not None else ("", "")
+        found.append(ExerciseResult(name, exercise_of(grade_id), earned, points, message, *told))
     return found
 
 

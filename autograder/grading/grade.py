@@ -149,7 +149,7 @@ class Grading:
     pool: Pool
 
     def __post_init__(self) -> None:
-        self.digests = {name: digest([[vars(c) for c in mine.cells], _files(mine)]) for name, mine in self.ours.items()}
+        self.digests = {name: _digest(mine) for name, mine in self.ours.items()}
         self.base = digest([environment(), self.options.limits().to_plain(), self.options.unsafe])
         bank = self.course.bank(self.chapter)
         self.bank = load_bank(bank) if bank.is_file() else []
@@ -358,6 +358,11 @@ class Grading:
 
 def _passed(run: Run, test: str) -> bool:
     return test in run.cells and run.cells[test].passed
+
+
+def _digest(ours: Ours) -> str:
+    """Changes with all of ours that a result depends on: cells, data, recorded answers."""
+    return digest([[vars(c) for c in ours.cells], _files(ours), ours.record])
 
 
 def _files(ours: Ours) -> list[list[str]]:

@@ -9,24 +9,35 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from autograder import asking
 from autograder.errors import CourseError
+from autograder.notebook.helper import helper_cell
 
 HIDDEN = re.compile(r"^[ \t]*### BEGIN HIDDEN TESTS.*?### END HIDDEN TESTS[^\n]*\n?", re.S | re.M)
 SOLUTION = re.compile(r"^([ \t]*)### BEGIN SOLUTION.*?### END SOLUTION[^\n]*\n?", re.S | re.M)
+NBGRADER_CELL = re.compile(r"^# %% (nbgrader=[^\n]*)\n(.*?)(?=^# %%|\Z)", re.S | re.M)
+MARKERS = ("### BEGIN SOLUTION", "### END SOLUTION")
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 
-def read_source(path: Path) -> Any:
-    """The notebook of a py:percent file, with complete nbgrader metadata and stable cell ids."""
+def read_source(path: Path, record: Mapping[str, Any] | None = None) -> Any:
+    """The notebook of a py:percent file, with complete nbgrader metadata and stable cell ids.
+
+    `record` is what a student may know of the answers (exercise → questions and entries), for the cell `check`.
+    """
     import jupytext
     import nbformat
 
     parsed = jupytext.reads(path.read_text(encoding="utf-8"), fmt="py:percent")
     notebook = nbformat.v4.new_notebook(metadata={"kernelspec": KERNELSPEC, "language_info": {"name": "python"}})
+    tests = {exercise_of(str(cell.metadata.get("nbgrader", {}).get("grade_id", ""))) for cell in parsed.cells}
+    mine = {name: known for name, known in (record or {}).items() if name in tests}
     seen: set[str] = set()
     for position, cell in enumerate(parsed.cells):
         given = dict(cell.metadata.get("nbgrader", {}))
@@ -38,10 +49,32 @@ def read_source(path: Path) -> Any:
                 raise CourseError(f"{path}: grade_id {grade_id!r} is used twice: give one of the cells another")
             seen.add(grade_id)
             _check_cell(cell.source, metadata["nbgrader"], path)
+            cell.source = _completed(cell, metadata, mine)
         name = metadata.get("nbgrader", {}).get("grade_id") or f"{position}:{cell.cell_type}"
         new = nbformat.v4.new_code_cell if cell.cell_type == "code" else nbformat.v4.new_markdown_cell
         notebook.cells.append(new(cell.source, metadata=metadata, id=cell_id(path.stem, name)))
     return notebook
+
+
+def _completed(cell: Any, metadata: dict[str, Any], record: Mapping[str, Any]) -> str:
+    """A cell's text as the notebook has it: with `check` itself in its cell, and with `run` below a test that asks."""
+    source = str(cell.source)
+    about = metadata["nbgrader"]
+    if about["grade_id"] == asking.CELL:
+        about["locked"] = True
+        metadata["jupyter"] = {"source_hidden": True}
+        metadata["tags"] = ["hide-input"]
+        return helper_cell(record)
+    if about["grade"] and not about["solution"] and asks(source):
+        absent = cell.metadata["nbgrader"].get("without", [])
+        more = f", without={absent!r}" if absent else ""
+        return f"{source.rstrip()}\n\n\nrun({about['grade_id']}{more})"
+    return source
+
+
+def asks(source: str) -> bool:
+    """Whether a test cell asks by `check`, and leaves it to the build to call it."""
+    return "check(" in source and '__name__ == "__main__"' not in source
 
 
 def cell_id(notebook: str, name: str) -> str:
@@ -90,6 +123,17 @@ def released(source: str) -> str:
 def visible(source: str) -> str:
     """A test cell without its hidden tests."""
     return HIDDEN.sub("", source)
+
+
+def solution_cells(path: Path) -> dict[str, str]:
+    """The solution cells of a py:percent file by `grade_id`, without the markers; quicker than reading all of it."""
+    found = {}
+    for head, text in NBGRADER_CELL.findall(path.read_text(encoding="utf-8")):
+        about = json.loads(head.removeprefix("nbgrader="))
+        if about.get("solution") and not about.get("grade"):
+            kept = [line for line in text.rstrip().splitlines() if line.strip() not in MARKERS]
+            found[str(about["grade_id"])] = "\n".join(kept) + "\n"
+    return found
 
 
 def exercise_of(test_id: str) -> str:
