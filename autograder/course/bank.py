@@ -93,7 +93,7 @@ def _entries_of(node: ast.stmt, text: str, path: Path, solutions: Mapping[str, s
                 options = {k.arg: ast.literal_eval(k.value) for k in decorator.keywords if k.arg}
             case _:
                 continue
-        if kind == "wrong" and not ast.get_docstring(node):
+        if kind == "wrong" and not (ast.get_docstring(node) or options.get("says")):
             raise BankError(f"{path}: {node.name}: a wrong entry needs a docstring: what to tell who makes the mistake")
         found.append(
             Entry(

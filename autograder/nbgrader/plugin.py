@@ -19,12 +19,14 @@ from nbgrader.converters import Autograde
 from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import Bool, Float
 
+from autograder.course.course import Course
+from autograder.course.record import read_record
 from autograder.engine.limits import Limits
 from autograder.engine.pools import EngineOptions, Engines, plain_job
 from autograder.grading.workspace import run_from
 from autograder.notebook.file import cells_in
 from autograder.notebook.graded import as_notebook, outputs_of, read_template
-from autograder.notebook.rebuild import Ours, Placed, imports_of, make_job, ours_from
+from autograder.notebook.rebuild import Placed, imports_of, make_job, ours_from
 from autograder.notebook.source import visible
 
 _ENGINES: dict[EngineOptions, Engines] = {}
@@ -47,7 +49,9 @@ class RunCells(NbGraderPreprocessor):  # type: ignore[misc]
     def preprocess(self, nb: Any, resources: Any) -> tuple[Any, Any]:
         about = resources["nbgrader"]
         source = Path(_course_root(self), "source", about["assignment"], f"{about['notebook']}.ipynb")
-        ours = _ours(source, about["notebook"]) if source.is_file() else ours_from(nb, about["notebook"])
+        record = read_record(Course(Path(_course_root(self))).record(about["assignment"]))
+        given = json.loads(source.read_text(encoding="utf-8")) if source.is_file() else nb
+        ours = ours_from(given, about["notebook"], record=record)
         cells = cells_in(nb, about["notebook"])
         names = [cell.grade_id or f"free-{place}" for place, cell in enumerate(cells)]
         known = {cell.grade_id for cell in ours.cells if not cell.nbgrader.get("solution")} - {""}
@@ -64,10 +68,6 @@ class RunCells(NbGraderPreprocessor):  # type: ignore[misc]
 
 def _course_root(configured: Any) -> str:
     return str(configured.config.CourseDirectory.get("root") or Path.cwd())
-
-
-def _ours(source: Path, name: str) -> Ours:
-    return ours_from(json.loads(source.read_text(encoding="utf-8")), name)
 
 
 class HideTests(NbGraderPreprocessor):  # type: ignore[misc]

@@ -136,6 +136,12 @@ def solution_cells(path: Path) -> dict[str, str]:
     return found
 
 
+def absent_helpers(path: Path) -> dict[str, list[str]]:
+    """The helpers that are taken away while a test of a py:percent file runs, by the test's `grade_id`."""
+    heads = [json.loads(head.removeprefix("nbgrader=")) for head, _ in NBGRADER_CELL.findall(path.read_text("utf-8"))]
+    return {str(about["grade_id"]): list(about["without"]) for about in heads if about.get("without")}
+
+
 def exercise_of(test_id: str) -> str:
     """`test_softmax` grades the exercise `softmax`."""
     return test_id.removeprefix("test_")
