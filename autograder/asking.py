@@ -24,6 +24,7 @@ RTOL, ATOL = 1e-4, 1e-6  # how near a number must be, unless the question says o
 HALF = (1e-2, 1e-3)  # the same where an argument has half precision
 NOT_SAID = object()  # None is an answer, too
 RESERVED = ("gives", "within", "exact", "worth", "changes", "about")  # what `check` takes for itself
+NOT_WRITTEN = "not written yet"
 MOST_ITEMS = 100_000  # of an iterator: it may have no end
 MOST_SHOWN = 72  # characters of a value that is shown whole
 PYTHON_KINDS = (("bool", bool), ("whole", int), ("real", float), ("complex", complex))
@@ -600,11 +601,9 @@ class Asking:
         visible = _is_visible(known, first)
         sentence = " Or: ".join(sentences) or hint(exercise, asked, differences, visible)
         shown = question_lines(asked[first], found)
-        if not visible:
-            kind = f" ({asked[first].about})" if asked[first].about else ""
-            public = [sentence, f"  asked:    a question that is not in your notebook{kind}"]
-        else:
-            public = [sentence, *shown]
+        about = f" ({asked[first].about})" if asked[first].about else ""
+        hidden = [f"  asked:    a question that is not in your notebook{about}"]
+        public = [sentence, *([] if sentence == NOT_WRITTEN else shown if visible else hidden)]
         details = "\n".join(shown)
         return Verdict(exercise, right, len(asked), "\n".join(public), " or ".join(names), details, points)
 
@@ -790,7 +789,7 @@ def hint(exercise: str, asked: Sequence[Asked], differences: Sequence[Difference
 def _hint_of_error(one: Asked, expected: Plain, visible: bool) -> str:
     names, text = one.answer.items
     if "NotImplementedError" in names:
-        return "not written yet"
+        return NOT_WRITTEN
     if expected.kind == "error":
         return f"Expected {expected.items[0][0]}, and {names[0]} was raised."
     return f"The call ended in {names[0]}: {text}" if text and visible else f"The call ended in {names[0]}."

@@ -22,6 +22,8 @@ from autograder.errors import CourseError, SubmissionError
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+    from autograder.course.verify import Verification
+
 # Reading a notebook needs `jsonschema`, which imports this where it can and spends more than a second at it, to check
 # internationalised addresses; nothing here asks for that.
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
@@ -63,6 +65,7 @@ def release(chapter: Chapter) -> None:
 @app.command()
 def verify(
     chapter: Chapter,
+    only: Annotated[list[str] | None, typer.Option(help="An exercise: a quick look at it, nothing else.")] = None,
     check: Annotated[bool, typer.Option("--check", help="Write nothing; an old record is a problem.")] = False,
 ) -> None:
     """Hold a chapter's tests to its bank: reference, untouched notebook, wrong and right solutions.
@@ -70,14 +73,22 @@ def verify(
     Writes the chapter's record (tests/record/), and fills in `gives=...` in its tests from the reference.
     """
     from autograder.course.fill import fill_in
-    from autograder.course.verify import keep_record, verify_chapter
+    from autograder.course.verify import keep_record, verify_chapter, verify_exercises
 
     with one_line_errors():
         course = Course.find()
         with out.status("verifying") as status:
-            found = verify_chapter(course, chapter, lambda now: status.update(f"verifying {now}"))
-        said = keep_record(course, chapter, found, write=not check)
-        said += fill_in(course, chapter, found.fills) if not check else []
+            if only:
+                found = verify_exercises(course, chapter, only)
+            else:
+                found = verify_chapter(course, chapter, lambda now: status.update(f"verifying {now}"))
+        done = fill_in(course, chapter, found.fills) if not check else []
+        done += keep_record(course, chapter, found, write=not check) if not only else []
+    _show_verification(found, done)
+    raise typer.Exit(0 if found.clean else 1)
+
+
+def _show_verification(found: Verification, done: list[str]) -> None:
     table = Table("exercise", "entry", "", "message")
     for v in found.verdicts:
         kind = "right" if v.entry.is_right else "wrong"
@@ -85,9 +96,9 @@ def verify(
         message = v.problem or v.message.split("\n")[0]
         table.add_row(v.entry.exercise, f"{v.entry.name} ({kind})", mark, escape(message[:160]))
     out.print(table)
-    for line in [*found.notes, *said]:
+    for line in [*found.notes, *done]:
         typer.echo(f"note: {line}")
-    for problem in found.problems:
+    for problem in [*found.problems, *(f"{v.entry.name}: {v.problem}" for v in found.verdicts if v.problem)]:
         typer.echo(f"PROBLEM {problem}")
     for name, points in found.points.items():
         typer.echo(f"{name}: reference {found.reference[name]:g}/{points:g}, untouched {found.untouched[name]:g}")
@@ -96,7 +107,6 @@ def verify(
         f"wrong solutions rejected {rejected[0]} of {rejected[1]}, right ones accepted {accepted[0]} of "
         f"{accepted[1]}, blame outside its own exercise {found.blamed}"
     )
-    raise typer.Exit(0 if found.clean else 1)
 
 
 @app.command()

@@ -143,19 +143,24 @@ def mentioned(source: str) -> set[str]:
     return {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)}
 
 
-def collect(course: Course, chapter: str, progress: Callable[[str], None] = lambda _: None) -> dict[str, Any]:
-    """Everything that the chapter's asking notebooks and its bank answer, as JSON has it: exercise → answers."""
+def collect(course: Course, chapter: str, only: Sequence[str] = ()) -> dict[str, Any]:
+    """Everything that the chapter's asking notebooks and its bank answer, as JSON has it: exercise → answers.
+
+    With `only`, the exercises of these names alone.
+    """
     bank = load_bank(course.bank(chapter))
     found: dict[str, Any] = {}
     for path in course.sources(chapter):
         sheet = Sheet(path)
-        if not sheet.asks:
+        wanted = [test for test in sheet.tests if not only or exercise_of(test) in only]
+        if not sheet.asks or not wanted:
             continue
         base = sheet.namespace()
-        for test in sheet.tests:
+        if (torch := sys.modules.get("torch")) is not None:
+            torch.set_num_threads(1)
+        for test in wanted:
             exercise = exercise_of(test)
             entries = [entry for entry in bank if entry.exercise == exercise]
-            progress(exercise)
             found[exercise] = {"notebook": sheet.name, **_answers(sheet, test, base, entries)}
     return found
 
@@ -259,15 +264,11 @@ def _function_of(sheet: Sheet, base: dict[str, Any], entry: Entry) -> Any:
     return names.get(entry.exercise)
 
 
-def main(root: Path, chapter: str, out: Path) -> None:
+def main(root: Path, chapter: str, out: Path, *only: str) -> None:
     warnings.simplefilter("ignore")
-    with contextlib.suppress(ImportError):
-        import torch
-
-        torch.set_num_threads(1)
-    found = collect(Course(root), chapter)
+    found = collect(Course(root), chapter, only)
     out.write_text(json.dumps(found), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]))
+    main(Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]), *sys.argv[4:])
