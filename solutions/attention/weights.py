@@ -17,10 +17,10 @@
 # **all** the values, each weighted by how well its key fits the query. Four steps: score every key, scale the scores,
 # turn them into weights that sum to 1, and take the weighted sum of the values.
 #
-# **When you are done you can** write a softmax that survives large numbers, compute scaled scores for any number of
-# batches and heads, and put the whole of attention together, with a mask.
+# **When you are done you can** say how well two vectors agree, write a softmax that survives large numbers, compute
+# scaled scores for any number of batches and heads, and put the whole of attention together, with a mask.
 #
-# **You need** matrix products, axes and broadcasting in NumPy. Plan about 40 minutes.
+# **You need** matrix products, axes and broadcasting in NumPy. Plan about 45 minutes.
 #
 # **Shapes.** `...` any leading axes (batch, heads, or none), `Tq` queries, `Tk` keys, `d` width of a query and of a key,
 # `dv` width of a value.
@@ -47,6 +47,67 @@ from autograder.asking import check
 
 
 # %% [markdown]
+# ## `dot_and_angle`
+# *difficulty ●○○ · importance ●●○ · 5 min*
+#
+# How well does a key fit a query? Their dot product (点积) says it: multiply place by place, and add up. It grows when the
+# vectors point the same way, and also when one of them is longer. The cosine (余弦) of the angle between them looks at the
+# direction alone: it is the dot product divided by **both** lengths, 1 for the same direction, 0 for a right angle and −1
+# for opposite directions.
+#
+# `dot_and_angle(u, v)` takes two vectors of shape `(n,)` and returns the pair `(dot, cosine)`, two single numbers. The
+# second one is the cosine itself, not the angle. It must be right for very short vectors, too. A vector of zeros has no
+# direction; **with such a vector the cosine is 0**, never NaN.
+#
+# By hand: the query of 干净 is (2, 0, 2, 0) and its key is (1, 1, 0, 0). The dot product is 2 · 1 + 0 + 0 + 0 = 2. The
+# lengths are √8 and √2, whose product is 4, so the cosine is 2 / 4 = 0.5: an angle of 60 degrees.
+#
+# <details><summary>Hint 1: a nudge</summary>
+#
+# What happens to the dot product when you double `v`? And what has to happen to the cosine?
+#
+# <details><summary>Hint 2: the approach</summary>
+#
+# A vector's length is the root of its dot product with itself. Divide by the product of the two lengths, not by one.
+#
+# <details><summary>Hint 3: the edge</summary>
+#
+# Before you divide, ask whether the product of the lengths is 0. A small number added below the line would help with the
+# zeros and spoil the short vectors.
+#
+# </details></details></details>
+
+
+# %% nbgrader={"grade_id": "dot_and_angle", "solution": true}
+def dot_and_angle(u: np.ndarray, v: np.ndarray) -> tuple[float, float]:
+    """The dot product of u (n,) and v (n,), and the cosine of the angle between them; 0 with a vector of zeros."""
+    ### BEGIN SOLUTION
+    dot = float(u @ v)
+    lengths = float(np.linalg.norm(u) * np.linalg.norm(v))
+    if lengths == 0:
+        return dot, 0.0  # no direction, no angle
+    return dot, dot / lengths
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade_id": "test_dot_and_angle", "grade": true, "points": 1}
+def test_dot_and_angle():
+    """The dot product grows with the lengths, the cosine does not; a vector of zeros has the cosine 0."""
+    check(dot_and_angle, np.array([2.0, 0.0, 2.0, 0.0]), np.array([1.0, 1.0, 0.0, 0.0]), gives=(2.0, 0.5))
+    check(dot_and_angle, np.array([2.0, 0.0, 2.0, 0.0]), np.array([1.0, 0.0, 1.0, 0.0]), gives=(4.0, 1.0))
+    check(dot_and_angle, np.array([2.0, 2.0, -2.0, 0.0]), np.array([-1.0, 0.0, 3.0, 0.0]), gives=[-8.0, -0.7303])
+    check(dot_and_angle, np.zeros(4), np.array([1.0, 1.0, 0.0, 0.0]), gives=(0.0, 0.0))
+    ### BEGIN HIDDEN TESTS
+    check(dot_and_angle, np.array([3.0, 4.0]) * 1e-9, np.array([4.0, 3.0]) * 1e-9, about="very short vectors")
+    check(dot_and_angle, np.array([3, 4, 0]), np.array([1, -2, 2]), about="whole numbers")
+    check(dot_and_angle, np.array([3, 0, 4], np.float16), np.array([1, 2, 2], np.float16), about="half precision")
+    check(dot_and_angle, np.array([-3.0]), np.array([2.0]), about="vectors of one number")
+    check(dot_and_angle, np.zeros(2), np.zeros(2), about="two vectors of zeros")
+    check(dot_and_angle, np.arange(9.0) * 1000, np.arange(9.0)[::-1] - 2, about="long vectors")
+    ### END HIDDEN TESTS
+
+
+# %% [markdown]
 # ## `softmax`
 # *difficulty ●○○ · importance ●●● · 10 min*
 #
@@ -56,7 +117,7 @@ from autograder.asking import check
 # $$\mathrm{softmax}(x)_i = \frac{e^{x_i}}{\sum_j e^{x_j}}$$
 #
 # `softmax(x, axis=-1)` takes an array of any shape and returns one of **the same shape** whose sums along `axis` are 1.
-# It must be right for numbers as large as ±10 000, where `np.exp` alone overflows to infinity. Do not use
+# The numbers may be whole ones, and as large as ±10 000, where `np.exp` alone overflows to infinity. Do not use
 # `scipy_softmax` here: it is what you are building.
 #
 # By hand: the scaled scores of 干净 are (2, 0, 1). Their exponentials are 7.389, 1 and 2.718, with sum 11.107, so the
@@ -72,8 +133,8 @@ from autograder.asking import check
 #
 # <details><summary>Hint 3: the shapes</summary>
 #
-# For `x` of shape `(3, 5)` and `axis=0`, maximum and sum must have shape `(1, 5)` to broadcast against `x`:
-# `x.max(axis=axis, keepdims=True)`, and the same for the sum.
+# For `x` of shape `(3, 5)` and `axis=0`, maximum and sum must have shape `(1, 5)` to broadcast against `x`: tell both
+# reductions which axis to go along, and to keep it (`keepdims`).
 #
 # </details></details></details>
 
@@ -138,7 +199,7 @@ def test_softmax():
 #
 # <details><summary>Hint 3: the shapes</summary>
 #
-# `(..., Tq, d) @ (..., d, Tk)` gives `(..., Tq, Tk)`; `np.swapaxes(k, -1, -2)` makes the second one.
+# `(..., Tq, d) @ (..., d, Tk)` gives `(..., Tq, Tk)`; `np.swapaxes` takes the two axes to swap, and −1 is the last one.
 #
 # </details></details></details>
 
@@ -180,11 +241,11 @@ def test_scaled_scores():
 # All four steps: scores, scale, softmax over the keys, weighted sum of the values.
 #
 # `attention(q, k, v, mask=None)` takes `q` `(..., Tq, d)`, `k` `(..., Tk, d)` and `v` `(..., Tk, dv)` and returns the pair
-# `(output, weights)` of shapes `(..., Tq, dv)` and `(..., Tq, Tk)`.
+# `(output, weights)`, the second being the attention weights, of shapes `(..., Tq, dv)` and `(..., Tq, Tk)`.
 #
 # The mask (注意力掩码 attention mask) is boolean, **`True` = may look**, and broadcasts to the scores. A hidden key gets
-# weight 0, and the weights of the others still sum to 1. A query that may look at **nothing** gets weights 0 and output
-# 0, never NaN.
+# weight 0 however low the other scores are, and the weights of the others still sum to 1. A query that may look at
+# **nothing** gets weights 0 and output 0, never NaN.
 #
 # By hand: the weights of 干净 are (0.665, 0.090, 0.245), so its output is 0.665 · (4, 0, 0, 2) + 0.090 · (0, 4, 0, 2) +
 # 0.245 · (0, 0, 4, 2) = (2.661, 0.360, 0.979, 2). If it may not look at 很, the scores (2, 1) are left, with the weights
@@ -201,8 +262,8 @@ def test_scaled_scores():
 #
 # <details><summary>Hint 3: the shapes</summary>
 #
-# `scores = q @ np.swapaxes(k, -1, -2) / ...` is `(..., Tq, Tk)`; `scipy_softmax(..., axis=-1)` sums over the keys;
-# `weights @ v` is `(..., Tq, Tk) @ (..., Tk, dv)`.
+# Scores, mask and attention weights are all `(..., Tq, Tk)`; the keys are the **last** axis, so the softmax goes along it.
+# The output is `(..., Tq, Tk) @ (..., Tk, dv)`.
 #
 # </details></details></details>
 
@@ -250,6 +311,7 @@ def test_attention():
         check(attention, q * 999, k, v, rng.random((*lead, Tq, Tk)) < 0.6, about=f"a mask of full size, {size}")
         check(attention, q, k, v, rng.random(Tk) < 0.7, about=f"one mask for all queries, {size}")
         check(attention, q, k, v, np.zeros((Tq, 1), bool), about=f"nobody may look, {size}")
+    check(attention, Q * -1e5, K + 1, V, SOME, about="very low scores")
     check(attention, Q.astype(int), K.astype(int), V.astype(int), SOME, about="whole numbers")
     check(attention, Q.astype(np.float32), K.astype(np.float32), V.astype(np.float32), SOME, about="single precision")
     ### END HIDDEN TESTS
