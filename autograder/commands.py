@@ -23,6 +23,8 @@ from autograder.errors import CourseError, SubmissionError
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+    from autograder.course.verify import Verification
+
 # Reading a notebook needs `jsonschema`, which imports this where it can and spends more than a second at it, to check
 # internationalised addresses; nothing here asks for that.
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
@@ -54,7 +56,7 @@ def one_line_errors() -> Iterator[None]:
 @app.command()
 def release(chapter: Chapter) -> None:
     """Write the student notebooks of a chapter to chapters/<chapter>/exercises/."""
-    from autograder.course.release import build_student_notebooks
+    from autograder.course.release import build_student_notebooks, long_tests
 
     with one_line_errors():
         course = Course.find()
@@ -63,25 +65,47 @@ def release(chapter: Chapter) -> None:
             written = build_student_notebooks(course, chapter, course.student_notebooks(chapter))
     for path in written:
         typer.echo(path.relative_to(course.root))
+        for line in long_tests(path):
+            typer.echo(f"note: {line}", err=True)
 
 
 @app.command()
-def verify(chapter: Chapter) -> None:
-    """Hold a chapter's tests to its bank: reference, untouched notebook, wrong and right solutions."""
-    from autograder.course.verify import verify_chapter
+def verify(
+    chapter: Chapter,
+    only: Annotated[list[str] | None, typer.Option(help="An exercise: a quick look at it, nothing else.")] = None,
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; an old record is a problem.")] = False,
+) -> None:
+    """Hold a chapter's tests to its bank: reference, untouched notebook, wrong and right solutions.
+
+    Writes the chapter's record (tests/record/), and fills in `gives=...` in its tests from the reference.
+    """
+    from autograder.course.fill import fill_in
+    from autograder.course.verify import keep_record, verify_chapter, verify_exercises
 
     with one_line_errors():
         course = Course.find()
         with out.status("verifying") as status:
-            found = verify_chapter(course, chapter, lambda now: status.update(f"verifying {now}"))
+            if only:
+                found = verify_exercises(course, chapter, only)
+            else:
+                found = verify_chapter(course, chapter, lambda now: status.update(f"verifying {now}"))
+        done = fill_in(course, chapter, found.fills) if not check else []
+        done += keep_record(course, chapter, found, write=not check) if not only else []
+    _show_verification(found, done)
+    raise typer.Exit(0 if found.clean else 1)
+
+
+def _show_verification(found: Verification, done: list[str]) -> None:
     table = Table("exercise", "entry", "", "message")
     for v in found.verdicts:
         kind = "right" if v.entry.is_right else "wrong"
         mark = "PROBLEM" if v.problem else ("accepted" if v.entry.is_right else "rejected")
-        said = v.problem or v.message.split("\n")[0]
-        table.add_row(v.entry.exercise, f"{v.entry.name} ({kind})", mark, escape(said[:160]))
+        message = v.problem or v.message.split("\n")[0]
+        table.add_row(v.entry.exercise, f"{v.entry.name} ({kind})", mark, escape(message[:160]))
     out.print(table)
-    for problem in found.problems:
+    for line in [*found.notes, *done]:
+        typer.echo(f"note: {line}")
+    for problem in [*found.problems, *(f"{v.entry.name}: {v.problem}" for v in found.verdicts if v.problem)]:
         typer.echo(f"PROBLEM {problem}")
     for name, points in found.points.items():
         by_hand = f"; {found.by_hand[name]:g} more graded by a person" if name in found.by_hand else ""
@@ -92,7 +116,6 @@ def verify(chapter: Chapter) -> None:
         f"wrong solutions rejected {rejected[0]} of {rejected[1]}, right ones accepted {accepted[0]} of "
         f"{accepted[1]}, blame outside its own exercise {found.blamed}"
     )
-    raise typer.Exit(0 if found.clean else 1)
 
 
 @app.command()

@@ -35,7 +35,7 @@ class Job:
 
     items: Sequence[dict[str, str]]  # {"kind": "cell", "id", "source"} or {"kind": "test", "id"}
     given: Sequence[dict[str, str]]  # our own plain cells, for the judge
-    tests: Sequence[dict[str, str]]  # {"id", "source"}, in the order of their places
+    tests: Sequence[dict[str, Any]]  # {"id", "source", perhaps "record"}, in the order of their places
     names: Sequence[str]  # functions and classes that the student writes
     values: Sequence[str] = ()  # other names that the student assigns
     files: Sequence[tuple[str, bytes]] = ()  # data beside the notebook
@@ -348,7 +348,8 @@ def _cell_result(name: str, record: dict[str, Any], seconds: float, limits: Limi
     message = text("message")
     if error == "Crashed" and ("too long" in message or "did not answer" in message or "this call took" in message):
         error = "TimedOut"
-    return CellResult(name, error, message, text("printed"), round(seconds, 3), text("value"))
+    told = (text("value"), text("entry"), text("details"))
+    return CellResult(name, error, message, text("printed"), round(seconds, 3), *told)
 
 
 def _note_failure(state: _State, result: CellResult) -> None:

@@ -27,6 +27,8 @@ class CellResult:
     printed: str
     seconds: float
     value: str = ""  # what a notebook shows of the last line's value: in a test cell, partial credit
+    entry: str = ""  # the known mistake that gives these answers
+    details: str = ""  # for the instructor: the question, also where it is a hidden one
 
     @property
     def passed(self) -> bool:

@@ -21,12 +21,13 @@ import random
 import socket
 import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path, PurePath
 from typing import Any, NoReturn
 
 import numpy as np
 
+from autograder import asking
 from autograder.engine import streams
 from autograder.engine.given import Given, run_given, run_test_cell, statements, test_code
 from autograder.engine.limits import Limits
@@ -41,8 +42,10 @@ NEVER_RAISED_HERE = frozenset({
     "StopIteration", "StopAsyncIteration", "GeneratorExit", "SystemExit", "KeyboardInterrupt",
     "BaseException", "ExceptionGroup", "BaseExceptionGroup",
     # what a verdict may say of itself
-    "NotRun", "TimedOut", "Crashed", "OutOfMemory", "WrongType", "LostError", "UnreadableError", "GivenCellError",
+    "NotRun", "TimedOut", "Crashed", "OutOfMemory", "WrongType", "WrongAnswer", "LostError", "UnreadableError",
+    "GivenCellError",
 })  # fmt: skip
+MOST_LINE = 300  # characters of the line that raised
 MOST_NAMES = 20  # kinds that one exception is of
 
 
@@ -72,6 +75,8 @@ class StudentSide(Peer):
         self.files: list[list[Any]] = []
         self.folders: dict[str, int] = {}
         self.calling = "your code"
+        self.watching = False  # whether calls are asked which of their arguments they changed
+        self.changed: list[Any] = []  # arguments of ours whose copies were changed over there
 
     # References out.
 
@@ -181,6 +186,8 @@ class StudentSide(Peer):
         self.pickled, self.files, self.keyed = [], [], {}
         encoder = self.encoder()
         message: dict[str, Any] = {"op": op, "on": on, **more, **_numeric_settings()}
+        if self.watching:
+            message["watch"] = True
         try:
             message["args"] = encoder.encode(args)
             message["kwargs"] = encoder.encode(kwargs)
@@ -198,6 +205,8 @@ class StudentSide(Peer):
         try:
             for key, state in _states(reply):
                 self._restore(lent[key], decoder.decode(state))
+            given = (*args, *kwargs.values())
+            self.changed += [given[place] for place in _places_in(reply) if 0 <= place < len(given)]
             return decoder.decode(reply["value"])
         except WireError as error:
             raise UnreadableError(f"{self.calling} returned {error}") from None
@@ -215,7 +224,8 @@ class StudentSide(Peer):
             raise UnreadableError(f"{self.calling} returned {str(reply['wire'])[:200]}")
         if "error" in reply:
             ended = message["op"] == "special" and message["name"] == "next"
-            raise remote_error(reply["error"], reply.get("text", ""), ended=ended)
+            where = str(reply.get("where", ""))[:MOST_LINE]
+            raise remote_error(reply["error"], reply.get("text", ""), ended=ended, where=where)
         if "value" not in reply:
             raise UnreadableError(f"{self.calling} sent bytes that are no answer")
         return reply, decoder
@@ -309,6 +319,12 @@ def _states(reply: dict[str, Any]) -> list[tuple[Any, Any]]:
     return [(key, state) for key, state in states if type(key) in (int, str)]
 
 
+def _places_in(reply: dict[str, Any]) -> list[int]:
+    """Which arguments a call changed, as the student's side says."""
+    places = reply.get("changed", [])
+    return [place for place in places if type(place) is int] if type(places) is list else []
+
+
 def _is_public_method(kind: type, name: str) -> bool:
     if name.startswith("_") and name not in OPERATORS:
         return False
@@ -364,7 +380,7 @@ def _numeric_settings() -> dict[str, Any]:
 # ---- errors from the other side
 
 
-def remote_error(names: Any, text: Any, *, ended: bool) -> BaseException:
+def remote_error(names: Any, text: Any, *, ended: bool, where: str = "") -> BaseException:
     """An exception of the built-in kind that the student's code raised, with its text and nothing else of it.
 
     `ended` says whether it may be the end of an iterator: from anything else, that would end a loop of the test.
@@ -384,7 +400,7 @@ def remote_error(names: Any, text: Any, *, ended: bool) -> BaseException:
         if isinstance(known, type) and issubclass(known, Exception) and candidate not in NEVER_RAISED_HERE:
             kind = known
             break
-    made = type(name, (kind,), {"__init__": _set_text, "__str__": lambda self: self.remote_text})
+    made = type(name, (kind,), {"__init__": _set_text, "__str__": lambda self: self.remote_text, "where": where})
     return made(text)  # type: ignore[no-any-return]
 
 
@@ -584,6 +600,35 @@ def _iterate(stand_in: Any) -> Iterator[Any]:
         yield item
 
 
+# ---- asking
+
+
+class RemoteWatch:
+    """Sees which arguments a call changed, where it runs on the student's side, on copies."""
+
+    def __init__(self, side: StudentSide, originals: Sequence[Any], given: Sequence[Any]) -> None:
+        self.side = side
+        self.given = given
+        self.local = asking.LocalWatch(originals, given)  # a driver of the test's own runs here
+        side.watching, side.changed = True, []
+
+    def changed(self) -> list[int]:
+        self.side.watching = False
+        there = [place for place, value in enumerate(self.given) if any(value is one for one in self.side.changed)]
+        return sorted({*there, *self.local.changed()})
+
+
+class RemoteAsking(asking.Asking):
+    """Asks a student's process; what a test does not want to be there is taken away over there."""
+
+    side: StudentSide
+
+    def ask(self, test: Callable[[], None], without: Iterable[str] = ()) -> list[asking.Asked]:
+        if absent := list(without):
+            self.side.ask("without", "", absent)
+        return super().ask(test, absent)
+
+
 # ---- the whole notebook
 
 
@@ -593,7 +638,8 @@ def run_tests(job: dict[str, Any], report: socket.socket, students: list[socket.
     module = types.ModuleType("__main__")
     sys.modules["__main__"] = module
     namespace = module.__dict__
-    given = run_given(job["given"], [*job["names"], *job["values"]], namespace)
+    ours = [cell for cell in job["given"] if cell["id"] != asking.CELL]
+    given = run_given(ours, [*job["names"], *job["values"]], namespace)
     known = dict(namespace)
     for test, connection in zip(job["tests"], students, strict=True):
         if test["id"] not in job["done"]:
@@ -626,6 +672,10 @@ def _run_test(
     side = StudentSide(connection, limits, known, test["id"])
     namespace.update({name: Name(side, name) for name in job["names"]})
     printed = Bounded(limits.output)
+    if "record" in test:
+        asks = RemoteAsking(test["record"], functools.partial(RemoteWatch, side))
+        asks.side = side
+        namespace.update(check=asks.check, run=asks.run)
     try:
         read = mentioned(test["source"])
         for name in read.intersection(job["values"]):
@@ -637,6 +687,9 @@ def _run_test(
         names = Rebinding(side, namespace, rebound) if rebound else None
         with contextlib.redirect_stdout(printed):
             value = run_test_cell(code, namespace, names)
+    except asking.WrongAnswer as wrong:
+        told = {"entry": wrong.entry, "details": wrong.details[:TEXT], "printed": printed.text()}
+        return {"error": "WrongAnswer", "message": text_of(wrong)[:TEXT], **told}
     except BaseException as error:
         if isinstance(error, NameError) and (cause := given.missing.get(error.name or "", given.missing.get(""))):
             return {"error": OURS, "message": cause}

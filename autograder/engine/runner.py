@@ -16,26 +16,35 @@ import sys
 import time
 import types
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from autograder.engine.given import offer_what_notebooks_have, run_test_cell, test_code
 
 MAX_TEXT = 20_000  # characters kept of what a cell printed, and of a message
 
 
-def run_cell(source: str, namespace: dict[str, Any], name: str) -> tuple[str, str, str, str]:
-    """Execute one cell; returns the exception's type name ("" for none), its text, what was printed, and the value
-    of the last line as a notebook shows it.
-    """
+class Ran(NamedTuple):
+    """What a cell did."""
+
+    error: str  # the exception's type name, "" for none
+    message: str
+    printed: str
+    value: str  # of the last line, as a notebook shows it
+    entry: str = ""  # the known mistake that a wrong answer shows
+
+
+def run_cell(source: str, namespace: dict[str, Any], name: str) -> Ran:
+    """Execute one cell."""
     offer_what_notebooks_have(namespace)
     printed = io.StringIO()
-    error, message, value = "", "", ""
+    error, message, value, entry = "", "", "", ""
     with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(io.StringIO()):
         try:
             value = run_test_cell(test_code(name, source), namespace)
         except BaseException as raised:  # SystemExit and KeyboardInterrupt cost this cell only
             error, message = type(raised).__name__, _text_of(raised)
-    return error, message[:MAX_TEXT], printed.getvalue()[:MAX_TEXT], value[:MAX_TEXT]
+            entry = str(getattr(raised, "entry", ""))
+    return Ran(error, message[:MAX_TEXT], printed.getvalue()[:MAX_TEXT], value[:MAX_TEXT], entry)
 
 
 def _text_of(raised: BaseException) -> str:
@@ -51,14 +60,11 @@ def main(job: Path, out: Path) -> None:
     with out.open("a", encoding="utf-8") as lines:
         for cell in json.loads(job.read_text(encoding="utf-8")):
             started = time.perf_counter()
-            error, message, printed, value = run_cell(cell["source"], module.__dict__, cell["id"])
+            ran = run_cell(cell["source"], module.__dict__, cell["id"])
             record = {
                 "id": cell["id"],
-                "error": error,
-                "message": message,
-                "printed": printed,
+                **ran._asdict(),
                 "seconds": round(time.perf_counter() - started, 4),
-                "value": value,
             }
             lines.write(json.dumps(record) + "\n")
             lines.flush()

@@ -33,6 +33,7 @@ from typing import Any
 
 import numpy as np
 
+from autograder import asking
 from autograder.engine.limits import Limits
 from autograder.engine.peer import Bounded, Peer, error_names, text_of
 from autograder.engine.wire import Decoder, Encoder, WireError, named_tuple
@@ -176,6 +177,7 @@ class JudgeSide(Peer):
         self.borrowed: list[list[tuple[Any, str, Any]]] = []
         self.pickled: list[Any] = []
         self.replaced: dict[str, Any] = {}  # names that a test has bound anew: what they were
+        self.changed: list[int] = []  # the arguments of the last call that are not as they were
         self.classes: set[type] = set()  # those that the judge has made objects of
         self.one_at_a_time = threading.RLock()  # threads of an answer may all use what they were lent
 
@@ -261,7 +263,8 @@ class JudgeSide(Peer):
                     import asyncio
 
                     value = asyncio.run(value)
-            return {"value": encoder.encode(value), "after": self._after(encoder)}
+            told = {"changed": changed} if (changed := self.changed) else {}
+            return {"value": encoder.encode(value), "after": self._after(encoder), **told}
         except WireError:
             raise
         except (EOFError, OSError) as error:
@@ -269,7 +272,8 @@ class JudgeSide(Peer):
                 os._exit(0)
             return {"error": names_of(error), "text": text_of(error)[:20_000]}
         except BaseException as error:
-            return {"error": names_of(error), "text": text_of(error)[:20_000]}
+            where = asking.line_of(error, self.namespace)
+            return {"error": names_of(error), "text": text_of(error)[:20_000], "where": where}
         finally:
             self.borrowed.pop()
 
@@ -286,11 +290,25 @@ class JudgeSide(Peer):
             return self._backward(request, decoder)
         if request["op"] in ("bind", "unbind"):
             return self._bind(str(request["on"]), *decoder.decode(request["args"]))
+        if request["op"] == "without":
+            names = [name for name in decoder.decode(request["args"])[0] if name in self.namespace]
+            self.namespace.update({name: asking.Absent(name) for name in names})
+            return None
         target = self._target(request["on"])
         args = decoder.decode(request["args"])
         kwargs = decoder.decode(request["kwargs"])
         for key, place in request.get("grads", []):
             _requires_grad(self, key, _dig(args, kwargs, place))
+        self.changed = []
+        if request.get("watch"):
+            given = [*args, *kwargs.values()]
+            watch = asking.LocalWatch([asking.copied(value) for value in given], given)
+            value = self._use(request, target, args, kwargs)
+            self.changed = watch.changed()
+            return value
+        return self._use(request, target, args, kwargs)
+
+    def _use(self, request: dict[str, Any], target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         match request["op"]:
             case "call":
                 if isinstance(target, type) and issubclass(target, CONTAINERS):

@@ -9,6 +9,7 @@ from importlib import metadata
 from pathlib import Path
 
 from autograder.course.course import Course
+from autograder.course.record import read_record
 from autograder.course.release import write_release, write_source
 from autograder.engine import sandbox
 from autograder.grading.workspace import Workspace, digest, write_whole
@@ -22,7 +23,7 @@ class Assignment:
 
     def __init__(self, course: Course, chapter: str, workspace: Workspace) -> None:
         self.course, self.chapter, self.workspace = course, chapter, workspace
-        data = sorted(p for p in course.data(chapter).rglob("*") if p.is_file())
+        data = sorted(p for p in (*course.data(chapter).rglob("*"), course.record(chapter)) if p.is_file())
         files = [[p.name, digest(p.read_bytes().hex())] for p in (*course.sources(chapter), *data)]
         self.now = digest([files, environment()])
 
@@ -30,7 +31,7 @@ class Assignment:
         """Our own notebooks, with solutions and all tests."""
         root = self.workspace.root
         self._keep("source", self.now, lambda: write_source(self.course, self.chapter, root))
-        return read_assignment(root / "source" / self.chapter)
+        return read_assignment(root / "source" / self.chapter, read_record(self.course.record(self.chapter)))
 
     def release(self, db_url: str) -> Path:
         """The folder of the students' notebooks; the gradebook knows the assignment."""

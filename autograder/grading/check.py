@@ -13,7 +13,7 @@ from autograder.notebook.file import Cell, read_cells
 from autograder.notebook.rebuild import Placed
 from autograder.notebook.source import exercise_of
 
-SAID_IN_FULL = frozenset({"AssertionError", "TimedOut", "Crashed", "OutOfMemory", "WrongType", "NotRun"})
+SAID_IN_FULL = frozenset({"AssertionError", "TimedOut", "Crashed", "OutOfMemory", "WrongType", "NotRun", "WrongAnswer"})
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,8 @@ class ExerciseResult:
     points: float
     max_points: float
     message: str
+    entry: str = ""  # the known mistake that gives these answers
+    details: str = ""  # for the instructor, also of hidden questions
 
 
 def test_points(cells: Iterable[Cell]) -> dict[str, float]:
@@ -87,7 +89,8 @@ def exercise_results(
         if 0 < mine < points or (result is not None and result.passed and mine < points and not message):
             message = result.printed.strip() if result is not None else ""
             message = message or f"partly right: {mine:g} of {points:g} points"
-        found.append(ExerciseResult(name, exercise_of(grade_id), mine, points, message))
+        told = (result.entry, result.details) if result is not None else ("", "")
+        found.append(ExerciseResult(name, exercise_of(grade_id), mine, points, message, *told))
     return found
 
 

@@ -164,7 +164,7 @@ class Grading:
     pool: Pool
 
     def __post_init__(self) -> None:
-        self.digests = {name: digest([[vars(c) for c in mine.cells], _files(mine)]) for name, mine in self.ours.items()}
+        self.digests = {name: _digest(mine) for name, mine in self.ours.items()}
         self.base = digest([environment(), self.options.limits().to_plain(), self.options.unsafe])
         bank = self.course.bank(self.chapter)
         self.earlier = self._before()  # before anything is done: what cannot be read is not written over
@@ -417,6 +417,11 @@ class Grading:
     def _similar(self) -> list[Any]:
         base = {c["metadata"]["nbgrader"]["grade_id"]: c["source"] for t in self.templates.values() for c in _graded(t)}
         return list(similar_pairs(self.answers, base, known_answers(self.course, self.chapter)))
+
+
+def _digest(ours: Ours) -> str:
+    """Changes with all of ours that a result depends on: cells, data, recorded answers."""
+    return digest([[vars(c) for c in ours.cells], _files(ours), ours.record])
 
 
 def _files(ours: Ours) -> list[list[str]]:

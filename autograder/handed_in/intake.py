@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from autograder.errors import CourseError, SubmissionError
 from autograder.handed_in.times import in_utc
@@ -21,14 +23,14 @@ class Submission:
     notes: list[str] = field(default_factory=list)
 
 
-def read_assignment(source: Path) -> dict[str, Ours]:
-    """The notebooks of an assignment by name, from the folder that was made from `solutions/`."""
+def read_assignment(source: Path, record: Mapping[str, Any] | None = None) -> dict[str, Ours]:
+    """The notebooks of an assignment by name, from the folder that was made from `solutions/`, with their record."""
     paths = sorted(source.glob("*.ipynb"))
     if not paths:
         raise CourseError(f"{source}: no notebooks there: run `autograder release` first")
     beside = sorted(p for p in source.rglob("*") if p.is_file() and p.suffix != ".ipynb")
     files = [(p.relative_to(source).as_posix(), p.read_bytes()) for p in beside]
-    return {p.stem: ours_from(json.loads(p.read_text(encoding="utf-8")), p.stem, files) for p in paths}
+    return {p.stem: ours_from(json.loads(p.read_text(encoding="utf-8")), p.stem, files, record) for p in paths}
 
 
 def read_submission(files: tuple[Path, ...], ours: dict[str, Ours]) -> Submission:

@@ -20,6 +20,8 @@ from nbgrader.converters.base import NbGraderException
 from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import Bool, Float
 
+from autograder.course.course import Course
+from autograder.course.record import read_record
 from autograder.engine.execution import Run
 from autograder.engine.limits import Limits
 from autograder.engine.pools import EngineOptions, Engines, plain_job
@@ -55,7 +57,8 @@ class RunCells(NbGraderPreprocessor):  # type: ignore[misc]
         about = resources["nbgrader"]
         cells = cells_in(nb, about["notebook"])
         source = self._source(about["assignment"])
-        ours = _with_tests(_all_of(source).get(about["notebook"]) or ours_from(nb, about["notebook"]), cells)
+        known_to_us = self._all_of(source)
+        ours = _with_tests(known_to_us.get(about["notebook"]) or ours_from(nb, about["notebook"]), cells)
         names = [cell.grade_id or f"free-{place}" for place, cell in enumerate(cells)]
         known = {cell.grade_id for cell in ours.cells if not cell.nbgrader.get("solution")} - {""}
         placed = [Placed(name, cell, ours=name in known) for name, cell in zip(names, cells, strict=True)]
@@ -70,7 +73,7 @@ class RunCells(NbGraderPreprocessor):  # type: ignore[misc]
     def check_references(self, assignment: str) -> None:
         """Our own solutions first: raise one line where they do not get full marks on this machine."""
         kept = Workspace(Path(_course_root(self)))
-        for ours in _all_of(self._source(assignment)).values():
+        for ours in self._all_of(self._source(assignment)).values():
             if any(AUTOTEST.search(cell.source) for cell in ours.cells):
                 continue  # the tests are made of it by nbgrader, and not in this file
             placed = as_handed_in(ours)
@@ -95,6 +98,13 @@ class RunCells(NbGraderPreprocessor):  # type: ignore[misc]
         preload = imports_of(cell.source for cell in ours.cells if cell.kind == "code")
         return EngineOptions(preload, Limits.for_notebook(self.seconds), (_course_root(self),), self.unsafe)
 
+    def _all_of(self, source: Path) -> dict[str, Ours]:
+        """Our notebooks, with the data beside them and their record; none where nbgrader has only its gradebook."""
+        from autograder.handed_in.intake import read_assignment
+
+        record = read_record(Course(Path(_course_root(self))).record(source.name))
+        return read_assignment(source, record) if any(source.glob("*.ipynb")) else {}
+
     def _source(self, assignment: str) -> Path:
         named = self.config.CourseDirectory.get("source_directory") or "source"
         return Path(_course_root(self), named, assignment)
@@ -102,13 +112,6 @@ class RunCells(NbGraderPreprocessor):  # type: ignore[misc]
 
 def _course_root(configured: Any) -> str:
     return str(configured.config.CourseDirectory.get("root") or Path.cwd())
-
-
-def _all_of(source: Path) -> dict[str, Ours]:
-    """Our notebooks and the data beside them; none where nbgrader has only its gradebook here."""
-    from autograder.handed_in.intake import read_assignment
-
-    return read_assignment(source) if any(source.glob("*.ipynb")) else {}
 
 
 def _with_tests(ours: Ours, cells: Sequence[Cell]) -> Ours:

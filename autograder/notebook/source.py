@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import json
 import re
+from collections.abc import Mapping
 from math import inf
 from pathlib import Path
 from typing import Any
 
+from autograder import asking
 from autograder.errors import CourseError
+from autograder.notebook.helper import helper_cell
 from autograder.notebook.magics import as_python
 
 HIDDEN = re.compile(r"^[ \t]*### BEGIN HIDDEN TESTS.*?### END HIDDEN TESTS[^\n]*\n?", re.S | re.M)
@@ -23,16 +27,23 @@ STUB = "raise NotImplementedError  # your code here"
 MARKERS = ("SOLUTION", "HIDDEN TESTS", "MARK SCHEME")
 AUTOTEST = re.compile(r"^[ \t]*### (HASHED )?AUTOTEST", re.M)
 OUT_OF_REACH = frozenset({"__code__", "__globals__", "__closure__", "getsource", "getsourcelines", "getsourcefile"})
+NBGRADER_CELL = re.compile(r"^# %% (nbgrader=[^\n]*)\n(.*?)(?=^# %%|\Z)", re.S | re.M)
+SOLUTION_MARKERS = ("### BEGIN SOLUTION", "### END SOLUTION")
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 
-def read_source(path: Path) -> Any:
-    """The notebook of a py:percent file, with complete nbgrader metadata and stable cell ids."""
+def read_source(path: Path, record: Mapping[str, Any] | None = None) -> Any:
+    """The notebook of a py:percent file, with complete nbgrader metadata and stable cell ids.
+
+    `record` is what a student may know of the answers (exercise → questions and entries), for the cell `check`.
+    """
     import jupytext
     import nbformat
 
     parsed = jupytext.reads(path.read_text(encoding="utf-8"), fmt="py:percent")
     notebook = nbformat.v4.new_notebook(metadata={"kernelspec": KERNELSPEC, "language_info": {"name": "python"}})
+    tests = {exercise_of(str(cell.metadata.get("nbgrader", {}).get("grade_id", ""))) for cell in parsed.cells}
+    mine = {name: known for name, known in (record or {}).items() if name in tests}
     seen: set[str] = set()
     for position, cell in enumerate(parsed.cells):
         given = dict(cell.metadata.get("nbgrader", {}))
@@ -44,10 +55,32 @@ def read_source(path: Path) -> Any:
                 raise CourseError(f"{path}: grade_id {grade_id!r} is used twice: give one of the cells another")
             seen.add(grade_id)
             _check_cell(cell.cell_type, cell.source, metadata["nbgrader"], path)
+            cell.source = _completed(cell, metadata, mine)
         name = metadata.get("nbgrader", {}).get("grade_id") or f"{position}:{cell.cell_type}"
         new = nbformat.v4.new_code_cell if cell.cell_type == "code" else nbformat.v4.new_markdown_cell
         notebook.cells.append(new(cell.source, metadata=metadata, id=cell_id(path.stem, name)))
     return notebook
+
+
+def _completed(cell: Any, metadata: dict[str, Any], record: Mapping[str, Any]) -> str:
+    """A cell's text as the notebook has it: with `check` itself in its cell, and with `run` below a test that asks."""
+    source = str(cell.source)
+    about = metadata["nbgrader"]
+    if about["grade_id"] == asking.CELL:
+        about["locked"] = True
+        metadata["jupyter"] = {"source_hidden": True}
+        metadata["tags"] = ["hide-input"]
+        return helper_cell(record)
+    if about["grade"] and not about["solution"] and asks(source):
+        absent = cell.metadata["nbgrader"].get("without", [])
+        more = f", without={absent!r}" if absent else ""
+        return f"{source.rstrip()}\n\n\nrun({about['grade_id']}{more})"
+    return source
+
+
+def asks(source: str) -> bool:
+    """Whether a test cell asks by `check`, and leaves it to the build to call it."""
+    return "check(" in source and '__name__ == "__main__"' not in source
 
 
 def cell_id(notebook: str, name: str) -> str:
@@ -131,6 +164,23 @@ def released(source: str, *, solution: bool = True) -> str:
 def visible(source: str) -> str:
     """A test cell without its hidden tests."""
     return HIDDEN.sub("", source)
+
+
+def solution_cells(path: Path) -> dict[str, str]:
+    """The solution cells of a py:percent file by `grade_id`, without the markers; quicker than reading all of it."""
+    found = {}
+    for head, text in NBGRADER_CELL.findall(path.read_text(encoding="utf-8")):
+        about = json.loads(head.removeprefix("nbgrader="))
+        if about.get("solution") and not about.get("grade"):
+            kept = [line for line in text.rstrip().splitlines() if line.strip() not in SOLUTION_MARKERS]
+            found[str(about["grade_id"])] = "\n".join(kept) + "\n"
+    return found
+
+
+def absent_helpers(path: Path) -> dict[str, list[str]]:
+    """The helpers that are taken away while a test of a py:percent file runs, by the test's `grade_id`."""
+    heads = [json.loads(head.removeprefix("nbgrader=")) for head, _ in NBGRADER_CELL.findall(path.read_text("utf-8"))]
+    return {str(about["grade_id"]): list(about["without"]) for about in heads if about.get("without")}
 
 
 def exercise_of(test_id: str) -> str:
