@@ -431,6 +431,10 @@ class WrongAnswer(AssertionError):  # noqa: N818  what a student reads is no "er
         return [self.title, *str(self).splitlines()]
 
 
+class NotRecordedError(RuntimeError):
+    """The test cannot be judged, by no fault of the solution: a question without an answer, or no question at all."""
+
+
 class Verdict(NamedTuple):
     """What the answers to a test's questions mean."""
 
@@ -586,7 +590,7 @@ class Asking:
     def judge(self, exercise: str, asked: Sequence[Asked]) -> Verdict:
         """The verdict on the answers to all questions of an exercise."""
         if not asked:
-            raise RuntimeError(f"test_{exercise} asks nothing: it needs at least one check(…)")
+            raise NotRecordedError(f"test_{exercise} asks nothing: it needs at least one check(…)")
         known = self.record.get(exercise, {"questions": [], "entries": {}})
         differences = [self._difference(known, number, one) for number, one in enumerate(asked)]
         wrong = [number for number, found in enumerate(differences) if found is not None]
@@ -632,7 +636,7 @@ class Asking:
                 return said
             return from_json(question["answer"]) if "answer" in question else list(question["mark"])
         if said is None:
-            raise RuntimeError("no answer is recorded for this question: the course's author runs `autograder verify`")
+            raise NotRecordedError("no answer is recorded for this question: the course's author runs `autograder verify`")
         return said
 
     def _fitting(

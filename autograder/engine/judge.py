@@ -687,6 +687,8 @@ def _run_test(
         names = Rebinding(side, namespace, rebound) if rebound else None
         with contextlib.redirect_stdout(printed):
             value = run_test_cell(code, namespace, names)
+    except asking.NotRecordedError as error:
+        return {"error": OURS, "message": text_of(error)[:TEXT]}
     except asking.WrongAnswer as wrong:
         told = {"entry": wrong.entry, "details": wrong.details[:TEXT], "printed": printed.text()}
         return {"error": "WrongAnswer", "message": text_of(wrong)[:TEXT], **told}
