@@ -636,7 +636,7 @@ class Asking:
                 return said
             return from_json(question["answer"]) if "answer" in question else list(question["mark"])
         if said is None:
-            raise NotRecordedError("no answer is recorded for this question: the course's author runs `autograder verify`")
+            raise NotRecordedError("no answer is recorded here: the author runs `autograder verify`")
         return said
 
     def _fitting(
