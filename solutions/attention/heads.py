@@ -468,6 +468,8 @@ def test_cross_attention():
     weights = rng.random((3, 4, 4)) * 4 - 2
     check(cross_attention, rng.random((2, 3, 4)) - 0.5, rng.random((2, 3, 4)) - 0.5, *weights)
     check(cross_attention, rng.random((2, 2, 4)) - 0.5, rng.random((2, 5, 4)) - 0.5, *weights)
+    weights = rng.random((3, 2)) * 4, rng.random((5, 2)) * 4 - 2, rng.random((5, 6))
+    check(cross_attention, rng.random((2, 3, 3)), rng.random((2, 4, 5)), *weights)
     ### BEGIN HIDDEN TESTS
     for B, Tq, Tk, D, M, d, dv in [(2, 5, 2, 3, 6, 4, 7), (1, 1, 6, 4, 2, 3, 3), (3, 4, 1, 2, 2, 5, 1)]:
         x, memory = rng.random((B, Tq, D)) * 2 - 1, rng.random((B, Tk, M)) * 2 - 1
