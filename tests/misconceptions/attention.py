@@ -807,13 +807,6 @@ def padding_on_the_left(lengths, T):
     return np.arange(T) >= T - np.asarray(lengths)[:, None, None, None]
 
 
-@wrong("padding_mask", hidden=True)
-def padding_in_small_numbers(lengths, T):
-    """The places are counted in the numbers' own kind, and one byte ends at 255: let `np.arange` choose its own
-    kind."""
-    return np.arange(T).astype(lengths.dtype) < lengths[:, None, None, None]
-
-
 @wrong("padding_mask")
 def padding_cut_from_the_end(lengths, T):
     """A sentence without padding is hidden throughout: with 0 places to hide, `-0:` is the whole row. Count from the
