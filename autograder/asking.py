@@ -877,7 +877,7 @@ def _hint_of_numbers(pairs: Sequence[tuple[Asked, Difference]]) -> str:
 
 def _nearly(rights: Sequence[Any], mine: Sequence[Any]) -> bool:
     """Whether the numbers of one answer are off by a few thousandths of its largest at most."""
-    return max(abs(a - b) for a, b in zip(rights, mine, strict=True)) <= 2e-3 * max(map(abs, rights))
+    return bool(max(abs(a - b) for a, b in zip(rights, mine, strict=True)) <= 2e-3 * max(map(abs, rights)))
 
 
 def _comparable(expected: Plain, got: Plain) -> bool:
