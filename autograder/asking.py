@@ -863,8 +863,7 @@ def _hint_of_numbers(pairs: Sequence[tuple[Asked, Difference]]) -> str:
     if len(rights) < 2 or not all(map(math.isfinite, (*rights, *mine))):
         return ""
     size = max(map(abs, rights))
-    gaps = [abs(a - b) for a, b in zip(rights, mine, strict=True)]
-    if max(gaps) <= 2e-3 * size:
+    if all(_nearly(expected.items, got.items) for expected, got in numbers):
         return "The numbers are nearly right: is something rounded, or computed with too few digits?"
     factor = next((b / a for a, b in zip(rights, mine, strict=True) if a), 0.0)
     if factor and all(abs(a * factor - b) <= 1e-4 * size * abs(factor) for a, b in zip(rights, mine, strict=True)):
@@ -878,6 +877,11 @@ def _hint_of_numbers(pairs: Sequence[tuple[Asked, Difference]]) -> str:
     if all(_in_order(expected) == _in_order(got) for expected, got in numbers):
         return "These are the right numbers in another order."
     return ""
+
+
+def _nearly(rights: Sequence[Any], mine: Sequence[Any]) -> bool:
+    """Whether the numbers of one answer are off by a few thousandths of its largest at most."""
+    return bool(max(abs(a - b) for a, b in zip(rights, mine, strict=True)) <= 2e-3 * max(map(abs, rights)))
 
 
 def _comparable(expected: Plain, got: Plain) -> bool:

@@ -176,6 +176,11 @@ def test_hints_that_every_exercise_has(right: Any, got: Any, said: str) -> None:
     assert said in verdict(lambda x: got, [(0,)], record([right])).message
 
 
+def test_nearly_right_is_measured_against_each_answer_by_itself() -> None:
+    known = record([1.0, 1e6])
+    assert "nearly right" not in verdict(lambda x: 1.5 if x == 1 else x * 1.001, [(1.0,), (1e6,)], known).message
+
+
 def test_an_error_shows_the_line_that_raised_it() -> None:
     found = verdict(_divides, [(0,)], record([1.0]))
     assert "ZeroDivisionError" in found.message
