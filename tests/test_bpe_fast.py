@@ -150,6 +150,86 @@ def test_the_merges_are_the_naive_ones(trainer: Callable, words: dict[bytes, int
     assert trainer(words, 300, byte_ids) == naive(words, 300, byte_ids)
 
 
+def by_minbpe(text: str, vocab_size: int) -> list[tuple[int, int]]:
+    """As minbpe does it: all parts in the order of the text, and of the most frequent pairs the one seen first."""
+    parts = [list(part.encode()) for part in bpe.pretokenize(text)]
+    merges: list[tuple[int, int]] = []
+    while 256 + len(merges) < vocab_size:
+        counts: dict[tuple[int, int], int] = {}
+        for ids in parts:
+            for pair in pairwise(ids):
+                counts[pair] = counts.get(pair, 0) + 1
+        if not counts:
+            break
+        best = max(counts, key=counts.__getitem__)
+        parts = [merged(ids, best, 256 + len(merges)) for ids in parts]
+        merges.append(best)
+    return merges
+
+
+def by_cs336(text: str, vocab_size: int) -> list[tuple[bytes, bytes]]:
+    """As CS336 asks it: tokens are bytes, and of the most frequent pairs the greatest is merged."""
+    parts = [[bytes([byte]) for byte in part.encode()] for part in bpe.pretokenize(text)]
+    merges: list[tuple[bytes, bytes]] = []
+    while 256 + len(merges) < vocab_size:
+        counts = Counter(pair for tokens in parts for pair in pairwise(tokens))
+        if not counts:
+            break
+        best = max(counts, key=lambda pair: (counts[pair], pair))
+        parts = [merged(tokens, best, best[0] + best[1]) for tokens in parts]
+        merges.append(best)
+    return merges
+
+
+def merged(tokens: list, pair: tuple, new: object) -> list:
+    made, at = [], 0
+    while at < len(tokens):
+        both = tuple(tokens[at : at + 2]) == pair
+        made.append(new if both else tokens[at])
+        at += 2 if both else 1
+    return made
+
+
+def in_bytes(merges: list[tuple[int, int]], byte_ids: Iterable[int] = range(256)) -> list[tuple[bytes, bytes]]:
+    vocabulary = {id: bytes([byte]) for byte, id in enumerate(byte_ids)}
+    told = []
+    for id, (a, b) in enumerate(merges, 256):
+        told.append((vocabulary[a], vocabulary[b]))
+        vocabulary[id] = vocabulary[a] + vocabulary[b]
+    return told
+
+
+@TRAINERS
+@given(texts | st.text("aab \n", max_size=60), st.sampled_from([range(256), SHUFFLED]))
+def test_ties_are_minbpes_or_cs336s(trainer: Callable, text: str, byte_ids: list[int]) -> None:
+    """On short texts of few letters most pairs are as frequent as others."""
+    words = count_words([text])
+    first = trainer(words, 300, byte_ids, ties="minbpe")
+    table = {id: byte for byte, id in enumerate(byte_ids)}
+    assert [(table.get(a, a), table.get(b, b)) for a, b in first] == by_minbpe(text, 300)
+    assert in_bytes(trainer(words, 300, byte_ids, ties="cs336"), byte_ids) == by_cs336(text, 300)
+
+
+@TRAINERS
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_ties_on_the_courses_own_texts(trainer: Callable, slices: dict[str, str], language: str) -> None:
+    text = slices[language][:8_000]
+    words = count_words([text])
+    found = {ties: trainer(words, 420, ties=ties) for ties in ("smallest", "huggingface", "minbpe", "cs336")}
+    assert found["minbpe"] == by_minbpe(text, 420)
+    assert in_bytes(found["cs336"]) == by_cs336(text, 420)
+    table = {id: byte for byte, id in enumerate(printable_order())}
+    numbered = trainer(words, 420, printable_order())
+    assert found["huggingface"] == [(table.get(a, a), table.get(b, b)) for a, b in numbered]
+    assert len({tuple(merges) for merges in found.values()}) >= 3, "the rules differ where pairs are as frequent"
+
+
+@TRAINERS
+def test_a_rule_for_ties_that_there_is_not(trainer: Callable) -> None:
+    with pytest.raises(ValueError, match="ties: expected one of smallest, huggingface, minbpe, cs336, got 'largest'"):
+        trainer({b"abc": 1}, 300, ties="largest")
+
+
 @TRAINERS
 @pytest.mark.parametrize("word", [b"a" * n for n in range(1, 12)] + [b"ababab", b"aabaab", b"abbb" * 3, b"baaab"])
 def test_a_word_that_overlaps_itself(trainer: Callable, word: bytes) -> None:

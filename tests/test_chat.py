@@ -154,7 +154,7 @@ def vocabulary_of_tiny() -> Any:
     tokenizer = byte_level_tokenizer(size=600)
     import tempfile
 
-    from solutions.llama.vocabulary import read_tokenizer_json
+    from solutions.llama.tokenizer_json import read_tokenizer_json
 
     with tempfile.TemporaryDirectory() as folder:
         tokenizer.save(f"{folder}/tokenizer.json")
@@ -186,7 +186,7 @@ def test_an_answer_may_be_stopped(tiny: Path) -> None:
     assert talk.messages[-1] == {"role": "assistant", "content": begun}
     rest = "".join(talk.ask("Go on."))
     fresh = Conversation(reference_engine(tiny), greedy, tokens=30)
-    fresh.messages = talk.messages[:3]
+    fresh.messages = talk.messages[:2]
     assert "".join(fresh.ask("Go on.")) == rest
 
 
@@ -516,7 +516,7 @@ def test_a_conversation_in_a_terminal(tiny: Path, last: bytes, code: int) -> Non
 def test_an_error_in_a_notebook_says_where(tiny: Path, tmp_path: Path) -> None:
     def change(_path: Path, text: str) -> str:
         return text if '"grade_id": "chat_prompt"' not in text else in_cell(
-            text, "chat_prompt", "    ### BEGIN SOLUTION", "    if len(messages) > 3:\n        raise KeyError('boo')\n"
+            text, "chat_prompt", "    ### BEGIN SOLUTION", "    if len(messages) > 2:\n        raise KeyError('boo')\n"
         )  # fmt: skip
 
     words = ["--chat", "--checkpoint", tiny, "--tokens", 3, "--from", *notebooks(tmp_path, change)]
@@ -638,9 +638,13 @@ def test_smollm2_answers() -> None:
     assert "".join(talk.ask("What is the capital of France?")) == "The capital of France is Paris."
     assert "Rome" in "".join(talk.ask("And of Italy?"))
     template = jinja2.Environment().from_string(vocabulary.chat_template)
-    rendered = template.render(messages=talk.messages[1:4], add_generation_prompt=True)
-    talk.messages = talk.messages[:4]
+    rendered = template.render(messages=talk.messages[:3], add_generation_prompt=True)
+    talk.messages = talk.messages[:3]
+    assert "named SmolLM, trained by Hugging Face" in rendered
     assert vocabulary.encode(rendered, [START, END]) == talk.prompt(), "the prompt is that of the model's own template"
+    own = Conversation(replace(engine, sources={"chat_prompt": "generation.ipynb"}), greedy)
+    own.messages = talk.messages
+    assert own.prompt() == talk.prompt(), "and so is that of the notebook, with the template's system message"
 
 
 @needs_smollm

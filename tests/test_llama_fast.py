@@ -17,8 +17,9 @@ from random_llama import random_llama
 from transformers import LlamaForCausalLM
 
 from solutions.llama import generation, model
-from solutions.llama.checkpoints import Config, interleaved
+from solutions.llama.checkpoints import Config
 from solutions.llama.fast import CHUNK, FEW, FIRST_ROOM, FIRST_TURNS, Cache, Llama, Reader, likeliest, sample
+from solutions.llama.huggingface import interleaved
 
 TINY = Config(dim=32, hidden=56, layers=3, heads=4, kv_heads=2, vocab=97, max_len=600)
 SHAPES = {

@@ -152,5 +152,5 @@ def test_a_new_gradebook_has_the_tables_and_the_version_that_nbgrader_would_give
     make_tables(ours)  # again: nothing to do
     Gradebook(theirs, "course").close()
     assert described(ours) == described(theirs)
-    with pytest.raises(CourseError, match="the gradebook cannot be opened"):
+    with pytest.raises(CourseError, match="the gradebook cannot be used"):
         make_tables("nosuch://here")
