@@ -601,8 +601,7 @@ class Asking:
         right = len(asked) - len(wrong)
         if not wrong:
             return Verdict(exercise, right, len(asked), "", "", "", points)
-        names = self._fitting(known, asked, differences)
-        first = wrong[0]
+        names, first = self._fitting(known, asked, differences)
         found = differences[first]
         assert found is not None
         sentences = list(dict.fromkeys(known["entries"][name] for name in names)) if names else []
@@ -641,21 +640,31 @@ class Asking:
 
     def _fitting(
         self, known: Mapping[str, Any], asked: Sequence[Asked], differences: Sequence[Difference | None]
-    ) -> list[str]:
-        """The known mistakes that give every one of these answers."""
+    ) -> tuple[list[str], int]:
+        """The known mistakes that are in these answers, and the first question to show.
+
+        A mistake that gives every one of the answers comes first. Where there is none, one that gives all of its own
+        wrong answers here, too, was made among others.
+        """
+        first = next(number for number, found in enumerate(differences) if found is not None)
         questions = known["questions"][: len(asked)]
         if len(questions) < len(asked):
-            return []
+            return [], first
         marks = [None if d is None else mark(a.answer, a.changed) for a, d in zip(asked, differences, strict=True)]
-        telling = [a for a, d in zip(asked, differences, strict=True) if d is not None]
-        if len(telling) < 2 and all(says_little(one.answer) and not one.changed for one in telling):
-            return []
-        found: list[str] = []
+        telling = {n for n, one in enumerate(asked) if marks[n] and (one.changed or not says_little(one.answer))}
+        wrong = {number for number, mine in enumerate(marks) if mine is not None}
+        found: dict[str, set[int]] = {}  # mistake → the questions that it has wrong, if it is in these answers
         for name in known["entries"]:
-            theirs = [question["marks"].get(name) for question in questions]
-            if all(_agree(mine, other) for mine, other in zip(marks, theirs, strict=True)):
-                found.append(name)
-        return found
+            theirs = {number: q["marks"][name] for number, q in enumerate(questions) if name in q["marks"]}
+            if theirs and theirs.keys() <= wrong and all(_agree(marks[n], other) for n, other in theirs.items()):
+                found[name] = set(theirs)
+        if whole := [name for name, theirs in found.items() if theirs == wrong and (telling or len(wrong) > 1)]:
+            return whole, first
+        among = {name: theirs for name, theirs in found.items() if theirs & telling}
+        among = {name: theirs for name, theirs in among.items() if first in theirs} or among
+        most = max(map(len, among.values()), default=0)
+        names = [name for name, theirs in among.items() if len(theirs) == most]
+        return names, min((min(among[name]) for name in names), default=first)
 
 
 def _agree(mine: Sequence[Any] | None, other: Sequence[Any] | None) -> bool:
