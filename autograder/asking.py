@@ -601,8 +601,7 @@ class Asking:
         right = len(asked) - len(wrong)
         if not wrong:
             return Verdict(exercise, right, len(asked), "", "", "", points)
-        names = self._fitting(known, asked, differences)
-        first = wrong[0]
+        names, first = self._fitting(known, asked, differences)
         found = differences[first]
         assert found is not None
         sentences = list(dict.fromkeys(known["entries"][name] for name in names)) if names else []
@@ -641,21 +640,31 @@ class Asking:
 
     def _fitting(
         self, known: Mapping[str, Any], asked: Sequence[Asked], differences: Sequence[Difference | None]
-    ) -> list[str]:
-        """The known mistakes that give every one of these answers."""
+    ) -> tuple[list[str], int]:
+        """The known mistakes that are in these answers, and the first question to show.
+
+        A mistake that gives every one of the answers comes first. Where there is none, one that gives all of its own
+        wrong answers here, too, was made among others.
+        """
+        first = next(number for number, found in enumerate(differences) if found is not None)
         questions = known["questions"][: len(asked)]
         if len(questions) < len(asked):
-            return []
+            return [], first
         marks = [None if d is None else mark(a.answer, a.changed) for a, d in zip(asked, differences, strict=True)]
-        telling = [a for a, d in zip(asked, differences, strict=True) if d is not None]
-        if len(telling) < 2 and all(says_little(one.answer) and not one.changed for one in telling):
-            return []
-        found: list[str] = []
+        telling = {n for n, one in enumerate(asked) if marks[n] and (one.changed or not says_little(one.answer))}
+        wrong = {number for number, mine in enumerate(marks) if mine is not None}
+        found: dict[str, set[int]] = {}  # mistake → the questions that it has wrong, if it is in these answers
         for name in known["entries"]:
-            theirs = [question["marks"].get(name) for question in questions]
-            if all(_agree(mine, other) for mine, other in zip(marks, theirs, strict=True)):
-                found.append(name)
-        return found
+            theirs = {number: q["marks"][name] for number, q in enumerate(questions) if name in q["marks"]}
+            if theirs and theirs.keys() <= wrong and all(_agree(marks[n], other) for n, other in theirs.items()):
+                found[name] = set(theirs)
+        if whole := [name for name, theirs in found.items() if theirs == wrong and (telling or len(wrong) > 1)]:
+            return whole, first
+        among = {name: theirs for name, theirs in found.items() if theirs & telling}
+        among = {name: theirs for name, theirs in among.items() if first in theirs} or among
+        most = max(map(len, among.values()), default=0)
+        names = [name for name, theirs in among.items() if len(theirs) == most]
+        return names, min((min(among[name]) for name in names), default=first)
 
 
 def _agree(mine: Sequence[Any] | None, other: Sequence[Any] | None) -> bool:
@@ -863,8 +872,7 @@ def _hint_of_numbers(pairs: Sequence[tuple[Asked, Difference]]) -> str:
     if len(rights) < 2 or not all(map(math.isfinite, (*rights, *mine))):
         return ""
     size = max(map(abs, rights))
-    gaps = [abs(a - b) for a, b in zip(rights, mine, strict=True)]
-    if max(gaps) <= 2e-3 * size:
+    if all(_nearly(expected.items, got.items) for expected, got in numbers):
         return "The numbers are nearly right: is something rounded, or computed with too few digits?"
     factor = next((b / a for a, b in zip(rights, mine, strict=True) if a), 0.0)
     if factor and all(abs(a * factor - b) <= 1e-4 * size * abs(factor) for a, b in zip(rights, mine, strict=True)):
@@ -878,6 +886,11 @@ def _hint_of_numbers(pairs: Sequence[tuple[Asked, Difference]]) -> str:
     if all(_in_order(expected) == _in_order(got) for expected, got in numbers):
         return "These are the right numbers in another order."
     return ""
+
+
+def _nearly(rights: Sequence[Any], mine: Sequence[Any]) -> bool:
+    """Whether the numbers of one answer are off by a few thousandths of its largest at most."""
+    return bool(max(abs(a - b) for a, b in zip(rights, mine, strict=True)) <= 2e-3 * max(map(abs, rights)))
 
 
 def _comparable(expected: Plain, got: Plain) -> bool:

@@ -145,6 +145,13 @@ def test_a_right_answer_elsewhere_is_held_against_a_mistake() -> None:
     assert verdict(lambda x: 5.0 if x else 2.0, [(1,), (0,)], known).entry == ""
 
 
+def test_a_mistake_made_among_others_is_named() -> None:
+    known = record([[1.0, 2.0], [3.0, 4.0]], {"doubling": [[1.0, 2.0], [6.0, 8.0]], "adding": [[2.0, 3.0], [9.0, 9.0]]})
+    found = verdict(lambda x: [0.5, 0.5] if x[0] == 1.0 else [6.0, 8.0], [([1.0, 2.0],), ([3.0, 4.0],)], known)
+    assert found.entry == "doubling"
+    assert "[6.0, 8.0]" in found.message
+
+
 def test_an_answer_that_says_little_names_nothing_by_itself() -> None:
     known = record([[1, 2], [3]], {"empty": [[], [3]]})
     assert verdict(lambda x: [] if x else [3], [(1,), (0,)], known).entry == ""
@@ -174,6 +181,11 @@ def test_an_answer_that_says_little_names_nothing_by_itself() -> None:
 )
 def test_hints_that_every_exercise_has(right: Any, got: Any, said: str) -> None:
     assert said in verdict(lambda x: got, [(0,)], record([right])).message
+
+
+def test_nearly_right_is_measured_against_each_answer_by_itself() -> None:
+    known = record([1.0, 1e6])
+    assert "nearly right" not in verdict(lambda x: 1.5 if x == 1 else x * 1.001, [(1.0,), (1e6,)], known).message
 
 
 def test_an_error_shows_the_line_that_raised_it() -> None:

@@ -134,6 +134,9 @@ def test_numbers_done_by_hand_in_the_weights_notebook() -> None:
     for i, token in enumerate(TOKENS):
         assert f"| {token} | {written(*Q[i])} | {written(*K[i])} | {written(*V[i])} |" in text
         assert " ".join([token, *(f"{x:.0f}" for x in scores[i])]) in " ".join(text.split())
+    dot, cosine = weights.dot_and_angle(Q[2], K[2])
+    angle = np.degrees(np.arccos(cosine))
+    assert f"the cosine is {dot:.0f} / {dot / cosine:.0f} = {cosine:.1f}: an angle of {angle:.0f} degrees" in text
     exps = np.exp(scores[2])
     assert f"{exps[0]:.3f}, {exps[1]:.0f} and {exps[2]:.3f}, with sum {exps.sum():.3f}" in text
     out, p = weights.attention(Q, K, V)

@@ -239,6 +239,20 @@ def soft_into_whole_numbers(x, axis=-1):
     return weights
 
 
+soft_first_axis = edit(
+    "softmax",
+    "The sums are 1 along the first axis, whatever was asked for: use the argument `axis`.",
+    ("x.max(axis=axis", "x.max(axis=0"),
+    ("exps.sum(axis=axis", "exps.sum(axis=0"),
+)
+soft_hides_the_overflow = edit(
+    "softmax",
+    "Infinity over infinity was turned into 0, so the sums are no longer 1. Avoid the overflow: shift the row first.",
+    ("x - x.max(axis=axis, keepdims=True)", "x"),
+    ("return exps / exps.sum(axis=axis, keepdims=True)", "return np.nan_to_num(exps / exps.sum(axis, keepdims=True))"),
+)
+
+
 @right("softmax")
 def soft_by_logarithms(x, axis=-1):
     """exp of x minus its log-sum-exp."""
@@ -345,6 +359,21 @@ def scores_one_text_only(q, k):
     """It works for one text only. The leading axes, batch or heads, stay as they are, and the last two change places:
     `.T` reverses all of them."""
     return np.einsum("qd,kd->qk", q, k) / np.sqrt(q.shape[-1])
+
+
+scores_over_root_of_the_first_axis = edit(
+    "scaled_scores",
+    "Divided by the root of the first axis' length, as `len` gives it: d is the length of the last axis.",
+    ("q.shape[-1]", "len(q)"),
+)
+scores_over_two = edit(
+    "scaled_scores",
+    "Divided by 2, which is right for d = 4 alone: take the root of the d that you are given.",
+    ("np.sqrt(d)", "2"),
+)
+scores_over_a_whole_root = edit(
+    "scaled_scores", "The root of d is cut to a whole number: leave it as it is.", ("np.sqrt(d)", "int(np.sqrt(d))")
+)
 
 
 @right("scaled_scores")
@@ -513,6 +542,40 @@ attn_mixes_the_keys = edit(
     "The keys are mixed. The keys say how much, and the values say what: mix the values.",
     ("return weights @ v", "return weights @ k"),
 )
+attn_mask_inverted_and_cut = edit(
+    "attention",
+    "The mask is inverted: `True` means that a key may be looked at. Here the visible keys have no weight at all.",
+    ("np.where(mask, scores, -1e30)", "np.where(mask, -1e30, scores)"),
+    ("np.where(mask, weights, 0.0)", "np.where(mask, 0.0, weights)"),
+)
+attn_low_number_added = edit(
+    "attention",
+    "A query that may look at nothing looks at everything: the same added to all its scores changes no weight.",
+    ("np.where(mask, scores, -1e30)", "scores + np.where(mask, 0.0, -1e9)"),
+    ("weights = np.where(mask, weights, 0.0)", "pass"),
+)
+
+
+@wrong("attention")
+def attn_softmax_over_everything(q, k, v, mask=None):
+    """The weights of all queries together sum to 1: give the softmax an axis, so that each query's do."""
+    s = q @ np.swapaxes(k, -1, -2) / np.sqrt(q.shape[-1])
+    w = scipy_softmax(s if mask is None else np.where(mask, s, -1e30))
+    return (w if mask is None else np.where(mask, w, 0.0)) @ v, w if mask is None else np.where(mask, w, 0.0)
+
+
+attn_over_root_of_keys = edit(
+    "attention",
+    "Divided by the root of the number of keys: the scale comes from d, the length of one query.",
+    ("np.sqrt(q.shape[-1])", "np.sqrt(k.shape[-2])"),
+)
+attn_nan_in_the_weights = edit(
+    "attention",
+    "The output of a query that may look at nothing is 0, but its attention weights are NaN: they are 0, too.",
+    ("-1e30), axis=-1)", "-np.inf), axis=-1)"),
+    ("weights = np.where(mask, weights, 0.0)", "pass"),
+    ("return weights @ v", "return np.nan_to_num(weights @ v)"),
+)
 
 
 @right("attention")
@@ -633,6 +696,25 @@ def causal_own_key_only(q_len, k_len):
     return np.eye(q_len, k_len, k_len - q_len, dtype=bool)
 
 
+causal_offset_without_sign = edit(
+    "causal_mask",
+    "With more queries than keys the offset is negative: the first queries stand before the first key and see nothing.",
+    ("(k_len - q_len)", "abs(k_len - q_len)"),
+)
+
+
+@wrong("causal_mask")
+def causal_first_rows(q_len, k_len):
+    """These are the rows of the first tokens. The queries are the last ones, so the last row sees every key."""
+    return np.tri(k_len, dtype=bool)[:q_len]
+
+
+@wrong("causal_mask")
+def causal_last_rows(q_len, k_len):
+    """With more queries than keys, rows are missing: there is one for each query, and the first of them see nothing."""
+    return np.tri(k_len, dtype=bool)[-q_len:]
+
+
 @right("causal_mask")
 def causal_with_tri(q_len, k_len):
     """np.tri with an offset."""
@@ -725,11 +807,14 @@ def padding_on_the_left(lengths, T):
     return np.arange(T) >= T - np.asarray(lengths)[:, None, None, None]
 
 
-@wrong("padding_mask", hidden=True)
-def padding_in_small_numbers(lengths, T):
-    """The places are counted in the numbers' own kind, and one byte ends at 255: let `np.arange` choose its own
-    kind."""
-    return np.arange(T).astype(lengths.dtype) < lengths[:, None, None, None]
+@wrong("padding_mask")
+def padding_cut_from_the_end(lengths, T):
+    """A sentence without padding is hidden throughout: with 0 places to hide, `-0:` is the whole row. Count from the
+    front."""
+    mask = np.ones((len(lengths), 1, 1, T), dtype=bool)
+    for b, n in enumerate(lengths):
+        mask[b, 0, 0, -(T - int(n)) :] = False
+    return mask
 
 
 @right("padding_mask")
@@ -876,6 +961,34 @@ def self_keys_values_swapped(x, Wq, Wk, Wv):
 def self_causal(x, Wq, Wk, Wv):
     """A causal mask is applied, and this exercise has none: every token looks at all of them."""
     return attend(x @ Wq, x @ Wk, x @ Wv, np.tri(x.shape[1], dtype=bool))
+
+
+self_values_for_all = edit(
+    "self_attention",
+    "One matrix makes queries, keys and values: each of the three has its own.",
+    ("x @ Wq", "x @ Wv"),
+    ("x @ Wk", "x @ Wv"),
+)
+self_keys_for_all = edit(
+    "self_attention",
+    "One matrix makes queries, keys and values: each of the three has its own. Here it is the keys' matrix.",
+    ("x @ Wq", "x @ Wk"),
+    ("x @ Wv", "x @ Wk"),
+)
+self_keys_not_projected = edit(
+    "self_attention", "The tokens themselves are the keys: make keys of them first, with `Wk`.", ("x @ Wk", "x")
+)
+self_residual = edit(
+    "self_attention",
+    "The tokens are added to the output. That belongs to a block of a transformer, not to attention itself.",
+    ("return attend(q, k, v)", "return attend(q, k, v) + x"),
+)
+
+
+@wrong("self_attention")
+def self_scale_of_the_length(x, Wq, Wk, Wv):
+    """The scores are divided by the root of T, the number of tokens: it is d, the width of a query, that counts."""
+    return scipy_softmax((x @ Wq) @ (x @ Wk).transpose(0, 2, 1) / np.sqrt(x.shape[1]), axis=-1) @ (x @ Wv)
 
 
 @right("self_attention")
@@ -1190,6 +1303,31 @@ mha_not_merged = edit(
     "The heads are not merged before `Wo`, whose rows are the whole width: put them side by side first.",
     ("heads.transpose(0, 2, 1, 3).reshape(B, T, D)", "heads"),
 )
+mha_causal_inverted = edit(
+    "multi_head_attention",
+    "The causal mask is inverted: `True` means \"may look\", so tokens look at the future alone.",
+    ("np.tri(T, dtype=bool) if", "~np.tri(T, dtype=bool) if"),
+)
+mha_residual = edit(
+    "multi_head_attention",
+    "The tokens are added to the output. That belongs to a block of a transformer, not to attention itself.",
+    ("return heads", "return x + heads"),
+)
+mha_split_interleaved = edit(
+    "multi_head_attention",
+    "In the split, each head took every H-th column. Its columns lie side by side: cut the width into (H, d).",
+    ("reshape(B, T, H, D // H).transpose(0, 2, 1, 3)", "reshape(B, T, D // H, H).transpose(0, 3, 1, 2)"),
+)
+mha_one_projection = edit(
+    "multi_head_attention",
+    "One matrix makes queries, keys and values: each of the three has its own.",
+    ("(Wq, Wk, Wv)", "(Wq, Wq, Wq)"),
+)
+mha_shared_key_value = edit(
+    "multi_head_attention",
+    "The keys serve as values, too: `Wv` makes the values.",
+    ("(Wq, Wk, Wv)", "(Wq, Wk, Wk)"),
+)
 
 
 @right("multi_head_attention")
@@ -1308,6 +1446,31 @@ def cross_values_not_projected(x, memory, Wq, Wk, Wv):
     return attend(x @ Wq, memory @ Wk, memory)
 
 
+cross_shared_value_key = edit(
+    "cross_attention", "The values serve as keys, too: `Wk` makes the keys.", ("memory @ Wk", "memory @ Wv")
+)
+cross_queries_not_projected = edit(
+    "cross_attention", "The tokens themselves ask: make queries of them first, with `Wq`.", ("x @ Wq", "x")
+)
+cross_scale_of_the_memory = edit(
+    "cross_attention",
+    "The scores are divided by the root of M, the width of the memory: it is d, the width of a query, that counts.",
+    ("attend(q, k, v)", "attend(q * np.sqrt(q.shape[-1] / memory.shape[-1]), k, v)"),
+)
+cross_scale_of_x = edit(
+    "cross_attention",
+    "The scores are divided by the root of D, the width of `x`: it is d, the width of a query, that counts.",
+    ("attend(q, k, v)", "attend(q * np.sqrt(q.shape[-1] / x.shape[-1]), k, v)"),
+)
+
+
+@wrong("cross_attention")
+def cross_softmax_over_queries(x, memory, Wq, Wk, Wv):
+    """The softmax runs over the queries. Each query shares out its weights among the keys, the last axis."""
+    scores = (x @ Wq) @ (memory @ Wk).transpose(0, 2, 1) / np.sqrt(Wq.shape[1])
+    return scipy_softmax(scores, axis=1) @ (memory @ Wv)
+
+
 @right("cross_attention")
 def cross_with_einsum(x, memory, Wq, Wk, Wv):
     """Scores in one einsum, without naming queries and keys."""
@@ -1417,6 +1580,25 @@ positions_transposed = edit(
     "sinusoidal_positions",
     "The table lies on its side: the positions are the rows.",
     ("return table", "return table.T"),
+)
+
+
+@wrong("sinusoidal_positions")
+def positions_column_for_pair(T, D, base=10000.0):
+    """The number of the column is taken for i. i counts pairs: the columns 2i and 2i+1 share one angle."""
+    angles = np.arange(T)[:, None] * base ** (-2 * np.arange(D) / D)
+    return np.where(np.arange(D) % 2 == 0, np.sin(angles), np.cos(angles))
+
+
+positions_in_turns = edit(
+    "sinusoidal_positions",
+    "The angles have the factor 2π: the first pair turns by one radian a step, not by a whole turn.",
+    ("np.arange(T)", "2 * np.pi * np.arange(T)"),
+)
+positions_in_whole_numbers = edit(
+    "sinusoidal_positions",
+    "The table holds whole numbers, so sines and cosines were cut to 0 and 1: make it of floats.",
+    ("np.empty((T, D))", "np.zeros((T, D), dtype=int)"),
 )
 
 
@@ -1725,6 +1907,21 @@ backward_dv_without_softmax = edit(
     "`dv` is made of the scores: the values were mixed by the attention weights.",
     ("dv = np.swapaxes(p, -1, -2)", "dv = np.swapaxes(q @ np.swapaxes(k, -1, -2) * scale, -1, -2)"),
 )
+backward_mean_for_sum = edit(
+    "attention_backward",
+    "In the softmax step the average is divided by the number of keys once too often: the weights sum to 1 already.",
+    (".sum(axis=-1", ".mean(axis=-1"),
+)
+backward_dk_mixes_keys = edit(
+    "attention_backward",
+    "`dk` mixes the keys. A key met the queries in the dot products, so it is they that are mixed.",
+    ("np.swapaxes(ds, -1, -2) @ q", "np.swapaxes(ds, -1, -2) @ k"),
+)
+backward_dq_mixes_queries = edit(
+    "attention_backward",
+    "`dq` mixes the queries. A query met the keys in the dot products, so it is they that are mixed.",
+    ("return ds @ k", "return ds @ q"),
+)
 
 
 @right("attention_backward")
@@ -1902,6 +2099,33 @@ def online_keeps_a_global(tile, m=-np.inf, ell=0.0):
     row = np.concatenate(seen)
     new = row.max()
     return new, 0.0 if new == -np.inf else np.exp(row - new).sum()
+
+
+@wrong("online_softmax")
+def online_by_number_without_rescale(tile, m=-np.inf, ell=0.0):
+    """Number by number, and the old sum is not rescaled when a larger number comes: every old term shrinks then."""
+    for x in tile:
+        m = max(m, x)
+        ell += np.exp(x - m)
+    return m, ell
+
+
+online_low_number_for_hidden = edit(
+    "online_softmax",
+    "A hidden key is taken for a very low score, so a tile of nothing else counts: −∞ adds nothing and stays −∞.",
+    ("new = max", "tile = np.maximum(tile, -1e9)\n    new = max"),
+)
+online_zeros_for_hidden_tile = edit(
+    "online_softmax",
+    "A tile of hidden keys gives zeros. It leaves `m` and `ell` as they were.",
+    ("if new == -np.inf:", "if tile.max() == -np.inf:"),
+    ("return m, ell", "return 0.0, 0.0"),
+)
+online_upside_down_nor_care = edit(
+    "online_softmax",
+    "The factor is upside down, so the first tile meets infinity times 0: it is exp(old − new), never above 1.",
+    ("np.exp(m - new)", "np.exp(new - m)"),
+)
 
 
 @right("online_softmax")
@@ -2103,6 +2327,13 @@ def tiled_factor_as_a_row(q, k_tile, v_tile, state=None):
 tiled_output_only = edit(
     "attention_tiled", "Only the output came back: return the pair of output and state.", (", (new, ell, mix)", "")
 )
+
+
+@wrong("attention_tiled")
+def tiled_softmax_over_queries(q, k_tile, v_tile, state=None):
+    """The softmax runs over the queries, and the earlier tiles are forgotten: each query has its weights over all
+    keys."""
+    return scipy_softmax(q @ k_tile.T / np.sqrt(q.shape[-1]), axis=0) @ v_tile, state
 
 
 @right("attention_tiled")
