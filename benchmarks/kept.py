@@ -76,13 +76,25 @@ class Kept:
     def _error(self, call: str, what: str) -> KeptError:
         return KeptError(f"{self.path.name}: {call} {what}: run make page-results ARGS={self.page}")
 
-    def _compute(self, draft: Path, call: str, function: Callable[..., Any], arguments: tuple[str | float, ...]) -> None:
+    def _compute(
+        self, draft: Path, call: str, function: Callable[..., Any], arguments: tuple[str | float, ...]
+    ) -> None:
         start = time.process_time()
         value = as_stored(function(*arguments))
         self.results[call] = {"cpu_seconds": round(time.process_time() - start, 1), "value": value}
         machine = {"python": platform.python_version(), "processor": platform.machine()}
-        made = {"command": f"make page-results ARGS={self.page}", "machine": machine, "results": self.results}
-        draft.write_text(json.dumps(made, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        write(draft, {"command": f"make page-results ARGS={self.page}", "machine": machine, "results": self.results})
+
+
+def write(path: Path, made: dict[str, Any]) -> None:
+    """A result a line."""
+    head = {key: value for key, value in made.items() if key != "results"}
+    rows = (
+        f"  {json.dumps(call, ensure_ascii=False)}: {json.dumps(row, ensure_ascii=False)}"
+        for call, row in made["results"].items()
+    )
+    text = json.dumps(head, indent=1)[:-2] + ',\n "results": {\n' + ",\n".join(rows) + "\n }\n}\n"
+    path.write_text(text, encoding="utf-8")
 
 
 def as_stored(value: Any) -> Any:
