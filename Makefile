@@ -12,7 +12,7 @@ SOURCES := $(wildcard solutions/*/*.py)
 # A chapter is a folder under solutions/ that holds a notebook.
 CHAPTERS := $(sort $(notdir $(patsubst %/,%,$(dir $(shell grep -l '^\#   jupytext:' $(SOURCES))))))
 # What a page may read: it is executed again when something has changed that it did read (chapters/extensions/kept_pages.py).
-BOOK := $(shell find chapters solutions benchmarks/results -type f -not -name '*.ipynb' -not -name '*.pyc' 2>/dev/null) \
+BOOK := $(shell find chapters solutions benchmarks -type f -not -name '*.ipynb' -not -name '*.pyc' 2>/dev/null) \
 	_config.yml _toc.yml requirements.lock
 GRADER := $(shell find autograder -type f -not -name '*.pyc')
 BANKS := $(wildcard tests/misconceptions/*.py)
@@ -106,6 +106,11 @@ chat: chat-model
 .PHONY: chat-record
 chat-record: chat-model
 	$(BIN)/python -m benchmarks.chat
+
+# make page-results ARGS=tokenization/beyond: what the pages keep of long computations, those of one page or of all.
+.PHONY: page-results
+page-results: $(STAMPS)/setup
+	$(BIN)/python -m benchmarks.kept $(ARGS)
 
 # make experiments ARGS="--only case1 --seeds 0-9": chapter 3's trainings, which go on where they were stopped.
 .PHONY: experiments
