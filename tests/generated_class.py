@@ -243,8 +243,8 @@ HOARDS = [("cells", name) for name, attack in submissions("resources", "cells").
 LOADS = [(group, name) for group in ("cells", "calls") for name in submissions("resources", group)
          if (group, name) not in HOARDS]  # fmt: skip
 KINDS = {
-    "ordinary": 40, "honest": 14, "tampered": 10, "lossy": 2, "tricky": 12, "load": 4, "hoard": 1, "no_notebook": 4,
-    "no_file": 4, "versions": 4, "format": 5,
+    "ordinary": 36, "garbled": 5, "scratched": 4, "honest": 14, "tampered": 10, "lossy": 2, "tricky": 12, "load": 4,
+    "hoard": 1, "no_notebook": 4, "no_file": 4, "versions": 4, "format": 5,
 }  # fmt: skip
 ANY = frozenset({"graded", "timed out", "crashed"})
 
@@ -314,6 +314,8 @@ class Generator:
             (f" {n} ", f" {n} "),
             (f"tools {n}", f"tools {n}"),
             (f"C:\\{n}", f"C:\\{n}"),
+            *((name, name) for name in (f"{n}_assignsubmission_file", f"{n}+{CHAPTER}+2026-11-01 10:00:00 UTC")),
+            *((name, name) for name in (f"ada_{n}_{n}_{CHAPTER}", f"Ada_{n}_assignsubmission_file_")),
         )
         draw = self.rng.random()
         if draw < 0.05:
@@ -363,12 +365,12 @@ class Generator:
             notebook["cells"].append(code_cell(f"# student {self.count}\n", "own"))
         return notebook
 
-    def answers(self, broken: bool = True, right: float = 0.6) -> tuple[dict[str, str], frozenset[str]]:
+    def answers(self, broken: bool = True) -> tuple[dict[str, str], frozenset[str]]:
         """An answer to most exercises, and which are right."""
         found, earned = {}, set()
         for name in GOOD:
             draw = self.rng.random()
-            if draw < right:
+            if draw < 0.6:
                 found[name] = self.deck(f"right {name}", [GOOD[name], *RIGHT[name]])
                 earned.add(name)
             elif draw < 0.75:
@@ -376,6 +378,14 @@ class Generator:
             elif draw < 0.9 and broken:
                 found[name] = self.deck("broken", BROKEN).format(name)
         return found, frozenset(earned)
+
+    def garbled(self, text: str) -> str:
+        """A text in which some characters are another, doubled or lost."""
+        for _ in range(self.rng.randint(1, 3)):
+            place = self.rng.randrange(len(text))
+            put = self.rng.choice(["", text[place] * 2, *" \n\t()[]:=+'\"0x_é好\u200b\u2028\0"])
+            text = text[:place] + put + text[place + 1 :]
+        return text
 
     def write(self, made: Made, notebook: Notebook, due: Due | None = None) -> None:
         """A notebook, in one of the ways in which one is handed in."""
@@ -413,6 +423,21 @@ class Generator:
         answers, earned = self.answers()
         made.story.append(f"answers {answers}")
         self.write(made, self.filled(answers), Due(earned, earned))
+
+    def make_garbled(self, made: Made) -> None:
+        """One answer has slips of the pen in it: nobody knows what it is worth, and it costs no other its points."""
+        answers, earned = self.answers(broken=False)
+        name = self.deck("garbled", GOOD)
+        answers[name] = self.garbled(GOOD[name])
+        made.story.append(f"{name} garbled, answers {answers}")
+        self.write(made, self.filled(answers), Due(earned - {name}, earned | {name}, ANY))
+
+    def make_scratched(self, made: Made) -> None:
+        """Some characters of the file are others: it is refused or graded, and nothing else is known."""
+        text = self.garbled(json.dumps(self.filled(self.answers()[0])))
+        made.story.append("scratched")
+        (self.place(made) / "tools.ipynb").write_text(text, encoding="utf-8")
+        made.due.most, made.due.statuses = ALL, ANY | {"refused"}
 
     def make_honest(self, made: Made) -> None:
         group, name = self.deck("honest", HONEST)
