@@ -83,6 +83,11 @@ test-fast: $(STAMPS)/setup-test
 bench-grader: $(STAMPS)/setup
 	$(BIN)/python benchmarks/grader.py $(ARGS)
 
+# make fuzz-grader ARGS="--students 10000 --seed 1": a class made by chance, every row held against what it deserves.
+.PHONY: fuzz-grader
+fuzz-grader: $(STAMPS)/setup
+	$(BIN)/python tests/generated_class.py $(ARGS)
+
 # make bench-bpe ARGS="--full 512": the slow trainers whole, half an hour.
 .PHONY: bench-bpe
 bench-bpe: $(STAMPS)/setup-test
