@@ -5,109 +5,135 @@ Each entry runs as if it were typed into the notebook in place of the exercise: 
 
 import numpy as np
 
-from autograder.course.bank import right, wrong
+from autograder.course.bank import edit, right, wrong
 
 # ---- parts
 
+# rms_norm
 
-@wrong("rms_norm", says="mean was subtracted")
-def rms_as_layer_norm(x, gain, eps=1e-5):
-    """LayerNorm without its bias: the mean goes first."""
-    wide = x.astype(np.float32) if x.dtype == np.float16 else x
-    centred = wide - wide.mean(axis=-1, keepdims=True)
-    return (centred / np.sqrt((centred * centred).mean(axis=-1, keepdims=True) + eps) * gain).astype(x.dtype)
-
-
-@wrong("rms_norm", says="standard deviation")
-def rms_by_standard_deviation(x, gain, eps=1e-5):
-    """np.var takes the mean out, though x itself keeps it."""
-    wide = x.astype(np.float32) if x.dtype == np.float16 else x
-    return (wide / np.sqrt(wide.var(axis=-1, keepdims=True) + eps) * gain).astype(x.dtype)
-
-
-@wrong("rms_norm", says="outside the root")
-def rms_eps_outside(x, gain, eps=1e-5):
-    """eps is added to the root, as it often is elsewhere."""
-    wide = x.astype(np.float32) if x.dtype == np.float16 else x
-    return (wide / (np.sqrt(np.mean(wide**2, axis=-1, keepdims=True)) + eps) * gain).astype(x.dtype)
-
-
-@wrong("rms_norm", says="squares overflow")
-def rms_overflows_in_float16(x, gain, eps=1e-5):
-    """float16 is squared as it is: 300 * 300 is infinite, and the token becomes zero."""
-    mean_square = np.mean(x * x, axis=-1, keepdims=True)
-    return (x / np.sqrt(mean_square + eps) * gain).astype(x.dtype)
-
-
-@wrong("rms_norm", says="squares overflow")
-def rms_cast_after_squaring(x, gain, eps=1e-5):
-    """The cast to float32 comes one step too late."""
-    mean_square = np.mean((x * x).astype(np.float64), axis=-1, keepdims=True)
-    return (x / np.sqrt(mean_square + eps) * gain).astype(x.dtype)
-
-
-@wrong("rms_norm", says="sum of squares")
-def rms_by_the_length(x, gain, eps=1e-5):
-    """Divides by the length of the vector."""
-    wide = x.astype(np.float32) if x.dtype == np.float16 else x
-    return (wide / np.sqrt(np.sum(wide**2, axis=-1, keepdims=True) + eps) * gain).astype(x.dtype)
-
-
-@wrong("rms_norm", says="root is missing")
-def rms_without_root(x, gain, eps=1e-5):
-    """Divides by the mean square itself."""
-    wide = x.astype(np.float32) if x.dtype == np.float16 else x
-    return (wide / (np.mean(wide**2, axis=-1, keepdims=True) + eps) * gain).astype(x.dtype)
-
-
-@wrong("rms_norm", says="whole array")
-def rms_over_everything(x, gain, eps=1e-5):
-    """One size for all tokens: a long text changes each token's numbers."""
-    wide = x.astype(np.float32) if x.dtype == np.float16 else x
-    return (wide / np.sqrt(np.mean(wide**2) + eps) * gain).astype(x.dtype)
-
-
-@wrong("rms_norm", says="keepdims")
-def rms_without_keepdims(x, gain, eps=1e-5):
-    """The mean loses its axis."""
-    wide = x.astype(np.float32) if x.dtype == np.float16 else x
-    return (wide / np.sqrt(np.mean(wide**2, axis=-1) + eps) * gain).astype(x.dtype)
-
-
-@wrong("rms_norm", says="gain is missing")
-def rms_without_gain(x, gain, eps=1e-5):
-    """The learnt gain is left out."""
-    wide = x.astype(np.float32) if x.dtype == np.float16 else x
-    return (wide / np.sqrt(np.mean(wide**2, axis=-1, keepdims=True) + eps)).astype(x.dtype)
-
-
-@wrong("rms_norm", says="1 was added to the gain")
-def rms_with_one_plus_gain(x, gain, eps=1e-5):
-    """Gemma stores the gain less 1; LLaMA does not."""
-    wide = x.astype(np.float32) if x.dtype == np.float16 else x
-    return (wide / np.sqrt(np.mean(wide**2, axis=-1, keepdims=True) + eps) * (1 + gain)).astype(x.dtype)
-
-
-@wrong("rms_norm", says="eps is always 1e-5")
-def rms_hard_coded_eps(x, gain, eps=1e-5):
-    """The argument is not used."""
-    wide = x.astype(np.float32) if x.dtype == np.float16 else x
-    return (wide / np.sqrt(np.mean(wide**2, axis=-1, keepdims=True) + 1e-5) * gain).astype(x.dtype)
-
-
-@wrong("rms_norm", says="dtype of x")
-def rms_answers_in_float64(x, gain, eps=1e-5):
-    """Right numbers in float64: everything after it is float64 too, and slow."""
-    wide = x.astype(np.float64)
-    return wide / np.sqrt(np.mean(wide**2, axis=-1, keepdims=True) + eps) * gain
-
-
-@wrong("rms_norm", says="single precision only")
-def rms_always_in_float32(x, gain, eps=1e-5):
-    """float64 goes through float32, and nine of its digits are lost."""
-    wide = x.astype(np.float32)
-    size = np.sqrt(np.mean(wide**2, axis=-1, keepdims=True) + np.float32(eps))
-    return (wide / size * gain).astype(x.dtype)
+rms_as_layer_norm = edit(
+    "rms_norm",
+    "The mean of x was taken away first: that is LayerNorm. RMSNorm divides by the root of the mean square, no more.",
+    ("mean_square =", "wide = wide - wide.mean(axis=-1, keepdims=True)\n    mean_square ="),
+)
+rms_by_standard_deviation = edit(
+    "rms_norm",
+    "x was divided by its standard deviation, which takes the mean out. Take the mean of the squares of x as it is.",
+    ("np.mean(wide * wide, axis=-1, keepdims=True)", "wide.var(axis=-1, keepdims=True)"),
+)
+rms_eps_outside = edit(
+    "rms_norm",
+    "ε stands outside the root. Add it to the mean of the squares, and take the root of both.",
+    ("np.sqrt(mean_square + eps)", "(np.sqrt(mean_square) + eps)"),
+)
+rms_overflows_in_float16 = edit(
+    "rms_norm",
+    "The squares overflow: in float16, 300 · 300 is infinite. Go to float32 before you square, not after.",
+    ("x.astype(np.float32) if x.dtype == np.float16 else x", "x"),
+)
+rms_cast_after_squaring = edit(
+    "rms_norm",
+    "The squares overflow: in float16, 300 · 300 is infinite. Go to float32 before you square, not after.",
+    ("wide * wide", "(x * x).astype(np.float64)"),
+)
+rms_by_the_length = edit(
+    "rms_norm",
+    "x was divided by the root of the sum of its squares, so its size hangs on the width D. Take their mean.",
+    ("np.mean", "np.sum"),
+)
+rms_without_root = edit(
+    "rms_norm",
+    "The root is missing: x was divided by its mean square, so larger tokens come out smaller.",
+    ("np.sqrt(mean_square + eps)", "(mean_square + eps)"),
+)
+rms_over_everything = edit(
+    "rms_norm",
+    "One mean was taken over the whole array. Each token has a size of its own: the mean runs over the last axis.",
+    ("wide * wide, axis=-1, keepdims=True", "wide * wide"),
+)
+rms_over_the_first_axis = edit(
+    "rms_norm",
+    "The mean runs over the first axis, from token to token. Each token is normalised by itself, along the last axis.",
+    ("axis=-1", "axis=0"),
+)
+rms_without_keepdims = edit(
+    "rms_norm",
+    "The mean has lost its axis, so it does not stand beside its own token any more: what does `keepdims` do?",
+    (", keepdims=True", ""),
+)
+rms_without_gain = edit(
+    "rms_norm", "The gain is missing: after the division, each column is multiplied by its own.", (" * gain", "")
+)
+rms_with_one_plus_gain = edit(
+    "rms_norm",
+    "1 was added to the gain. Gemma stores its gain less 1, so that is right there; a LLaMA stores the gain itself.",
+    ("* gain", "* (1 + gain)"),
+)
+rms_adds_gain = edit("rms_norm", "The gain was added. It is a factor: multiply by it.", ("* gain", "+ gain"))
+rms_gain_first = edit(
+    "rms_norm",
+    "The gain went in before the norm, which then takes a part of it out again. Normalise first, multiply then.",
+    ("mean_square =", "wide = wide * gain\n    mean_square ="),
+    (" * gain).astype", ").astype"),
+)
+rms_hard_coded_eps = edit(
+    "rms_norm",
+    "ε is 1e-5, whatever was asked for: use the argument `eps`.",
+    ("mean_square + eps", "mean_square + 1e-5"),
+)
+rms_without_eps = edit(
+    "rms_norm",
+    "ε is not used. A token of zeros is then 0/0, and small numbers come out too large.",
+    ("mean_square + eps", "mean_square"),
+)
+rms_squared_eps = edit(
+    "rms_norm", "ε was squared. Add it as it is to the mean of the squares.", ("mean_square + eps", "mean_square + eps**2")
+)
+rms_mean_of_sizes = edit(
+    "rms_norm",
+    "The mean of the sizes |x| was taken. Square first, take the mean, and the root at the end.",
+    ("np.mean(wide * wide", "np.mean(np.abs(wide)"),
+    ("np.sqrt(mean_square + eps)", "(mean_square + eps)"),
+)
+rms_multiplies = edit(
+    "rms_norm",
+    "x was multiplied by its size, so large tokens come out larger still. Divide by it.",
+    ("wide / np.sqrt(", "wide * np.sqrt("),
+)
+rms_by_the_sum_of_sizes = edit(
+    "rms_norm",
+    "x was divided by the sum of the sizes |x|. Square first, take the mean, and the root at the end.",
+    ("np.mean(wide * wide", "np.sum(np.abs(wide)"),
+    ("np.sqrt(mean_square + eps)", "(mean_square + eps)"),
+)
+rms_eps_as_a_floor = edit(
+    "rms_norm",
+    "ε was taken for the smallest size that is allowed. It is added to the mean of the squares, under the root.",
+    ("np.sqrt(mean_square + eps)", "np.maximum(np.sqrt(mean_square), eps)"),
+)
+rms_text_by_text = edit(
+    "rms_norm",
+    "The mean runs over more than one axis: the tokens of a text share one size. Each token is normalised by itself.",
+    ("axis=-1, keepdims", "axis=tuple(range(min(1, x.ndim - 1), x.ndim)), keepdims"),
+)
+rms_answers_in_float64 = edit(
+    "rms_norm",
+    "The numbers are right and their dtype is float64, which would turn all that follows into float64. "
+    "The answer has the dtype of x.",
+    ("x.astype(np.float32) if x.dtype == np.float16 else x", "x.astype(np.float64)"),
+    (".astype(x.dtype)", ""),
+)
+rms_answers_in_the_width_of_the_work = edit(
+    "rms_norm",
+    "For float16 the answer came back in float32, in which you worked. Cast it back: it has the dtype of x.",
+    (".astype(x.dtype)", ""),
+)
+rms_always_in_float32 = edit(
+    "rms_norm",
+    "float64 went through float32, where 1e30 squared is infinite and half of the digits are lost. "
+    "Only float16 needs another width.",
+    ("x.astype(np.float32) if x.dtype == np.float16 else x", "x.astype(np.float32)"),
+)
 
 
 @right("rms_norm")
@@ -126,74 +152,97 @@ def rms_by_linalg_norm(x, gain, eps=1e-5):
     return ((wide / np.sqrt(mean_square + eps)).astype(x.dtype) * gain).astype(x.dtype)
 
 
-@wrong("rope_tables", says="exponent is -i/d")
-def tables_with_half_the_exponent(d, T, base=10000.0):
-    """arange(d/2) in place of arange(0, d, 2): the slow pairs are a hundred times too fast."""
-    angles = np.outer(np.arange(T), float(base) ** (-np.arange(d // 2) / d))
-    return np.cos(angles), np.sin(angles)
+# rope_tables
+
+tables_with_half_the_exponent = edit(
+    "rope_tables",
+    "The exponent is −i/d, half of what it should be: pair i has −2i/d, so the slow pairs are far too fast here.",
+    ("np.arange(0, d, 2)", "np.arange(d // 2)"),
+)
+tables_with_twice_the_exponent = edit(
+    "rope_tables",
+    "The exponent counts its 2 twice: `np.arange(0, d, 2)` is 2i already.",
+    ("np.arange(0, d, 2) / d", "2 * np.arange(0, d, 2) / d"),
+)
+tables_growing = edit(
+    "rope_tables",
+    "The pairs grow faster from column to column: the exponent is negative, and the first pair is the fastest.",
+    ("(-np.arange(0", "(np.arange(0"),
+)
+tables_backwards = edit(
+    "rope_tables",
+    "The slowest pair comes first. Pair 0 has exponent 0 and turns by 1 radian a place.",
+    ("(-np.arange(0, d, 2) / d)", "(-np.arange(0, d, 2)[::-1] / d)"),
+)
+tables_of_full_width = edit(
+    "rope_tables",
+    "There is a column for each number, every angle twice, as Hugging Face keeps them. Here a column stands for a pair.",
+    ("np.outer(np.arange(T), speeds)", "np.outer(np.arange(T), np.concatenate([speeds, speeds]))"),
+)
+tables_from_place_one = edit(
+    "rope_tables",
+    "The places start at 1. The first token stands at place 0, where nothing is turned.",
+    ("np.arange(T)", "np.arange(1, T + 1)"),
+)
+tables_with_one_place_too_many = edit(
+    "rope_tables",
+    "There is one place too many: T places, counted from 0, end with T − 1.",
+    ("np.arange(T)", "np.arange(T + 1)"),
+)
+tables_from_pair_one = edit(
+    "rope_tables",
+    "The first pair has the exponent −2/d. Count the pairs from 0: the first one turns by 1 radian a place.",
+    ("np.arange(0, d, 2)", "np.arange(2, d + 2, 2)"),
+)
+tables_with_fixed_base = edit(
+    "rope_tables", "The base is 10000, whatever was asked for: use the argument.", ("float(base)", "10000.0")
+)
+tables_sine_first = edit(
+    "rope_tables",
+    "Cosine and sine are swapped. The pair is (cos, sin), other than in the sinusoidal positions of 2017.",
+    ("np.cos(angles), np.sin(angles)", "np.sin(angles), np.cos(angles)"),
+)
+tables_of_angles = edit(
+    "rope_tables",
+    "The angles themselves came back: the tables hold their cosine and sine.",
+    ("np.cos(angles), np.sin(angles)", "angles, angles"),
+)
+tables_in_degrees = edit(
+    "rope_tables",
+    "The angles were taken for degrees. They are radians already, as NumPy wants them.",
+    ("np.outer(np.arange(T), speeds)", "np.radians(np.outer(np.arange(T), speeds))"),
+)
+tables_in_turns = edit(
+    "rope_tables",
+    "A factor of 2π came in. The angles are radians, not turns: the first pair turns by 1 radian a place.",
+    ("np.outer(np.arange(T), speeds)", "2 * np.pi * np.outer(np.arange(T), speeds)"),
+)
+tables_in_float32 = edit(
+    "rope_tables",
+    "The angles were computed in float32: at far places they are off by a thousandth and more. Work in float64.",
+    ("float(base) ** (-np.arange(0, d, 2) / d)", "np.float32(base) ** (-np.arange(0, d, 2, dtype=np.float32) / np.float32(d))"),
+    ("np.arange(T)", "np.arange(T, dtype=np.float32)"),
+)
+tables_cast_to_float32 = edit(
+    "rope_tables",
+    "The tables came back as float32. They are made once, so they can afford to be float64.",
+    ("np.cos(angles), np.sin(angles)", "np.cos(angles).astype(np.float32), np.sin(angles).astype(np.float32)"),
+)
+tables_transposed = edit(
+    "rope_tables",
+    "The tables lie on their side: a row stands for a place, a column for a pair.",
+    ("np.outer(np.arange(T), speeds)", "np.outer(speeds, np.arange(T))"),
+)
+tables_down_to_one_over_base = edit(
+    "rope_tables",
+    "The last pair has the speed 1/base exactly: the divisor was d − 2, as of a `linspace` that includes its end. It is d.",
+    ("(-np.arange(0, d, 2) / d)", "-np.linspace(0, 1, d // 2)"),
+)
 
 
-@wrong("rope_tables", says="speeds grow")
-def tables_growing(d, T, base=10000.0):
-    """The minus in the exponent is missing."""
-    angles = np.outer(np.arange(T), float(base) ** (np.arange(0, d, 2) / d))
-    return np.cos(angles), np.sin(angles)
-
-
-@wrong("rope_tables", says="every angle twice")
-def tables_of_full_width(d, T, base=10000.0):
-    """One column for each number, as Hugging Face keeps them for its half layout."""
-    angles = np.outer(np.arange(T), float(base) ** (-np.arange(0, d, 2) / d))
-    angles = np.concatenate([angles, angles], axis=-1)
-    return np.cos(angles), np.sin(angles)
-
-
-@wrong("rope_tables", says="start at 1")
-def tables_from_place_one(d, T, base=10000.0):
-    """Places 1 to T."""
-    angles = np.outer(np.arange(1, T + 1), float(base) ** (-np.arange(0, d, 2) / d))
-    return np.cos(angles), np.sin(angles)
-
-
-@wrong("rope_tables", says="base is always 10000")
-def tables_with_fixed_base(d, T, base=10000.0):
-    """The argument is not used."""
-    angles = np.outer(np.arange(T), 10000.0 ** (-np.arange(0, d, 2) / d))
-    return np.cos(angles), np.sin(angles)
-
-
-@wrong("rope_tables", says="swapped")
-def tables_sine_first(d, T, base=10000.0):
-    """The sine comes first, as in sinusoidal positions."""
-    angles = np.outer(np.arange(T), float(base) ** (-np.arange(0, d, 2) / d))
-    return np.sin(angles), np.cos(angles)
-
-
-@wrong("rope_tables", says="float64")
-def tables_in_float32(d, T, base=10000.0):
-    """The angles in float32: at far places they are off by a thousandth and more."""
-    speeds = np.float32(base) ** (-np.arange(0, d, 2, dtype=np.float32) / np.float32(d))
-    angles = np.outer(np.arange(T, dtype=np.float32), speeds)
-    return np.cos(angles), np.sin(angles)
-
-
-@wrong("rope_tables", says="transposed")
-def tables_transposed(d, T, base=10000.0):
-    """A row for each pair."""
-    angles = np.outer(float(base) ** (-np.arange(0, d, 2) / d), np.arange(T))
-    return np.cos(angles), np.sin(angles)
-
-
-@wrong("rope_tables", says="divisor is d, not d - 2")
-def tables_down_to_one_over_base(d, T, base=10000.0):
-    """A linspace that includes its end."""
-    angles = np.outer(np.arange(T), float(base) ** -np.linspace(0, 1, d // 2))
-    return np.cos(angles), np.sin(angles)
-
-
-@wrong("rope_tables", says="an error")
+@wrong("rope_tables")
 def tables_of_whole_numbers(d, T, base=10000.0):
-    """A whole base to a negative whole power is refused by NumPy: the base must be a float."""
+    """NumPy refuses a whole number to a negative whole power. Make the base a float, and divide within the exponent."""
     speeds = np.array([int(base) ** -np.arange(0, d, 2)]) / d
     angles = np.arange(T)[:, None] * speeds
     return np.cos(angles), np.sin(angles)
@@ -218,173 +267,147 @@ def tables_by_loops(d, T, base=10000.0):
     return cos, sin
 
 
-@wrong("apply_rope", says="positions is ignored")
-def rope_counts_from_zero(x, cos, sin, positions, layout="interleaved"):
-    """The rows 0 … T-1 of the tables, wherever the tokens stand: wrong as soon as there is a cache."""
-    if layout not in ("interleaved", "half"):
-        raise ValueError(layout)
-    T, half = x.shape[-2], x.shape[-1] // 2
-    c, s = cos[:T], sin[:T]
-    first, second = np.s_[0::2, 1::2] if layout == "interleaved" else np.s_[:half, half:]
-    out = np.empty_like(x)
-    out[..., first] = x[..., first] * c - x[..., second] * s
-    out[..., second] = x[..., first] * s + x[..., second] * c
-    return out
+# apply_rope
+
+rope_counts_from_zero = edit(
+    "apply_rope",
+    "`positions` is ignored: token t was taken to stand at place t. That goes wrong as soon as a cache holds earlier tokens.",
+    ("cos[positions], sin[positions]", "cos[: x.shape[-2]], sin[: x.shape[-2]]"),
+)
+rope_always_interleaved = edit(
+    "apply_rope",
+    "The layout is checked and not followed: this is the interleaved answer to a question for halves.",
+    ("slice(0, half), slice(half, None)", "slice(0, None, 2), slice(1, None, 2)"),
+)
+rope_always_half = edit(
+    "apply_rope",
+    "The layout is checked and not followed: this is the answer for halves to a question for neighbours.",
+    ("slice(0, None, 2), slice(1, None, 2)", "slice(0, half), slice(half, None)"),
+)
+rope_layouts_exchanged = edit(
+    "apply_rope",
+    'The two layouts are exchanged: "interleaved" pairs neighbours, "half" pairs numbers that stand d/2 apart.',
+    ('layout == "interleaved"', 'layout == "_"'),
+    ('layout == "half"', 'layout == "interleaved"'),
+    ('layout == "_"', 'layout == "half"'),
+)
 
 
-@wrong("apply_rope", says="layout is ignored")
-def rope_always_interleaved(x, cos, sin, positions, layout="interleaved"):
-    """The word is checked and not followed."""
-    if layout not in ("interleaved", "half"):
-        raise ValueError(layout)
-    c, s = cos[positions], sin[positions]
-    out = np.empty_like(x)
-    out[..., 0::2] = x[..., 0::2] * c - x[..., 1::2] * s
-    out[..., 1::2] = x[..., 0::2] * s + x[..., 1::2] * c
-    return out
-
-
-@wrong("apply_rope", says="other layout, 'half'")
-def rope_layouts_exchanged(x, cos, sin, positions, layout="interleaved"):
-    """Each word does what the other one should."""
-    if layout not in ("interleaved", "half"):
-        raise ValueError(layout)
-    half = x.shape[-1] // 2
-    c, s = cos[positions], sin[positions]
-    first, second = np.s_[0::2, 1::2] if layout == "half" else np.s_[:half, half:]
-    out = np.empty_like(x)
-    out[..., first] = x[..., first] * c - x[..., second] * s
-    out[..., second] = x[..., first] * s + x[..., second] * c
-    return out
-
-
-@wrong("apply_rope", says="put down in the other layout's order")
+@wrong("apply_rope")
 def rope_concatenates(x, cos, sin, positions, layout="interleaved"):
-    """Neighbours are turned, and then all first numbers stand before all second ones."""
+    """The pairs turn rightly, and their numbers were put down in the other layout's order, all first ones before all
+    second ones. Each number of a pair stays where it was."""
     if layout not in ("interleaved", "half"):
         raise ValueError(layout)
-    half = x.shape[-1] // 2
     c, s = cos[positions], sin[positions]
-    a, b = (x[..., 0::2], x[..., 1::2]) if layout == "interleaved" else (x[..., :half], x[..., half:])
+    a, b = (x[..., 0::2], x[..., 1::2]) if layout == "interleaved" else np.split(x, 2, axis=-1)
     return np.concatenate([a * c - b * s, a * s + b * c], axis=-1).astype(x.dtype)
 
 
-@wrong("apply_rope", says="turn backwards")
-def rope_backwards(x, cos, sin, positions, layout="interleaved"):
-    """The minus stands in the second number. The scores are the same; the cache of another program is not."""
-    if layout not in ("interleaved", "half"):
-        raise ValueError(layout)
-    half = x.shape[-1] // 2
-    c, s = cos[positions], sin[positions]
-    first, second = np.s_[0::2, 1::2] if layout == "interleaved" else np.s_[:half, half:]
-    out = np.empty_like(x)
-    out[..., first] = x[..., first] * c + x[..., second] * s
-    out[..., second] = x[..., second] * c - x[..., first] * s
-    return out
+rope_backwards = edit(
+    "apply_rope",
+    "The pairs turn backwards: the minus stands in the first number, a cos θ − b sin θ. All scores would be the same; "
+    "the keys in another program's cache would not.",
+    ("a * c - b * s", "a * c + b * s"),
+    ("a * s + b * c", "b * c - a * s"),
+)
+rope_overwrites = edit(
+    "apply_rope",
+    "The second number was computed from the new first one. Keep the old ones until both are done.",
+    ("out = np.empty_like(x)", "out = x.copy()\n    a, b = out[..., first], out[..., second]"),
+)
+rope_without_minus = edit(
+    "apply_rope",
+    "The minus is missing, so this is no rotation, and lengths change.",
+    ("a * c - b * s", "a * c + b * s"),
+)
 
 
-@wrong("apply_rope", says="computed from the new first number")
-def rope_overwrites(x, cos, sin, positions, layout="interleaved"):
-    """In place: the second number is computed from a first one that has been turned already."""
-    if layout not in ("interleaved", "half"):
-        raise ValueError(layout)
-    half = x.shape[-1] // 2
-    c, s = cos[positions], sin[positions]
-    first, second = np.s_[0::2, 1::2] if layout == "interleaved" else np.s_[:half, half:]
-    out = x.copy()
-    out[..., first] = out[..., first] * c - out[..., second] * s
-    out[..., second] = out[..., first] * s + out[..., second] * c
-    return out
-
-
-@wrong("apply_rope", says="minus is missing")
-def rope_without_minus(x, cos, sin, positions, layout="interleaved"):
-    """rotate_half without its minus."""
-    if layout not in ("interleaved", "half"):
-        raise ValueError(layout)
-    half = x.shape[-1] // 2
-    c, s = cos[positions], sin[positions]
-    first, second = np.s_[0::2, 1::2] if layout == "interleaved" else np.s_[:half, half:]
-    out = np.empty_like(x)
-    out[..., first] = x[..., first] * c + x[..., second] * s
-    out[..., second] = x[..., first] * s + x[..., second] * c
-    return out
-
-
-@wrong("apply_rope", says="angles are spread over the numbers as in the other layout")
+@wrong("apply_rope")
 def rope_angles_of_the_other_layout(x, cos, sin, positions, layout="interleaved"):
-    """Neighbours are paired, but their angles are laid out twice over, as for halves."""
+    """The pairs are right, but the angles are spread over the numbers as in the other layout: both numbers of a pair
+    turn by the same angle."""
     if layout not in ("interleaved", "half"):
         raise ValueError(layout)
-    half = x.shape[-1] // 2
-    c, s = cos[positions], sin[positions]
+    a, b = (x[..., 0::2], x[..., 1::2]) if layout == "interleaved" else np.split(x, 2, axis=-1)
+    c, s = (np.concatenate([t[positions]] * 2, -1) for t in (cos, sin))
     if layout == "half":
-        c, s = np.repeat(c, 2, axis=-1), np.repeat(s, 2, axis=-1)
-        partner = np.concatenate([-x[..., half:], x[..., :half]], axis=-1)
-    else:
-        c, s = np.concatenate([c, c], axis=-1), np.concatenate([s, s], axis=-1)
-        partner = np.stack([-x[..., 1::2], x[..., 0::2]], axis=-1).reshape(x.shape)
-    return (x * c + partner * s).astype(x.dtype)
+        c, s = (np.repeat(t[positions], 2, axis=-1) for t in (cos, sin))
+        return (x * c + np.concatenate([-b, a], axis=-1) * s).astype(x.dtype)
+    return (x * c + np.stack([-b, a], axis=-1).reshape(x.shape) * s).astype(x.dtype)
 
 
-@wrong("apply_rope", says="nothing was turned")
-def rope_does_nothing(x, cos, sin, positions, layout="interleaved"):
-    """The turned numbers are made and dropped: the input comes back."""
-    if layout not in ("interleaved", "half"):
-        raise ValueError(layout)
-    return x
-
-
-@wrong("apply_rope", says="only the cosine")
-def rope_cosine_only(x, cos, sin, positions, layout="interleaved"):
-    """Each number is scaled by the cosine: differences of places do matter, but lengths shrink."""
-    if layout not in ("interleaved", "half"):
-        raise ValueError(layout)
-    c = cos[positions]
-    spread = np.repeat(c, 2, axis=-1) if layout == "interleaved" else np.concatenate([c, c], axis=-1)
-    return (x * spread).astype(x.dtype)
-
-
-@wrong("apply_rope", says="float64 tables")
-def rope_answers_in_float64(x, cos, sin, positions, layout="interleaved"):
-    """float32 times a float64 table is float64."""
-    if layout not in ("interleaved", "half"):
-        raise ValueError(layout)
-    half = x.shape[-1] // 2
-    c, s = cos[positions], sin[positions]
-    if layout == "half":
-        a, b = x[..., :half], x[..., half:]
-        return np.concatenate([a * c - b * s, a * s + b * c], axis=-1)
-    a, b = x[..., 0::2], x[..., 1::2]
-    return np.stack([a * c - b * s, a * s + b * c], axis=-1).reshape(x.shape)
-
-
-@wrong("apply_rope", says="neither of the two words")
-def rope_takes_any_word(x, cos, sin, positions, layout="interleaved"):
-    """Whatever is not interleaved is taken for half: a misspelt word turns the wrong pairs."""
-    half = x.shape[-1] // 2
-    c, s = cos[positions], sin[positions]
-    first, second = np.s_[0::2, 1::2] if layout == "interleaved" else np.s_[:half, half:]
-    out = np.empty_like(x)
-    out[..., first] = x[..., first] * c - x[..., second] * s
-    out[..., second] = x[..., first] * s + x[..., second] * c
-    return out
-
-
-@wrong("apply_rope", says="heads were taken for tokens")
-def rope_places_on_the_heads(x, cos, sin, positions, layout="interleaved"):
-    """The tables are laid along the axis of the heads, as for arrays of (B, T, H, d)."""
-    if layout not in ("interleaved", "half"):
-        raise ValueError(layout)
-    half = x.shape[-1] // 2
-    c, s = cos[positions], sin[positions]
-    if x.ndim > 2 and positions.ndim == 1:
-        c, s = c[:, None, :], s[:, None, :]
-    first, second = np.s_[0::2, 1::2] if layout == "interleaved" else np.s_[:half, half:]
-    out = np.empty_like(x)
-    out[..., first] = x[..., first] * c - x[..., second] * s
-    out[..., second] = x[..., first] * s + x[..., second] * c
-    return out
+rope_does_nothing = edit(
+    "apply_rope",
+    "Nothing was turned: x came back as it was. Are the turned numbers made and dropped?",
+    ("return out", "return x"),
+)
+rope_cosine_only = edit(
+    "apply_rope",
+    "Only the cosine is used, so numbers shrink and do not turn: each new number needs both numbers of its pair.",
+    ("a * c - b * s", "a * c"),
+    ("a * s + b * c", "b * c"),
+)
+rope_with_two_minuses = edit(
+    "apply_rope",
+    "There is a minus in both new numbers. The second is a sin θ + b cos θ: at the angle 0 it must stay what it was.",
+    ("a * s + b * c", "a * s - b * c"),
+)
+rope_counts_from_the_first_place = edit(
+    "apply_rope",
+    "Only the first place was looked at, and the others were counted on from it. Each token says where it stands.",
+    (
+        "c, s = cos[positions], sin[positions]",
+        "positions = positions.ravel()[:1].sum() + np.arange(x.shape[-2])\n    c, s = cos[positions], sin[positions]",
+    ),
+)
+rope_turns_twice = edit(
+    "apply_rope",
+    "The pairs are turned by twice the angle, as if turned twice.",
+    ("c, s = cos[positions], sin[positions]", "z = (cos + 1j * sin)[positions] ** 2\n    c, s = z.real, z.imag"),
+)
+rope_cosine_for_sine = edit(
+    "apply_rope",
+    "Cosine and sine are exchanged: where the angle is 0, the cosine is 1 and x must stay as it is.",
+    ("c, s = cos", "s, c = cos"),
+)
+rope_by_the_first_token = edit(
+    "apply_rope",
+    "Every token was turned by the angles of the first one: each has a place of its own.",
+    ("cos[positions], sin[positions]", "cos[positions][..., :1, :], sin[positions][..., :1, :]"),
+)
+rope_by_the_first_pair = edit(
+    "apply_rope",
+    "Every pair was turned by the angle of the first pair: each has a column of its own in the tables.",
+    ("cos[positions], sin[positions]", "cos[positions][..., :1], sin[positions][..., :1]"),
+)
+rope_answers_in_float64 = edit(
+    "apply_rope",
+    "The numbers are right; the float64 tables have turned a float32 x into float64. The answer has the dtype of x.",
+    ("np.empty_like(x)", "np.empty(x.shape)"),
+)
+rope_always_in_float32 = edit(
+    "apply_rope",
+    "The answer is float32, whatever x is: it has the dtype of x.",
+    ("np.empty_like(x)", "np.empty_like(x, dtype=np.float32)"),
+)
+rope_takes_any_word = edit(
+    "apply_rope",
+    "A word that is no layout was answered, too: a misspelt one would turn the wrong pairs in silence. Raise ValueError.",
+    ('elif layout == "half":', "else:"),
+    ("    else:\n        raise ValueError(f\"layout must be 'interleaved' or 'half', not {layout!r}\")\n", ""),
+)
+rope_takes_upper_case = edit(
+    "apply_rope",
+    '"Half" was taken for "half". The contract has two words, and any other one is refused.',
+    ('layout == "half"', 'layout.lower() == "half"'),
+    hidden=True,
+)
+rope_places_on_the_heads = edit(
+    "apply_rope",
+    "Heads were taken for tokens: the places belong to the axis before the last, and x is (…, heads, T, d).",
+    ("    a, b =", "    if x.ndim > 2 and positions.ndim == 1:\n        c, s = c[:, None, :], s[:, None, :]\n    a, b ="),
+)
 
 
 @right("apply_rope")
@@ -436,108 +459,94 @@ def rope_by_matrices(x, cos, sin, positions, layout="interleaved"):
     return turned.reshape(x.shape).astype(x.dtype)
 
 
-@wrong("convert_rope_layout", says="other direction")
-def convert_in_the_other_direction(W, heads, to="half"):
-    """The inverse. For a head width of 4 the two are the same, so a small test does not notice."""
-    if to not in ("half", "interleaved"):
-        raise ValueError(to)
-    half = W.shape[-1] // heads // 2
-    inside = (2, half) if to == "half" else (half, 2)
-    return W.reshape(*W.shape[:-1], heads, *inside).swapaxes(-1, -2).reshape(W.shape)
+# convert_rope_layout
+
+convert_in_the_other_direction = edit(
+    "convert_rope_layout",
+    "That is the other direction. For a head of width 4 the two are the same; number the columns of a wider one.",
+    ('to == "half"', 'to == "_"'),
+    ('to == "interleaved"', 'to == "half"'),
+    ('to == "_"', 'to == "interleaved"'),
+)
+convert_always_to_half = edit(
+    "convert_rope_layout",
+    'The direction is checked and not followed: to="interleaved" must undo what to="half" does.',
+    ("inside = (2, half)", "inside = (half, 2)"),
+)
+convert_across_heads = edit(
+    "convert_rope_layout",
+    "The columns were sorted over the whole width, so heads exchange theirs. Each head keeps its columns together.",
+    ("W.shape[-1] // heads // 2", "W.shape[-1] // 2"),
+    ("W.shape[:-1], heads, *inside", "W.shape[:-1], *inside"),
+)
 
 
-@wrong("convert_rope_layout", says="other direction")
-def convert_always_to_half(W, heads, to="half"):
-    """The direction is checked and not followed."""
-    if to not in ("half", "interleaved"):
-        raise ValueError(to)
-    half = W.shape[-1] // heads // 2
-    return W.reshape(*W.shape[:-1], heads, half, 2).swapaxes(-1, -2).reshape(W.shape)
-
-
-@wrong("convert_rope_layout", says="over the whole width")
-def convert_across_heads(W, heads, to="half"):
-    """All even columns, then all odd ones: heads exchange their columns."""
-    if to not in ("half", "interleaved"):
-        raise ValueError(to)
-    half = W.shape[-1] // 2
-    inside = (half, 2) if to == "half" else (2, half)
-    return W.reshape(*W.shape[:-1], *inside).swapaxes(-1, -2).reshape(W.shape)
-
-
-@wrong("convert_rope_layout", says="rows were moved")
+@wrong("convert_rope_layout")
 def convert_rows(W, heads, to="half"):
-    """As Hugging Face's own script does it, whose matrices are (out, in)."""
+    """The rows were moved, as in scripts whose matrices are (out, in). With x @ W the heads lie along the columns."""
     if to not in ("half", "interleaved"):
         raise ValueError(to)
-    if W.ndim == 1 or W.shape[-2] % (2 * heads):
-        half = W.shape[-1] // heads // 2
-        inside = (half, 2) if to == "half" else (2, half)
-        return W.reshape(*W.shape[:-1], heads, *inside).swapaxes(-1, -2).reshape(W.shape)
-    half = W.shape[-2] // heads // 2
+    rows = W if W.ndim == 1 or W.shape[-2] % (2 * heads) else W.swapaxes(-1, -2)
+    half = rows.shape[-1] // heads // 2
     inside = (half, 2) if to == "half" else (2, half)
-    return W.reshape(*W.shape[:-2], heads, *inside, W.shape[-1]).swapaxes(-2, -3).reshape(W.shape)
+    moved = rows.reshape(*rows.shape[:-1], heads, *inside).swapaxes(-1, -2).reshape(rows.shape)
+    return moved if rows is W else moved.swapaxes(-1, -2)
 
 
-@wrong("convert_rope_layout", says="head width taken from the last axis")
-def convert_with_the_width_of_the_queries(W, heads, to="half"):
-    """d = D / heads: right for the queries; keys have fewer heads, and their columns are too few."""
-    if to not in ("half", "interleaved"):
-        raise ValueError(to)
-    D = W.shape[0]
-    half = D // heads // 2
-    inside = (half, 2) if to == "half" else (2, half)
-    return W.reshape(D, heads, *inside).swapaxes(-1, -2).reshape(W.shape)
-
-
-@wrong("convert_rope_layout", says="over the whole width")
-def convert_collects_halves(W, heads, to="half"):
-    """The halves of all heads side by side: the swap goes past the axis of the heads."""
-    if to not in ("half", "interleaved"):
-        raise ValueError(to)
-    half = W.shape[-1] // heads // 2
-    if to == "interleaved":
-        return W.reshape(*W.shape[:-1], heads, 2, half).swapaxes(-1, -2).reshape(W.shape)
-    pairs = W.reshape(*W.shape[:-1], heads, half, 2)
-    return np.moveaxis(pairs, -1, -3).reshape(W.shape)
-
-
-@wrong("convert_rope_layout", says="halves of each head were swapped")
-def convert_swaps_halves(W, heads, to="half"):
-    """As rotate_half does, without its minus."""
-    if to not in ("half", "interleaved"):
-        raise ValueError(to)
-    half = W.shape[-1] // heads // 2
-    return W.reshape(*W.shape[:-1], heads, 2, half)[..., ::-1, :].reshape(W.shape)
-
-
-@wrong("convert_rope_layout", says="second numbers of the pairs came first")
-def convert_odd_first(W, heads, to="half"):
-    """The odd columns before the even ones."""
-    if to not in ("half", "interleaved"):
-        raise ValueError(to)
-    d = W.shape[-1] // heads
-    each = W.reshape(*W.shape[:-1], heads, d)
-    if to == "half":
-        return np.concatenate([each[..., 1::2], each[..., 0::2]], axis=-1).reshape(W.shape)
-    return np.stack([each[..., d // 2 :], each[..., : d // 2]], axis=-1).reshape(W.shape)
-
-
-@wrong("convert_rope_layout", says="nothing was moved")
-def convert_forgets_the_swap(W, heads, to="half"):
-    """Two reshapes that undo each other."""
-    if to not in ("half", "interleaved"):
-        raise ValueError(to)
-    half = W.shape[-1] // heads // 2
-    return W.reshape(*W.shape[:-1], heads, half, 2).reshape(W.shape)
-
-
-@wrong("convert_rope_layout", says="neither of the two words")
-def convert_takes_any_word(W, heads, to="half"):
-    """Whatever is not half is taken for interleaved."""
-    half = W.shape[-1] // heads // 2
-    inside = (half, 2) if to == "half" else (2, half)
-    return W.reshape(*W.shape[:-1], heads, *inside).swapaxes(-1, -2).reshape(W.shape)
+convert_with_the_width_of_the_queries = edit(
+    "convert_rope_layout",
+    "The head width was taken from the rows. It is the number of columns over `heads`: keys have fewer columns than rows, "
+    "and a bias has no rows.",
+    ("W.shape[-1] // heads // 2", "W.shape[0] // heads // 2"),
+)
+convert_collects_halves = edit(
+    "convert_rope_layout",
+    "The first numbers of all heads stand before the second ones of all heads: the swap went past the axis of the heads.",
+    (
+        "return pairs.swapaxes(-1, -2)",
+        "pairs = pairs.swapaxes(-1, -2)\n    return (pairs if to == 'interleaved' else pairs.swapaxes(-2, -3))",
+    ),
+)
+convert_swaps_halves = edit(
+    "convert_rope_layout",
+    "The halves of each head were swapped, and the pairs left as they are. To half: first all even columns, then all odd.",
+    ("inside = (half, 2)", "inside = (2, half)"),
+    ("pairs.swapaxes(-1, -2)", "pairs[..., ::-1, :]"),
+)
+convert_odd_first = edit(
+    "convert_rope_layout",
+    "The second numbers of the pairs came first: the even columns of a head go before its odd ones.",
+    ("inside = (half, 2)", "inside = (half, 2)\n        W = W.reshape(-1, 2)[:, ::-1].reshape(W.shape)"),
+    (
+        "return pairs.swapaxes(-1, -2)",
+        "pairs = pairs[..., ::-1, :] if to == 'interleaved' else pairs\n    return pairs.swapaxes(-1, -2)",
+    ),
+)
+convert_forgets_the_swap = edit(
+    "convert_rope_layout",
+    "Nothing was moved: two reshapes undo each other. Between them, two axes change places.",
+    ("pairs.swapaxes(-1, -2)", "pairs"),
+)
+convert_mixes_heads = edit(
+    "convert_rope_layout",
+    "The heads were mixed: a head's columns stand side by side, so `heads` is the outermost of the split axes.",
+    (
+        "pairs = W.reshape(*W.shape[:-1], heads, *inside)",
+        "pairs = np.moveaxis(W.reshape(*W.shape[:-1], *inside, heads), -1, -3)",
+    ),
+)
+convert_takes_any_word = edit(
+    "convert_rope_layout",
+    "A word that is no layout was answered, too: a misspelt one would spoil the weights in silence. Raise ValueError.",
+    ('elif to == "interleaved":', "else:"),
+    ("    else:\n        raise ValueError(f\"to must be 'half' or 'interleaved', not {to!r}\")\n", ""),
+)
+convert_takes_upper_case = edit(
+    "convert_rope_layout",
+    '"Half" was taken for "half". The contract has two words, and any other one is refused.',
+    ('to == "half"', 'to.lower() == "half"'),
+    hidden=True,
+)
 
 
 @right("convert_rope_layout")
@@ -570,97 +579,106 @@ def convert_by_an_index(W, heads, to="half"):
     return np.take(W, columns, axis=-1)
 
 
-@wrong("swiglu", says="gate and up are swapped")
-def swiglu_swapped(x, Wg, Wu, Wd):
-    """SiLU on the up projection."""
-    gate, up = x @ Wu, x @ Wg
-    return (gate / (1 + np.exp(-gate)) * up) @ Wd
+# swiglu
 
-
-@wrong("swiglu", says="overflow")
-def swiglu_overflows(x, Wg, Wu, Wd):
-    """exp(g) / (1 + exp(g)) is infinity over infinity for a large gate."""
-    gate, up = x @ Wg, x @ Wu
-    e = np.exp(gate)
-    return (gate * e / (1 + e) * up) @ Wd
-
-
-@wrong("swiglu", says="bare sigmoid")
-def swiglu_with_sigmoid(x, Wg, Wu, Wd):
-    """GLU: the sigmoid without its factor g."""
-    gate, up = x @ Wg, x @ Wu
-    return (up / (1 + np.exp(-gate))) @ Wd
-
-
-@wrong("swiglu", says="GELU")
-def swiglu_with_gelu(x, Wg, Wu, Wd):
-    """GEGLU."""
-    gate, up = x @ Wg, x @ Wu
-    bent = 0.5 * gate * (1 + np.tanh((2 / np.pi) ** 0.5 * (gate + 0.044715 * gate**3)))
-    return (bent * up) @ Wd
-
-
-@wrong("swiglu", says="ReLU")
-def swiglu_with_relu(x, Wg, Wu, Wd):
-    """ReGLU."""
-    return (np.maximum(x @ Wg, 0) * (x @ Wu)) @ Wd
-
-
-@wrong("swiglu", says="up projection is missing")
-def swiglu_without_up(x, Wg, Wu, Wd):
-    """A plain feed-forward network with SiLU."""
-    gate = x @ Wg
-    return (gate / (1 + np.exp(-gate))) @ Wd
-
-
-@wrong("swiglu", says="both projections")
-def swiglu_bends_both(x, Wg, Wu, Wd):
-    """SiLU on gate and up."""
-    gate, up = x @ Wg, x @ Wu
-    return (gate / (1 + np.exp(-gate)) * up / (1 + np.exp(-up))) @ Wd
-
-
-@wrong("swiglu", says="on the product")
-def swiglu_bends_the_product(x, Wg, Wu, Wd):
-    """SiLU after the multiplication."""
-    product = (x @ Wg) * (x @ Wu)
-    return (product / (1 + np.exp(-product))) @ Wd
-
-
-@wrong("swiglu", says="were added")
-def swiglu_adds(x, Wg, Wu, Wd):
-    """Gate and up are added."""
-    gate, up = x @ Wg, x @ Wu
-    return (gate / (1 + np.exp(-gate)) + up) @ Wd
-
-
-@wrong("swiglu", says="residual belongs to the block")
-def swiglu_adds_x(x, Wg, Wu, Wd):
-    """The residual is added here already; the block adds it again."""
-    gate, up = x @ Wg, x @ Wu
-    return x + (gate / (1 + np.exp(-gate)) * up) @ Wd
-
-
-@wrong("swiglu", says="sign in the sigmoid")
-def swiglu_with_the_wrong_sign(x, Wg, Wu, Wd):
-    """1 / (1 + exp(g)): the gate closes as it grows."""
-    gate, up = x @ Wg, x @ Wu
-    return (gate / (1 + np.exp(gate)) * up) @ Wd
-
-
-@wrong("swiglu", says="clipped")
-def swiglu_clips_the_gate(x, Wg, Wu, Wd):
-    """A clip against the overflow that also caps the gate."""
-    gate, up = np.clip(x @ Wg, -30, 30), x @ Wu
-    return (gate / (1 + np.exp(-gate)) * up) @ Wd
-
-
-@wrong("swiglu", says="dtype of x")
-def swiglu_answers_in_float64(x, Wg, Wu, Wd):
-    """One float64 array, and all that follows is float64."""
-    gate, up = x @ Wg, x @ Wu
-    sigmoid = 1 / (1 + np.exp(-gate.astype(np.float64)))
-    return (gate * sigmoid * up) @ Wd
+swiglu_swapped = edit(
+    "swiglu",
+    "Gate and up are swapped: SiLU goes on x @ Wg, the gate.",
+    ("gate, up = x @ Wg, x @ Wu", "gate, up = x @ Wu, x @ Wg"),
+)
+swiglu_overflows = edit(
+    "swiglu",
+    "For a large gate, exp overflows and infinity over infinity is NaN. Let exp see no number above 0, or choose a form "
+    "of the sigmoid in which infinity does no harm.",
+    ("np.exp(-np.abs(gate))", "np.exp(gate)"),
+    ("np.where(gate >= 0, 1, e)", "e"),
+)
+swiglu_with_sigmoid = edit(
+    "swiglu",
+    "The gate is the bare sigmoid. SiLU is the gate times its own sigmoid.",
+    ("(gate * sigmoid * up)", "(sigmoid * up)"),
+)
+swiglu_with_gelu = edit(
+    "swiglu",
+    "That is GELU on the gate. SiLU is simpler: the gate times its own sigmoid.",
+    (
+        "np.where(gate >= 0, 1, e) / (1 + e)",
+        "0.5 * (1 + np.tanh((2 / np.pi) ** 0.5 * (gate + 0.044715 * gate**3)))",
+    ),
+)
+swiglu_with_quick_gelu = edit(
+    "swiglu",
+    "A factor of 1.702 stands in the sigmoid: that is a quick form of GELU. SiLU has no such factor.",
+    ("np.where(gate >= 0, 1, e) / (1 + e)", "0.5 * (1 + np.tanh(0.851 * gate))"),
+)
+swiglu_with_softplus = edit(
+    "swiglu",
+    "That is the softplus ln(1 + e^g). SiLU is the gate times its own sigmoid, and a little below 0 for a negative gate.",
+    ("gate * sigmoid * up", "np.logaddexp(0, gate) * up"),
+)
+swiglu_with_softmax = edit(
+    "swiglu",
+    "The gate went through a softmax, in which the numbers of a token compete. In SiLU each stands for itself.",
+    ("gate * sigmoid * up", "np.exp(gate - np.logaddexp.reduce(gate, axis=-1, keepdims=True)) * up"),
+)
+swiglu_with_relu = edit(
+    "swiglu",
+    "That is ReLU on the gate, which cuts off all below zero. SiLU keeps a little of it.",
+    ("np.where(gate >= 0, 1, e) / (1 + e)", "gate > 0"),
+)
+swiglu_with_tanh = edit(
+    "swiglu",
+    "A tanh stands in place of the sigmoid. The sigmoid runs from 0 to 1 and is 1/2 at 0.",
+    ("np.where(gate >= 0, 1, e) / (1 + e)", "np.tanh(gate)"),
+)
+swiglu_without_up = edit(
+    "swiglu",
+    "The up projection is missing: silu of the gate says how much of it is written.",
+    ("gate * sigmoid * up", "gate * sigmoid"),
+)
+swiglu_bends_both = edit(
+    "swiglu",
+    "SiLU was put on both projections. It bends the gate; up stays as it is.",
+    ("gate * sigmoid * up", "gate * sigmoid * up * np.exp(-np.logaddexp(0, -up))"),
+)
+swiglu_bends_the_product = edit(
+    "swiglu",
+    "SiLU was put on the product of gate and up. It belongs on the gate, before the two are multiplied.",
+    ("gate * sigmoid * up", "gate * up * np.exp(-np.logaddexp(0, -gate * up))"),
+)
+swiglu_bends_the_answer = edit(
+    "swiglu",
+    "SiLU came after the down projection. It belongs on the gate, before the two are multiplied.",
+    ("return (gate * sigmoid * up) @ Wd", "y = (gate * up) @ Wd\n    return y * np.exp(-np.logaddexp(0, -y))"),
+)
+swiglu_adds = edit(
+    "swiglu", "Gate and up were added. Multiply them, number by number.", ("gate * sigmoid * up", "gate * sigmoid + up")
+)
+swiglu_adds_x = edit(
+    "swiglu",
+    "x was added at the end. That residual belongs to the block, which would then add it twice.",
+    ("return (gate", "return x + (gate"),
+)
+swiglu_with_the_wrong_sign = edit(
+    "swiglu",
+    "The sign within the sigmoid is wrong: it must grow with the gate, and here the gate closes as it grows.",
+    ("gate >= 0", "gate <= 0"),
+)
+swiglu_without_silu = edit(
+    "swiglu",
+    "Nothing bends: SiLU is missing, and without it the whole is two products in a row.",
+    ("gate * sigmoid * up", "gate * up"),
+)
+swiglu_clips_the_gate = edit(
+    "swiglu",
+    "The gate was clipped, against the overflow, and SiLU of a large gate is that gate. Clip what exp sees, if at all.",
+    ("    e =", "    gate = np.clip(gate, -30, 30)\n    e ="),
+)
+swiglu_answers_in_float64 = edit(
+    "swiglu",
+    "The numbers are right and their dtype is float64: one float64 array was enough. The answer has the dtype of x.",
+    ("np.exp(-np.abs(gate))", "np.exp(-np.abs(gate.astype(np.float64)))"),
+)
 
 
 @right("swiglu")
@@ -685,48 +703,63 @@ def swiglu_in_one_product(x, Wg, Wu, Wd):
     return (gate * np.exp(-np.logaddexp(0, -gate)) * up) @ Wd
 
 
-@wrong("repeat_kv", says="A B A B")
+# repeat_kv
+
+
+@wrong("repeat_kv")
 def repeat_by_tile(x, n):
-    """np.tile, or concatenating: A B A B."""
+    """The heads come as A B A B: each must come n times in a row, A A B B, so that neighbours share one."""
     return np.concatenate([x] * n, axis=-3)
 
 
-@wrong("repeat_kv", says="axis=-3")
+@wrong("repeat_kv")
 def repeat_axis_one(x, n):
-    """axis=1 is the heads only where there is exactly one batch axis."""
+    """Axis 1 is the axis of the heads only where exactly one axis stands before it. Count from the end."""
     return np.repeat(x, n, axis=1)
 
 
-@wrong("repeat_kv", says="axis=-3")
+@wrong("repeat_kv")
 def repeat_axis_zero(x, n):
-    """axis=0 is the batch where there is one."""
+    """Axis 0 was repeated, which is the batch where there is one. The heads are the third axis from the end."""
     return np.repeat(x, n, axis=0)
 
 
-@wrong("repeat_kv", says="how often each head is repeated")
+@wrong("repeat_kv")
 def repeat_up_to_n(x, n):
-    """n is taken for the number of query heads."""
+    """n is how often each head is repeated, not how many heads there are in the end."""
     return np.repeat(x, max(1, n // x.shape[-3]), axis=-3)
 
 
-@wrong("repeat_kv", says="tokens were repeated")
+@wrong("repeat_kv")
 def repeat_tokens_and_reshape(x, n):
-    """The right shape, made of repeated tokens."""
+    """Tokens were repeated, and a reshape cut them into heads: the shape is right, the heads are not. Repeat whole ones."""
     *lead, K, T, d = x.shape
     return np.repeat(x, n, axis=-2).reshape(*lead, K * n, T, d)
 
 
-@wrong("repeat_kv", says="axis=-3")
+@wrong("repeat_kv")
 def repeat_the_tokens(x, n):
-    """The token axis grows, not the heads."""
+    """The axis of the tokens has grown, not that of the heads, which is the third from the end."""
     return np.repeat(x, n, axis=-2)
 
 
-@wrong("repeat_kv", says="axis=-3")
+@wrong("repeat_kv")
+def repeat_the_numbers(x, n):
+    """The last axis has grown: each number was repeated, not each head."""
+    return np.repeat(x, n, axis=-1)
+
+
+@wrong("repeat_kv")
 def repeat_from_the_shape(x, n):
-    """Unpacks exactly four axes."""
+    """The code takes x to have four axes. There may be none before the heads, or several: count the axes from the end."""
     B, K, T, d = x.shape
     return np.broadcast_to(x[:, :, None], (B, K, n, T, d)).reshape(B, K * n, T, d)
+
+
+@wrong("repeat_kv")
+def repeat_into_float64(x, n):
+    """The heads are right, in float64: an array made without a dtype is float64. The answer has the dtype of x."""
+    return np.zeros((*x.shape[:-3], x.shape[-3] * n, *x.shape[-2:])) + np.repeat(x, n, axis=-3)
 
 
 @right("repeat_kv")
@@ -749,67 +782,87 @@ def repeat_by_list(x, n):
     return np.stack([x[..., k, :, :] for k in range(x.shape[-3]) for _ in range(n)], axis=-3)
 
 
-@wrong("rope_attention", says="values were turned too")
-def rope_attention_turns_values(q, k, v, positions, base=10000.0):
-    """All three are turned: what a token says then depends on where it stands."""
-    n = q.shape[-3] // k.shape[-3]
-    q, k, v = (rotate(a, positions, base) for a in (q, k, v))
-    return causal_attend(q, np.repeat(k, n, axis=-3), np.repeat(v, n, axis=-3))
+# rope_attention
+
+rope_attention_turns_values = edit(
+    "rope_attention",
+    "The values were turned, too, so what a token says hangs on where it stands. Places act on the scores only.",
+    ("np.repeat(v, n", "np.repeat(rotate(v, positions, base), n"),
+)
+rope_attention_turns_queries_only = edit(
+    "rope_attention",
+    "Only the queries were turned: a score then depends on the place itself, not on how far apart two tokens are.",
+    ("np.repeat(rotate(k, positions, base)", "np.repeat(k"),
+)
+rope_attention_turns_keys_only = edit(
+    "rope_attention",
+    "Only the keys were turned: a score then depends on the place itself, not on how far apart two tokens are.",
+    ("q = rotate(q, positions, base)", "pass"),
+)
+rope_attention_without_places = edit(
+    "rope_attention",
+    "Nothing was turned: the order of the earlier tokens makes no difference. Turn queries and keys by their places.",
+    ("q = rotate(q, positions, base)", "pass"),
+    ("np.repeat(rotate(k, positions, base)", "np.repeat(k"),
+)
+rope_attention_turns_the_output = edit(
+    "rope_attention",
+    "The outputs were turned, after the attention. Turn queries and keys, before it.",
+    ("q = rotate(q, positions, base)", "pass"),
+    ("np.repeat(rotate(k, positions, base)", "np.repeat(k"),
+    ("return causal_attend(q, k, v)", "return rotate(causal_attend(q, k, v), positions, base)"),
+)
+rope_attention_tiles = edit(
+    "rope_attention",
+    "The heads of k and v come as A B A B. Query head h looks at key/value head h // n: each comes n times in a row.",
+    ("np.repeat(rotate(k, positions, base), n,", "np.concatenate([rotate(k, positions, base)] * n,"),
+    ("np.repeat(v, n,", "np.concatenate([v] * n,"),
+)
+rope_attention_tiles_the_keys = edit(
+    "rope_attention",
+    "The keys come as A B A B and the values as A A B B: a key and its value must stand in the same head.",
+    ("np.repeat(rotate(k, positions, base), n,", "np.concatenate([rotate(k, positions, base)] * n,"),
+)
+rope_attention_tiles_the_values = edit(
+    "rope_attention",
+    "The values come as A B A B and the keys as A A B B: a key and its value must stand in the same head.",
+    ("np.repeat(v, n,", "np.concatenate([v] * n,"),
+)
+rope_attention_counts = edit(
+    "rope_attention",
+    "`positions` is ignored: the places were counted from 0. A common shift changes nothing, gaps do.",
+    ("n = q.shape", "positions = np.arange(q.shape[-2])\n    n = q.shape"),
+)
+rope_attention_with_fixed_base = edit(
+    "rope_attention",
+    "The base is 10000, whatever was asked for: hand it on to `rotate`.",
+    ("rotate(q, positions, base)", "rotate(q, positions)"),
+    ("rotate(k, positions, base)", "rotate(k, positions)"),
+)
+rope_attention_turns_twice = edit(
+    "rope_attention",
+    "Queries and keys were turned twice: the difference of two places then counts double.",
+    ("n = q.shape", "positions = 2 * positions\n    n = q.shape"),
+)
+rope_attention_of_the_first_head = edit(
+    "rope_attention",
+    "All query heads look at the first key/value head: query head h looks at head h // n.",
+    ("rotate(k, positions, base), n,", "rotate(k, positions, base)[..., :1, :, :], q.shape[-3],"),
+    ("np.repeat(v, n,", "np.repeat(v[..., :1, :, :], q.shape[-3],"),
+)
+rope_attention_swaps_keys_and_values = edit(
+    "rope_attention",
+    "Keys and values are exchanged: keys make the scores, values are what is mixed.",
+    ("n = q.shape", "k, v = v, k\n    n = q.shape"),
+)
 
 
-@wrong("rope_attention", says="only the queries were turned")
-def rope_attention_turns_queries_only(q, k, v, positions, base=10000.0):
-    """The keys stay as they are."""
-    n = q.shape[-3] // k.shape[-3]
-    return causal_attend(rotate(q, positions, base), np.repeat(k, n, axis=-3), np.repeat(v, n, axis=-3))
-
-
-@wrong("rope_attention", says="places are ignored")
-def rope_attention_without_places(q, k, v, positions, base=10000.0):
-    """No rotation at all."""
-    n = q.shape[-3] // k.shape[-3]
-    return causal_attend(q, np.repeat(k, n, axis=-3), np.repeat(v, n, axis=-3))
-
-
-@wrong("rope_attention", says="outputs were turned")
-def rope_attention_turns_the_output(q, k, v, positions, base=10000.0):
-    """The rotation comes after the attention."""
-    n = q.shape[-3] // k.shape[-3]
-    return rotate(causal_attend(q, np.repeat(k, n, axis=-3), np.repeat(v, n, axis=-3)), positions, base)
-
-
-@wrong("rope_attention", says="A B A B")
-def rope_attention_tiles(q, k, v, positions, base=10000.0):
-    """Tiled heads: each query head looks at another group's keys."""
-    n = q.shape[-3] // k.shape[-3]
-    q, k = rotate(q, positions, base), rotate(k, positions, base)
-    return causal_attend(q, np.concatenate([k] * n, axis=-3), np.concatenate([v] * n, axis=-3))
-
-
-@wrong("rope_attention", says="counted from 0")
-def rope_attention_counts(q, k, v, positions, base=10000.0):
-    """arange in place of the places. Only gaps can tell: a common shift changes nothing."""
-    n = q.shape[-3] // k.shape[-3]
-    places = np.arange(q.shape[-2])
-    q, k = rotate(q, places, base), rotate(k, places, base)
-    return causal_attend(q, np.repeat(k, n, axis=-3), np.repeat(v, n, axis=-3))
-
-
-@wrong("rope_attention", says="base is ignored")
-def rope_attention_with_fixed_base(q, k, v, positions, base=10000.0):
-    """The base is not handed on."""
-    n = q.shape[-3] // k.shape[-3]
-    q, k = rotate(q, positions), rotate(k, positions)
-    return causal_attend(q, np.repeat(k, n, axis=-3), np.repeat(v, n, axis=-3))
-
-
-@wrong("rope_attention", says="future is not hidden")
+@wrong("rope_attention")
 def rope_attention_sees_all(q, k, v, positions, base=10000.0):
-    """No causal mask."""
+    """The future is not hidden: each token sees itself and those before it, and `causal_attend` takes care of that."""
     n = q.shape[-3] // k.shape[-3]
     q, k = rotate(q, positions, base), np.repeat(rotate(k, positions, base), n, axis=-3)
-    scores = q @ np.swapaxes(k, -1, -2) / np.sqrt(q.shape[-1])
-    weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    weights = np.exp(q @ np.swapaxes(k, -1, -2) / np.sqrt(q.shape[-1]))
     return weights / weights.sum(axis=-1, keepdims=True) @ np.repeat(v, n, axis=-3)
 
 
