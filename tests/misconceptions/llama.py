@@ -87,7 +87,9 @@ rms_without_eps = edit(
     ("mean_square + eps", "mean_square"),
 )
 rms_squared_eps = edit(
-    "rms_norm", "ε was squared. Add it as it is to the mean of the squares.", ("mean_square + eps", "mean_square + eps**2")
+    "rms_norm",
+    "ε was squared. Add it as it is to the mean of the squares.",
+    ("mean_square + eps", "mean_square + eps**2"),
 )
 rms_mean_of_sizes = edit(
     "rms_norm",
@@ -176,7 +178,8 @@ tables_backwards = edit(
 )
 tables_of_full_width = edit(
     "rope_tables",
-    "There is a column for each number, every angle twice, as Hugging Face keeps them. Here a column stands for a pair.",
+    "There is a column for each number, every angle twice, as Hugging Face keeps them. Here a column stands for "
+    "a pair.",
     ("np.outer(np.arange(T), speeds)", "np.outer(np.arange(T), np.concatenate([speeds, speeds]))"),
 )
 tables_from_place_one = edit(
@@ -220,7 +223,10 @@ tables_in_turns = edit(
 tables_in_float32 = edit(
     "rope_tables",
     "The angles were computed in float32: at far places they are off by a thousandth and more. Work in float64.",
-    ("float(base) ** (-np.arange(0, d, 2) / d)", "np.float32(base) ** (-np.arange(0, d, 2, dtype=np.float32) / np.float32(d))"),
+    (
+        "float(base) ** (-np.arange(0, d, 2) / d)",
+        "np.float32(base) ** (-np.arange(0, d, 2, dtype=np.float32) / np.float32(d))",
+    ),
     ("np.arange(T)", "np.arange(T, dtype=np.float32)"),
 )
 tables_cast_to_float32 = edit(
@@ -235,7 +241,8 @@ tables_transposed = edit(
 )
 tables_down_to_one_over_base = edit(
     "rope_tables",
-    "The last pair has the speed 1/base exactly: the divisor was d − 2, as of a `linspace` that includes its end. It is d.",
+    "The last pair has the speed 1/base exactly: the divisor was d − 2, as of a `linspace` that includes its "
+    "end. It is d.",
     ("(-np.arange(0, d, 2) / d)", "-np.linspace(0, 1, d // 2)"),
 )
 
@@ -271,7 +278,8 @@ def tables_by_loops(d, T, base=10000.0):
 
 rope_counts_from_zero = edit(
     "apply_rope",
-    "`positions` is ignored: token t was taken to stand at place t. That goes wrong as soon as a cache holds earlier tokens.",
+    "`positions` is ignored: token t was taken to stand at place t. That goes wrong as soon as a cache holds "
+    "earlier tokens.",
     ("cos[positions], sin[positions]", "cos[: x.shape[-2]], sin[: x.shape[-2]]"),
 )
 rope_always_interleaved = edit(
@@ -393,7 +401,8 @@ rope_always_in_float32 = edit(
 )
 rope_takes_any_word = edit(
     "apply_rope",
-    "A word that is no layout was answered, too: a misspelt one would turn the wrong pairs in silence. Raise ValueError.",
+    "A word that is no layout was answered, too: a misspelt one would turn the wrong pairs in silence. Raise "
+    "ValueError.",
     ('elif layout == "half":', "else:"),
     ("    else:\n        raise ValueError(f\"layout must be 'interleaved' or 'half', not {layout!r}\")\n", ""),
 )
@@ -406,7 +415,10 @@ rope_takes_upper_case = edit(
 rope_places_on_the_heads = edit(
     "apply_rope",
     "Heads were taken for tokens: the places belong to the axis before the last, and x is (…, heads, T, d).",
-    ("    a, b =", "    if x.ndim > 2 and positions.ndim == 1:\n        c, s = c[:, None, :], s[:, None, :]\n    a, b ="),
+    (
+        "    a, b =",
+        "    if x.ndim > 2 and positions.ndim == 1:\n        c, s = c[:, None, :], s[:, None, :]\n    a, b =",
+    ),
 )
 
 
@@ -495,13 +507,14 @@ def convert_rows(W, heads, to="half"):
 
 convert_with_the_width_of_the_queries = edit(
     "convert_rope_layout",
-    "The head width was taken from the rows. It is the number of columns over `heads`: keys have fewer columns than rows, "
-    "and a bias has no rows.",
+    "The head width was taken from the rows. It is the number of columns over `heads`: keys have fewer columns than "
+    "rows, and a bias has no rows.",
     ("W.shape[-1] // heads // 2", "W.shape[0] // heads // 2"),
 )
 convert_collects_halves = edit(
     "convert_rope_layout",
-    "The first numbers of all heads stand before the second ones of all heads: the swap went past the axis of the heads.",
+    "The first numbers of all heads stand before the second ones of all heads: the swap went past the axis of "
+    "the heads.",
     (
         "return pairs.swapaxes(-1, -2)",
         "pairs = pairs.swapaxes(-1, -2)\n    return (pairs if to == 'interleaved' else pairs.swapaxes(-2, -3))",
@@ -509,7 +522,8 @@ convert_collects_halves = edit(
 )
 convert_swaps_halves = edit(
     "convert_rope_layout",
-    "The halves of each head were swapped, and the pairs left as they are. To half: first all even columns, then all odd.",
+    "The halves of each head were swapped, and the pairs left as they are. To half: first all even columns, then "
+    "all odd.",
     ("inside = (half, 2)", "inside = (2, half)"),
     ("pairs.swapaxes(-1, -2)", "pairs[..., ::-1, :]"),
 )
@@ -588,8 +602,8 @@ swiglu_swapped = edit(
 )
 swiglu_overflows = edit(
     "swiglu",
-    "For a large gate, exp overflows and infinity over infinity is NaN. Let exp see no number above 0, or choose a form "
-    "of the sigmoid in which infinity does no harm.",
+    "For a large gate, exp overflows and infinity over infinity is NaN. Let exp see no number above 0, or choose a "
+    "form of the sigmoid in which infinity does no harm.",
     ("np.exp(-np.abs(gate))", "np.exp(gate)"),
     ("np.where(gate >= 0, 1, e)", "e"),
 )
@@ -613,7 +627,8 @@ swiglu_with_quick_gelu = edit(
 )
 swiglu_with_softplus = edit(
     "swiglu",
-    "That is the softplus ln(1 + e^g). SiLU is the gate times its own sigmoid, and a little below 0 for a negative gate.",
+    "That is the softplus ln(1 + e^g). SiLU is the gate times its own sigmoid, and a little below 0 for a "
+    "negative gate.",
     ("gate * sigmoid * up", "np.logaddexp(0, gate) * up"),
 )
 swiglu_with_softmax = edit(
@@ -732,7 +747,8 @@ def repeat_up_to_n(x, n):
 
 @wrong("repeat_kv")
 def repeat_tokens_and_reshape(x, n):
-    """Tokens were repeated, and a reshape cut them into heads: the shape is right, the heads are not. Repeat whole ones."""
+    """Tokens were repeated, and a reshape cut them into heads: the shape is right, the heads are not. Repeat
+    whole ones."""
     *lead, K, T, d = x.shape
     return np.repeat(x, n, axis=-2).reshape(*lead, K * n, T, d)
 
@@ -751,7 +767,8 @@ def repeat_the_numbers(x, n):
 
 @wrong("repeat_kv")
 def repeat_from_the_shape(x, n):
-    """The code takes x to have four axes. There may be none before the heads, or several: count the axes from the end."""
+    """The code takes x to have four axes. There may be none before the heads, or several: count the axes from the
+    end."""
     B, K, T, d = x.shape
     return np.broadcast_to(x[:, :, None], (B, K, n, T, d)).reshape(B, K * n, T, d)
 
@@ -2805,60 +2822,67 @@ def cached_forward_with_an_iterator(ids, weights, config, run_block, past):
 
 # ---- generation
 
+# temperature_softmax
 
-@wrong("temperature_softmax", says="the logits were multiplied by T")
-def temperature_multiplied(logits, temperature):
-    """Takes a high temperature for a strong preference."""
-    if temperature == 0:
-        return np.eye(len(logits))[np.argmax(logits)]
-    x = (logits - logits.max()) * temperature
-    return np.exp(x) / np.exp(x).sum()
-
-
-@wrong("temperature_softmax", says="Subtract the largest logit")
-def temperature_without_subtracting(logits, temperature):
-    """The plain formula: the exponentials of large logits overflow."""
-    if temperature == 0:
-        return np.eye(len(logits))[np.argmax(logits)]
-    e = np.exp(logits / temperature)
-    return e / e.sum()
-
-
-@wrong("temperature_softmax", says="division by T = 0")
-def temperature_zero_divides(logits, temperature):
-    """No case of its own for T = 0."""
-    x = (logits - logits.max()) / temperature
-    return np.exp(x) / np.exp(x).sum()
-
-
-@wrong("temperature_softmax", says="equal logits do not share")
-def temperature_zero_shares(logits, temperature):
-    """At T = 0 all largest logits share, which is the limit, and not what is asked."""
-    if temperature == 0:
-        best = logits == logits.max()
-        return best / best.sum()
-    x = (logits - logits.max()) / temperature
-    return np.exp(x) / np.exp(x).sum()
-
-
-@wrong("temperature_softmax", says="take the lowest")
-def temperature_zero_takes_the_last(logits, temperature):
-    """A sort puts the highest id last."""
-    if temperature == 0:
-        return np.eye(len(logits))[np.argsort(logits, kind="stable")[-1]]
-    x = (logits - logits.max()) / temperature
-    return np.exp(x) / np.exp(x).sum()
-
-
-@wrong("temperature_softmax", says="divides the logits, not the probabilities")
-def temperature_after_the_softmax(logits, temperature):
-    """Softmax first, then the temperature on probabilities."""
-    e = np.exp(logits - logits.max())
-    p = e / e.sum()
-    if temperature == 0:
-        return np.eye(len(p))[np.argmax(p)]
-    e = np.exp(p / temperature)
-    return e / e.sum()
+temperature_multiplied = edit(
+    "temperature_softmax",
+    "The logits were multiplied by T. Divide by it: a high temperature brings the probabilities closer together.",
+    ("np.max(logits)) / temperature", "np.max(logits)) * temperature"),
+)
+temperature_unused = edit(
+    "temperature_softmax",
+    "The temperature is not used: this is the softmax of the logits as they came.",
+    ("np.max(logits)) / temperature", "np.max(logits))"),
+)
+temperature_without_subtracting = edit(
+    "temperature_softmax",
+    "The exponential of a large logit overflows. A softmax does not change when the largest logit is subtracted "
+    "from all.",
+    ("(logits - np.max(logits)) / temperature", "logits / temperature"),
+)
+temperature_zero_divides = edit(
+    "temperature_softmax",
+    "At T = 0 there is a division by 0. It is a case of its own: all the probability on the largest logit.",
+    ("temperature == 0", "temperature < 0"),
+)
+temperature_zero_is_one = edit(
+    "temperature_softmax",
+    "T = 0 was taken for T = 1, perhaps as if no temperature had been given: 0 is a temperature, too.",
+    ("    if temperature == 0", "    temperature = temperature or 1.0\n    if temperature == 0"),
+)
+temperature_zero_shares = edit(
+    "temperature_softmax",
+    "At T = 0 equal logits share, which is the limit and not what is asked: the lowest of their ids gets it all.",
+    ("p[np.argmax(logits)] = 1.0", "p[logits == np.max(logits)] = 1.0 / np.sum(logits == np.max(logits))"),
+)
+temperature_zero_takes_the_last = edit(
+    "temperature_softmax",
+    "At T = 0 the highest id of several largest logits won. Take the lowest; in an ascending order it is not the last.",
+    ("np.argmax(logits)", 'np.argsort(logits, kind="stable")[-1]'),
+)
+temperature_after_the_softmax = edit(
+    "temperature_softmax",
+    "A softmax was taken of a softmax. T divides the logits, and one softmax follows.",
+    ("    e = np.exp(", "    logits = np.exp(logits - np.logaddexp.reduce(logits))\n    e = np.exp("),
+)
+temperature_on_the_probabilities = edit(
+    "temperature_softmax",
+    "The probabilities were divided by T, so they do not sum to 1 any more. Divide the logits, before the softmax.",
+    ("np.max(logits)) / temperature", "np.max(logits))"),
+    ("e / e.sum()", "e / e.sum() / temperature"),
+)
+temperature_low_is_zero = edit(
+    "temperature_softmax",
+    "A low temperature was taken for T = 0. Logits that lie close together still share at it.",
+    ("temperature == 0", "temperature < 0.1"),
+    hidden=True,
+)
+temperature_clips_the_logits = edit(
+    "temperature_softmax",
+    "−inf was replaced by a number that other logits reach, too: such a token must get exactly 0.",
+    ("logits - np.max(logits)", "np.maximum(logits, -1e4) - np.max(logits)"),
+    hidden=True,
+)
 
 
 @right("temperature_softmax")
@@ -2884,62 +2908,50 @@ def temperature_with_plain_python(logits, temperature):
     return np.array([e / math.fsum(es) for e in es])
 
 
-@wrong("top_k_filter", says="must sum to 1 again")
-def top_k_not_shared_out(p, k):
-    """Sets the others to 0 and leaves it at that."""
-    kept = np.argsort(-p, kind="stable")[:k]
-    return np.where(np.isin(np.arange(len(p)), kept), p, 0.0)
+# top_k_filter
 
-
-@wrong("top_k_filter", says="exactly k tokens stay")
-def top_k_by_threshold(p, k):
-    """Everything at least as likely as the k-th: ties make it more than k."""
-    kept = np.where(p >= np.sort(p)[::-1][min(k, len(p)) - 1], p, 0.0)
-    return kept / kept.sum()
-
-
-@wrong("top_k_filter", says="among equal ones the highest id stayed")
-def top_k_reversed_sort(p, k):
-    """An ascending order, turned round: equal ones are turned round, too."""
-    kept = np.argsort(p, kind="stable")[::-1][:k]
-    q = np.zeros(len(p))
-    q[kept] = p[kept]
-    return q / q.sum()
-
-
-@wrong("top_k_filter", says="each id stays in its place")
-def top_k_sorted(p, k):
-    """Returns the sorted probabilities: the ids are lost."""
-    q = np.sort(p)[::-1].copy()
-    q[k:] = 0
-    return q / q.sum()
-
-
-@wrong("top_k_filter", says="k least likely stayed")
-def top_k_ascending(p, k):
-    """Forgets that argsort is ascending."""
-    kept = np.argsort(p, kind="stable")[:k]
-    q = np.zeros(len(p))
-    q[kept] = p[kept]
-    return q / q.sum()
-
-
-@wrong("top_k_filter", says="must have 0")
-def top_k_softmax_of_probabilities(p, k):
-    """The recipe for logits, used on probabilities: what is out is 0, and a softmax brings it back."""
-    q = np.zeros(len(p))
-    kept = np.argsort(-p, kind="stable")[:k]
-    q[kept] = p[kept] / p[kept].sum()
-    return np.exp(q) / np.exp(q).sum()
-
-
-@wrong("top_k_filter", says="k may be V or more")
-def top_k_with_partition(p, k):
-    """np.argpartition does not know a k beyond the end."""
-    kept = np.argpartition(-p - np.arange(len(p), 0, -1) * 1e-12, k - 1)[:k]
-    q = np.zeros(len(p))
-    q[kept] = p[kept]
-    return q / q.sum()
+top_k_not_shared_out = edit(
+    "top_k_filter",
+    "The others are 0, and the kept ones do not sum to 1 yet: divide by what they sum to.",
+    (" / filtered.sum()", ""),
+)
+top_k_by_threshold = edit(
+    "top_k_filter",
+    "All that are as likely as the k-th stayed. Exactly k tokens stay; among equal ones the lowest ids.",
+    ("filtered[kept] = p[kept]", "kept = p >= p[kept].min()\n    filtered[kept] = p[kept]"),
+)
+top_k_reversed_sort = edit(
+    "top_k_filter",
+    "Among equal ones the highest id stayed: turning an ascending order round turns equal ones round, too.",
+    ('np.argsort(-p, kind="stable")', 'np.argsort(p, kind="stable")[::-1]'),
+)
+top_k_sorted = edit(
+    "top_k_filter",
+    "The likeliest came first, so the ids are lost: each id stays in its place.",
+    ("filtered[kept] = p[kept]", "filtered[: len(kept)] = p[kept]"),
+)
+top_k_ascending = edit(
+    "top_k_filter",
+    "The k least likely stayed: an ascending order begins with them.",
+    ("np.argsort(-p", "np.argsort(p"),
+)
+top_k_softmax_of_probabilities = edit(
+    "top_k_filter",
+    "A softmax was taken of probabilities, which gives what is out a share again. Divide by the sum of the kept ones.",
+    ("filtered / filtered.sum()", "np.exp(filtered / filtered.sum()) / np.exp(filtered / filtered.sum()).sum()"),
+)
+top_k_with_partition = edit(
+    "top_k_filter",
+    "A k beyond the end of the array ends in an error: if k is V or more, all stay.",
+    ('np.argsort(-p, kind="stable")[:k]', "np.argpartition(-p - np.arange(len(p), 0, -1) * 1e-12, k - 1)[:k]"),
+)
+top_k_one_too_few = edit("top_k_filter", "One token too few stayed: k of them do.", ("[:k]", "[: k - 1]"))
+top_k_one_too_many = edit("top_k_filter", "One token too many stayed: k of them do.", ("[:k]", "[: k + 1]"))
+top_k_first_ids = edit(
+    "top_k_filter",
+    "The first k ids stayed, not the k likeliest: the tokens do not come sorted.",
+    ('np.argsort(-p, kind="stable")[:k]', "np.arange(len(p))[:k]"),
+)
 
 
 @right("top_k_filter")
@@ -2960,82 +2972,65 @@ def top_k_one_by_one(p, k):
     return q / q.sum()
 
 
-@wrong("top_p_filter", says="the crossing token was dropped")
-def top_p_without_crossing(p, top_p):
-    """Keeps the sums that are at most top_p: the token that crosses the line is out."""
-    order = np.argsort(-p, kind="stable")
-    keep = np.cumsum(p[order]) <= top_p
-    keep[0] = True
-    q = np.zeros(len(p))
-    q[order[keep]] = p[order[keep]]
-    return q / q.sum()
+# top_p_filter
 
-
-@wrong("top_p_filter", says="nothing stayed")
-def top_p_without_the_first(p, top_p):
-    """The crossing token is out, even if it is the first: nothing is left."""
-    order = np.argsort(-p, kind="stable")
-    keep = order[np.cumsum(p[order]) <= top_p]
-    q = np.zeros(len(p))
-    q[keep] = p[keep]
-    return q / q.sum() if q.any() else q
-
-
-@wrong("top_p_filter", says="the line was reached exactly")
-def top_p_one_too_many(p, top_p):
-    """Goes on where the sum equals top_p."""
-    order = np.argsort(-p, kind="stable")
-    keep = order[: np.searchsorted(np.cumsum(p[order]), top_p, side="right") + 1]
-    q = np.zeros(len(p))
-    q[keep] = p[keep]
-    return q / q.sum()
-
-
-@wrong("top_p_filter", says="not in the order of their ids")
-def top_p_unsorted(p, top_p):
-    """Adds up in the order of the ids."""
-    keep = np.cumsum(p) - p < top_p
-    keep[0] |= not keep.any()
-    q = np.where(keep, p, 0.0)
-    return q / q.sum()
-
-
-@wrong("top_p_filter", says="that is min-p")
-def top_p_as_a_threshold(p, top_p):
-    """Compares each probability with top_p."""
-    q = np.where(p >= top_p, p, 0.0)
-    if not q.any():
-        q[np.argmax(p)] = 1.0
-    return q / q.sum()
-
-
-@wrong("top_p_filter", says="must sum to 1 again")
-def top_p_not_shared_out(p, top_p):
-    """Sets the others to 0 and leaves it at that."""
-    order = np.argsort(-p, kind="stable")
-    keep = order[: np.searchsorted(np.cumsum(p[order]), top_p) + 1]
-    q = np.zeros(len(p))
-    q[keep] = p[keep]
-    return q
-
-
-@wrong("top_p_filter", says="each id stays in its place")
-def top_p_mask_on_the_wrong_order(p, top_p):
-    """Sorts, cuts, and forgets to go back to the ids."""
-    q = np.sort(p)[::-1].copy()
-    before = np.cumsum(q) - q
-    q[1:][before[1:] >= top_p] = 0
-    return q / q.sum()
-
-
-@wrong("top_p_filter", says="among equal ones the highest id came first")
-def top_p_reversed_sort(p, top_p):
-    """An ascending order, turned round."""
-    order = np.argsort(p, kind="stable")[::-1]
-    keep = order[: np.searchsorted(np.cumsum(p[order]), top_p) + 1]
-    q = np.zeros(len(p))
-    q[keep] = p[keep]
-    return q / q.sum()
+top_p_without_crossing = edit(
+    "top_p_filter",
+    "The crossing token was dropped. The token with which the sum reaches the line stays.",
+    ("order[: crossing + 1]", "order[: max(1, int((np.cumsum(p[order]) <= top_p).sum()))]"),
+)
+top_p_without_the_token_that_reaches = edit(
+    "top_p_filter",
+    "The crossing token was dropped, also where it reaches the line exactly. It stays.",
+    ("order[: crossing + 1]", "order[: max(1, crossing)]"),
+)
+top_p_without_the_first = edit(
+    "top_p_filter",
+    "Where the first token crosses the line, nothing stayed: at least one token always does, and the crossing "
+    "one is kept.",
+    ("order[: crossing + 1]", "order[np.cumsum(p[order]) <= top_p]"),
+    (" / filtered.sum()", " / (filtered.sum() or 1.0)"),
+)
+top_p_one_too_many = edit(
+    "top_p_filter",
+    "The line was reached exactly, and one token more was kept: it is reached when the sum is at least top_p.",
+    ("top_p))", 'top_p, side="right"))'),
+)
+top_p_unsorted = edit(
+    "top_p_filter",
+    "The probabilities were added up in the order of the ids. Go through the tokens from the likeliest on.",
+    ('np.argsort(-p, kind="stable")', "np.arange(len(p))"),
+)
+top_p_ascending = edit(
+    "top_p_filter",
+    "The least likely tokens came first: begin with the likeliest.",
+    ("np.argsort(-p", "np.argsort(p"),
+)
+top_p_as_a_threshold = edit(
+    "top_p_filter",
+    "Each probability was compared with top_p, which is another method (min-p). Compare the sum so far.",
+    ("order[: crossing + 1]", "np.flatnonzero(p >= min(top_p, p.max()))"),
+)
+top_p_not_shared_out = edit(
+    "top_p_filter",
+    "The others are 0, and the kept ones do not sum to 1 yet: divide by what they sum to.",
+    (" / filtered.sum()", ""),
+)
+top_p_mask_on_the_wrong_order = edit(
+    "top_p_filter",
+    "The likeliest came first, so the ids are lost: after the sorting, each id goes back to its place.",
+    ("filtered[kept] = p[kept]", "filtered[: len(kept)] = p[kept]"),
+)
+top_p_reversed_sort = edit(
+    "top_p_filter",
+    "Among equal ones the highest id came first: turning an ascending order round turns equal ones round, too.",
+    ('np.argsort(-p, kind="stable")', 'np.argsort(p, kind="stable")[::-1]'),
+)
+top_p_first_true_of_none = edit(
+    "top_p_filter",
+    "With top_p = 1 one token was left: rounded sums may stay below 1, and where none reaches the line, all stay.",
+    ("np.searchsorted(np.cumsum(p[order]), top_p)", "np.argmax(np.cumsum(p[order]) >= top_p)"),
+)
 
 
 @right("top_p_filter")
@@ -3061,44 +3056,52 @@ def top_p_by_the_sum_before(p, top_p):
     return np.where(mask, p, 0) / p[mask].sum()
 
 
-@wrong("draw", says="the sum 0.5 is not greater than 0.5")
-def draw_on_the_left(p, u):
-    """searchsorted as it comes: at a border, the token before it."""
-    return int(min(np.searchsorted(np.cumsum(p), u), np.flatnonzero(p)[-1]))
+# draw
+
+draw_on_the_left = edit(
+    "draw",
+    "At a border the token before it was drawn: the sum must be greater than u, not equal to it.",
+    (', side="right"', ""),
+)
+draw_without_sums = edit(
+    "draw",
+    "Each probability was compared with u. The tokens lie end to end: it is the sum up to a token that counts.",
+    ('np.searchsorted(np.cumsum(p), u, side="right")', "int((p > u).argmax()) if (p > u).any() else len(p)"),
+)
+draw_past_the_end = edit(
+    "draw",
+    "The last sum is rounded and may stay below 1: then no sum is greater than u, and an id that does not exist "
+    "came out.",
+    ("min(place, np.flatnonzero(p)[-1])", "place"),
+)
+draw_the_last_id = edit(
+    "draw",
+    "Where no sum is greater than u, the last id came out though its probability is 0: draw the last that is not 0.",
+    ("np.flatnonzero(p)[-1]", "len(p) - 1"),
+)
+draw_one_too_far = edit(
+    "draw",
+    "The token behind the right one was drawn: with u = 0 it would never be the first.",
+    ("min(place,", "min(place + 1,"),
+)
+draw_the_likeliest = edit(
+    "draw",
+    "u is not used: the likeliest token comes out every time.",
+    ("min(place, np.flatnonzero(p)[-1])", "np.argmax(p)"),
+)
 
 
-@wrong("draw", says="it is the sum of the probabilities that counts")
-def draw_without_sums(p, u):
-    """Compares u with each probability."""
-    for i, x in enumerate(p):
-        if x > u:
-            return i
-    return int(np.flatnonzero(p)[-1])
-
-
-@wrong("draw", says="the sum is rounded")
-def draw_past_the_end(p, u):
-    """Trusts that the last sum is 1."""
-    return int(np.searchsorted(np.cumsum(p), u, side="right"))
-
-
-@wrong("draw", says="a token of probability 0 was drawn")
-def draw_the_last_id(p, u):
-    """At the end the last id, even if it can never come."""
-    return int(min(np.searchsorted(np.cumsum(p), u, side="right"), len(p) - 1))
-
-
-@wrong("draw", says="the tokens lie in the order of their ids")
+@wrong("draw")
 def draw_from_the_likeliest(p, u):
-    """Lays the likeliest first."""
+    """The likeliest token was laid down first. The tokens lie in the order of their ids."""
     order = np.argsort(-p, kind="stable")
     order = order[p[order] > 0]
     return int(order[min(np.searchsorted(np.cumsum(p[order]), u, side="right"), len(order) - 1)])
 
 
-@wrong("draw", says="0.3 lies on the first token")
+@wrong("draw")
 def draw_with_its_own_chance(p, u):
-    """Does not use u."""
+    """Chance of your own chose the token. Here chance is the number u, which is given."""
     return int(np.random.default_rng(5).choice(len(p), p=np.asarray(p) / np.sum(p)))
 
 
@@ -3121,110 +3124,73 @@ def draw_with_argmax(p, u):
     return int(np.argmax(greater)) if greater.any() else int(np.nonzero(p)[0].max())
 
 
-@wrong("sample", says="T = 0 draws nothing and divides by nothing")
-def sample_zero_divides(logits, temperature=1.0, top_k=None, top_p=None, rng=None):
-    """No case for T = 0."""
-    p = given_softmax(logits / temperature)
-    ids = given_ranking(p)[:top_k]
-    q = p[ids] / p[ids].sum()
-    if top_p is not None:
-        n = int(np.searchsorted(np.cumsum(q), top_p)) + 1
-        ids, q = ids[:n], q[:n] / q[:n].sum()
-    return int(rng.choice(ids, p=q))
+# sample
 
-
-@wrong("sample", says="the crossing token was dropped")
-def sample_without_crossing(logits, temperature=1.0, top_k=None, top_p=None, rng=None):
-    """The crossing token is out."""
-    if temperature == 0:
-        return int(np.argmax(logits))
-    p = given_softmax(logits / temperature)
-    ids = given_ranking(p)[:top_k]
-    q = p[ids] / p[ids].sum()
-    if top_p is not None:
-        n = max(1, int((np.cumsum(q) <= top_p + 1e-12).sum()))
-        ids, q = ids[:n], q[:n] / q[:n].sum()
-    return int(rng.choice(ids, p=q))
-
-
-@wrong("sample", says="top-p before top-k")
-def sample_top_p_first(logits, temperature=1.0, top_k=None, top_p=None, rng=None):
-    """The order of the filters is turned round."""
-    if temperature == 0:
-        return int(np.argmax(logits))
-    p = given_softmax(logits / temperature)
-    ids = given_ranking(p)
-    if top_p is not None:
-        ids = ids[: int(np.searchsorted(np.cumsum(p[ids]), top_p)) + 1]
-    ids = ids[:top_k]
-    return int(rng.choice(ids, p=p[ids] / p[ids].sum()))
-
-
-@wrong("sample", says="top-p must see what top-k has left")
-def sample_top_p_on_the_old_probabilities(logits, temperature=1.0, top_k=None, top_p=None, rng=None):
-    """After top-k, top-p is measured with probabilities that do not sum to 1."""
-    if temperature == 0:
-        return int(np.argmax(logits))
-    p = given_softmax(logits / temperature)
-    ids = given_ranking(p)[:top_k]
-    if top_p is not None:
-        ids = ids[: int(np.searchsorted(np.cumsum(p[ids]), top_p)) + 1]
-    return int(rng.choice(ids, p=p[ids] / p[ids].sum()))
-
-
-@wrong("sample", says="the temperature comes first")
-def sample_temperature_last(logits, temperature=1.0, top_k=None, top_p=None, rng=None):
-    """Filters at T = 1, and only then the temperature."""
-    if temperature == 0:
-        return int(np.argmax(logits))
-    p = given_softmax(logits)
-    ids = given_ranking(p)[:top_k]
-    q = p[ids] / p[ids].sum()
-    if top_p is not None:
-        ids = ids[: int(np.searchsorted(np.cumsum(q), top_p)) + 1]
-    return int(rng.choice(ids, p=given_softmax(logits[ids] / temperature)))
-
-
-@wrong("sample", says="the likeliest is taken every time")
-def sample_greedily(logits, temperature=1.0, top_k=None, top_p=None, rng=None):
-    """Computes it all and takes the largest."""
-    return int(np.argmax(logits))
-
-
-@wrong("sample", says="another source of chance")
-def sample_with_the_global_generator(logits, temperature=1.0, top_k=None, top_p=None, rng=None):
-    """np.random instead of the generator that was given."""
-    if temperature == 0:
-        return int(np.argmax(logits))
-    p = given_softmax(logits / temperature)
-    ids = given_ranking(p)[:top_k]
-    q = p[ids] / p[ids].sum()
-    if top_p is not None:
-        n = int(np.searchsorted(np.cumsum(q), top_p)) + 1
-        ids, q = ids[:n], q[:n] / q[:n].sum()
-    return int(np.random.choice(ids, p=q))
-
-
-@wrong("sample", says="drawn equally often")
-def sample_uniformly_from_the_kept(logits, temperature=1.0, top_k=None, top_p=None, rng=None):
-    """Forgets the probabilities in the draw."""
-    if temperature == 0:
-        return int(np.argmax(logits))
-    p = given_softmax(logits / temperature)
-    ids = given_ranking(p)[:top_k]
-    q = p[ids] / p[ids].sum()
-    if top_p is not None:
-        ids = ids[: int(np.searchsorted(np.cumsum(q), top_p)) + 1]
-    return int(rng.choice(ids))
-
-
-@wrong("sample", says="expected an id from 0 to")
-def sample_returns_a_place(logits, temperature=1.0, top_k=None, top_p=None, rng=None):
-    """Returns a vector instead of an id."""
-    if temperature == 0:
-        return int(np.argmax(logits))
-    p = given_softmax(logits / temperature)
-    return rng.multinomial(1, p)
+sample_zero_divides = edit(
+    "sample",
+    "T = 0 draws nothing and divides by nothing: it is a case of its own, and `rng` may be None.",
+    ("temperature == 0", "temperature < 0"),
+)
+sample_without_crossing = edit(
+    "sample",
+    "The crossing token was dropped: the one with which the sum reaches top_p stays.",
+    ("int(np.searchsorted(np.cumsum(q), top_p)) + 1", "max(1, int((np.cumsum(q) <= top_p + 1e-12).sum()))"),
+)
+sample_top_p_first = edit(
+    "sample",
+    "Top-p was measured with the probabilities from before top-k. It must see what top-k has left, divided by its sum.",
+    ("given_ranking(p)[:top_k]", "given_ranking(p)"),
+    ("    return int(rng", "    ids, q = ids[:top_k], q[:top_k] / q[:top_k].sum()\n    return int(rng"),
+)
+sample_top_p_on_the_old_probabilities = edit(
+    "sample",
+    "Top-p was measured with the probabilities from before top-k. It must see what top-k has left, divided by its sum.",
+    ("np.cumsum(q)", "np.cumsum(p[ids])"),
+)
+sample_temperature_last = edit(
+    "sample",
+    "The filters saw the probabilities at T = 1. The temperature comes first, before top-k and top-p.",
+    ("given_softmax(logits / temperature)", "given_softmax(logits)"),
+    ("p=q)", "p=given_softmax(logits[ids] / temperature))"),
+)
+sample_without_temperature = edit("sample", "The temperature is not used.", ("logits / temperature", "logits"))
+sample_multiplies = edit(
+    "sample",
+    "The logits were multiplied by the temperature. Divide by it: a low temperature makes the likely ones likelier.",
+    ("logits / temperature", "logits * temperature"),
+)
+sample_without_top_k = edit("sample", "top_k is not used: exactly the k likeliest may come.", ("[:top_k]", ""))
+sample_without_top_p = edit("sample", "top_p is not used.", ("if top_p is not None:", "if False:"))
+sample_keeps_the_highest_ids = edit(
+    "sample",
+    "Among equal ones the highest ids stayed. `given_ranking` has the lowest first.",
+    ("given_ranking(p)[:top_k]", "sorted(range(len(p)), key=lambda i: (-p[i], -i))[:top_k]"),
+)
+sample_greedily = edit(
+    "sample",
+    "The likeliest was taken every time. For T > 0 one of the kept is drawn, by its probability.",
+    ("int(rng.choice(ids, p=q))", "int(ids[0])"),
+)
+sample_with_the_global_generator = edit(
+    "sample",
+    "The same seed draws other ids the second time: there is another source of chance than `rng`.",
+    ("rng.choice", "np.random.choice"),
+)
+sample_with_a_generator_of_its_own = edit(
+    "sample",
+    "The same id came every time: a new generator at each call begins again with the same number. Use `rng`.",
+    ("rng.choice", "np.random.default_rng(0).choice"),
+)
+sample_uniformly_from_the_kept = edit(
+    "sample",
+    "All that are kept come equally often. Each is drawn by its probability.",
+    ("rng.choice(ids, p=q)", "rng.choice(ids)"),
+)
+sample_returns_a_place = edit(
+    "sample",
+    "A vector of counts came back. What is asked for is one id, an int.",
+    ("int(rng.choice(ids, p=q))", "rng.multinomial(1, p)"),
+)
 
 
 @right("sample")
@@ -3265,63 +3231,45 @@ def sample_by_gumbel(logits, temperature=1.0, top_k=None, top_p=None, rng=None):
     return ids[int(np.argmax(noisy))]
 
 
-@wrong("llama_encode", says="the dummy prefix")
-def encode_without_prefix(text, vocab):
-    """No space in front."""
-    scores = dict(vocab[FIRST_PIECE:])
-    number = {piece: i for i, (piece, _) in enumerate(vocab) if i >= FIRST_PIECE}
-    parts = list(text.replace(" ", SPACE))
-    while places := [i for i, (a, b) in enumerate(pairwise(parts)) if a + b in scores]:
-        best = max(places, key=lambda i: scores[parts[i] + parts[i + 1]])
-        parts[best : best + 2] = [parts[best] + parts[best + 1]]
-    return [i for x in parts for i in ([number[x]] if x in number else [3 + b for b in x.encode()])]
+# llama_encode
+
+encode_without_prefix = edit(
+    "llama_encode",
+    "The space before the text is missing (the dummy prefix): with it, a word has the same piece at the beginning and "
+    "behind a space.",
+    ('(" " + text)', "text"),
+)
+encode_prefixes_nothing = edit(
+    "llama_encode",
+    "An empty text has no ids, not even the one of its prefix.",
+    ("    if not text:\n        return []\n", ""),
+)
+encode_drops_characters = edit(
+    "llama_encode",
+    "What has no piece was dropped. It becomes the ids of its UTF-8 bytes, so that nothing is lost.",
+    ("[FIRST_BYTE + byte for byte in part.encode()]", "[]"),
+)
+encode_to_unknown = edit(
+    "llama_encode",
+    "What has no piece became <unk>. It becomes the ids of its UTF-8 bytes, so that nothing is lost.",
+    ("[FIRST_BYTE + byte for byte in part.encode()]", "[0]"),
+)
+encode_bytes_without_offset = edit(
+    "llama_encode",
+    "The bytes' ids begin at 0 here, where the control tokens are. Byte b has the id 3 + b.",
+    ("FIRST_BYTE + byte for", "byte for"),
+)
+encode_numbers_of_characters = edit(
+    "llama_encode",
+    "A character that has no piece became 3 + its number. Its number is not its bytes: a character may have several.",
+    ("FIRST_BYTE + byte for byte in part.encode()", "FIRST_BYTE + ord(character) for character in part"),
+)
 
 
-@wrong("llama_encode", says="what has no piece was dropped")
-def encode_drops_characters(text, vocab):
-    """What is not in the vocabulary is left out."""
-    if not text:
-        return []
-    scores = dict(vocab[FIRST_PIECE:])
-    number = {piece: i for i, (piece, _) in enumerate(vocab) if i >= FIRST_PIECE}
-    parts = list((" " + text).replace(" ", SPACE))
-    while places := [i for i, (a, b) in enumerate(pairwise(parts)) if a + b in scores]:
-        best = max(places, key=lambda i: scores[parts[i] + parts[i + 1]])
-        parts[best : best + 2] = [parts[best] + parts[best + 1]]
-    return [number[x] for x in parts if x in number]
-
-
-@wrong("llama_encode", says="became <unk>")
-def encode_to_unknown(text, vocab):
-    """What is not in the vocabulary becomes id 0."""
-    if not text:
-        return []
-    scores = dict(vocab[FIRST_PIECE:])
-    number = {piece: i for i, (piece, _) in enumerate(vocab) if i >= FIRST_PIECE}
-    parts = list((" " + text).replace(" ", SPACE))
-    while places := [i for i, (a, b) in enumerate(pairwise(parts)) if a + b in scores]:
-        best = max(places, key=lambda i: scores[parts[i] + parts[i + 1]])
-        parts[best : best + 2] = [parts[best] + parts[best + 1]]
-    return [number.get(x, 0) for x in parts]
-
-
-@wrong("llama_encode", says="the id of byte b is 3 + b")
-def encode_bytes_without_offset(text, vocab):
-    """Byte ids that begin at 0."""
-    if not text:
-        return []
-    scores = dict(vocab[FIRST_PIECE:])
-    number = {piece: i for i, (piece, _) in enumerate(vocab) if i >= FIRST_PIECE}
-    parts = list((" " + text).replace(" ", SPACE))
-    while places := [i for i, (a, b) in enumerate(pairwise(parts)) if a + b in scores]:
-        best = max(places, key=lambda i: scores[parts[i] + parts[i + 1]])
-        parts[best : best + 2] = [parts[best] + parts[best + 1]]
-    return [i for x in parts for i in ([number[x]] if x in number else x.encode())]
-
-
-@wrong("llama_encode", says="the longest piece was matched from the left")
+@wrong("llama_encode")
 def encode_by_longest_match(text, vocab):
-    """WordPiece's way."""
+    """The longest piece was matched from the left, as WordPiece does. Here neighbours are put together, best
+    score first."""
     number = {piece: i for i, (piece, _) in enumerate(vocab) if i >= FIRST_PIECE}
     rest, ids = (" " + text).replace(" ", SPACE) if text else "", []
     while rest:
@@ -3331,76 +3279,56 @@ def encode_by_longest_match(text, vocab):
     return ids
 
 
-@wrong("llama_encode", says="the leftmost pair was taken")
-def encode_from_the_left(text, vocab):
-    """Puts the first pair together that makes a piece, whatever its score."""
-    if not text:
-        return []
-    number = {piece: i for i, (piece, _) in enumerate(vocab) if i >= FIRST_PIECE}
-    parts = list((" " + text).replace(" ", SPACE))
-    while places := [i for i, (a, b) in enumerate(pairwise(parts)) if a + b in number]:
-        parts[places[0] : places[0] + 2] = [parts[places[0]] + parts[places[0] + 1]]
-    return [i for x in parts for i in ([number[x]] if x in number else [3 + b for b in x.encode()])]
-
-
-@wrong("llama_encode", says="a control token came out of what a user typed")
-def encode_lets_control_tokens_in(text, vocab):
-    """Looks among all entries, also `<s>`."""
-    if not text:
-        return []
-    scores, number = dict(vocab), {piece: i for i, (piece, _) in enumerate(vocab)}
-    parts = list((" " + text).replace(" ", SPACE))
-    while places := [i for i, (a, b) in enumerate(pairwise(parts)) if a + b in scores]:
-        best = max(places, key=lambda i: scores[parts[i] + parts[i + 1]])
-        parts[best : best + 2] = [parts[best] + parts[best + 1]]
-    return [i for x in parts for i in ([number[x]] if x in number else [3 + b for b in x.encode()])]
-
-
-@wrong("llama_encode", says="the rightmost pair was taken")
-def encode_ties_from_the_right(text, vocab):
-    """>= where > was meant: the last of several equals wins."""
-    if not text:
-        return []
-    scores = dict(vocab[FIRST_PIECE:])
-    number = {piece: i for i, (piece, _) in enumerate(vocab) if i >= FIRST_PIECE}
-    parts = list((" " + text).replace(" ", SPACE))
-    while True:
-        best, place = -1e10, None
-        for i, (a, b) in enumerate(pairwise(parts)):
-            if scores.get(a + b, -2e10) >= best:
-                best, place = scores[a + b], i
-        if place is None:
-            break
-        parts[place : place + 2] = [parts[place] + parts[place + 1]]
-    return [i for x in parts for i in ([number[x]] if x in number else [3 + b for b in x.encode()])]
-
-
-@wrong("llama_encode", says="several spaces are several")
-def encode_joins_spaces(text, vocab):
-    """text.split() loses how many spaces there were, and newlines."""
-    if not text:
-        return []
-    scores = dict(vocab[FIRST_PIECE:])
-    number = {piece: i for i, (piece, _) in enumerate(vocab) if i >= FIRST_PIECE}
-    parts = list("".join(SPACE + word for word in text.split()))
-    while places := [i for i, (a, b) in enumerate(pairwise(parts)) if a + b in scores]:
-        best = max(places, key=lambda i: scores[parts[i] + parts[i + 1]])
-        parts[best : best + 2] = [parts[best] + parts[best + 1]]
-    return [i for x in parts for i in ([number[x]] if x in number else [3 + b for b in x.encode()])]
-
-
-@wrong("llama_encode", says="that is the caller's business")
-def encode_with_begin(text, vocab):
-    """Puts <s> in front."""
-    if not text:
-        return []
-    scores = dict(vocab[FIRST_PIECE:])
-    number = {piece: i for i, (piece, _) in enumerate(vocab) if i >= FIRST_PIECE}
-    parts = list((" " + text).replace(" ", SPACE))
-    while places := [i for i, (a, b) in enumerate(pairwise(parts)) if a + b in scores]:
-        best = max(places, key=lambda i: scores[parts[i] + parts[i + 1]])
-        parts[best : best + 2] = [parts[best] + parts[best + 1]]
-    return [1] + [i for x in parts for i in ([number[x]] if x in number else [3 + b for b in x.encode()])]
+encode_from_the_left = edit(
+    "llama_encode",
+    "The leftmost pair was put together, whatever its score. Of all pairs that make a piece, the highest score "
+    "goes first.",
+    ("max(places, key=lambda i: scores[parts[i] + parts[i + 1]])", "places[0]"),
+)
+encode_lowest_score = edit(
+    "llama_encode",
+    "The pair with the lowest score was taken first. Take the highest; scores are negative, so that is the one near 0.",
+    ("max(places", "min(places"),
+)
+encode_lets_control_tokens_in = edit(
+    "llama_encode",
+    "A control or byte token came out of what a user typed. Look among the ordinary pieces only, which begin at 259.",
+    ("dict(vocab[FIRST_PIECE:])", "dict(vocab)"),
+    (" if i >= FIRST_PIECE}", "}"),
+)
+encode_ties_from_the_right = edit(
+    "llama_encode",
+    "Of several pairs with the same score the rightmost was taken. Take the leftmost.",
+    ("max(places, key", "max(places[::-1], key"),
+)
+encode_joins_spaces = edit(
+    "llama_encode",
+    "Spaces were lost, or a newline was taken for one. Every single space becomes a ▁, and nothing else does.",
+    ('(" " + text).replace(" ", SPACE)', '"".join(SPACE + word for word in text.split())'),
+)
+encode_strips = edit(
+    "llama_encode",
+    "The spaces at the ends of the text were lost. They belong to it.",
+    ('(" " + text)', '(" " + text.strip())'),
+)
+encode_with_begin = edit(
+    "llama_encode",
+    "<s> was put in front. That is the caller's business, who may want to put a text behind another one.",
+    ("ids = []", "ids = [1]"),
+)
+encode_in_lower_case = edit(
+    "llama_encode",
+    "The text was turned into lower case, so what comes back is another text. Take the characters as they are.",
+    ('(" " + text)', '(" " + text.lower())'),
+    hidden=True,
+)
+encode_skips_a_score_of_zero = edit(
+    "llama_encode",
+    "A piece whose score is 0 was taken for one that is not there. 0 is a score, too, and the highest in many "
+    "vocabularies.",
+    ("if a + b in scores", "if scores.get(a + b)"),
+    hidden=True,
+)
 
 
 @right("llama_encode")
@@ -3461,80 +3389,102 @@ def encode_with_a_heap(text, vocab):
     return [i for x in parts if x for i in ([number[x]] if x in number else [3 + b for b in x.encode()])]
 
 
-@wrong("llama_decode", says='.strip("<s>") takes letters')
-def decode_strips_letters(ids, vocab):
-    """The published ports' way: join the pieces, then strip("<s>")."""
-    data = b"".join(bytes([i - 3]) if 3 <= i < 259 else vocab[i][0].replace(SPACE, " ").encode() for i in ids)
-    return data.decode("utf-8", "replace").strip("<s>").strip("</s>").removeprefix(" ")
+# llama_decode
 
-
-@wrong("llama_decode", says=".strip() and .lstrip() take more")
-def decode_strips_spaces(ids, vocab):
-    """All spaces at both ends go."""
-    data = b"".join(bytes([i - 3]) if 3 <= i < 259 else vocab[i][0].replace(SPACE, " ").encode() for i in ids if i > 2)
-    return data.decode("utf-8", "replace").strip(" ")
-
-
-@wrong("llama_decode", says="is still there")
-def decode_keeps_the_prefix(ids, vocab):
-    """The dummy prefix stays."""
-    data = b"".join(bytes([i - 3]) if 3 <= i < 259 else vocab[i][0].replace(SPACE, " ").encode() for i in ids if i > 2)
-    return data.decode("utf-8", "replace")
-
-
-@wrong("llama_decode", says="each token was decoded alone")
-def decode_one_by_one(ids, vocab):
-    """Every byte by itself."""
-    text = ""
-    for i in ids:
-        if i >= FIRST_PIECE:
-            text += vocab[i][0].replace(SPACE, " ")
-        elif i >= FIRST_BYTE:
-            text += bytes([i - FIRST_BYTE]).decode("utf-8", "replace")
-    return text.removeprefix(" ")
-
-
-@wrong("llama_decode", says="that is Latin-1")
-def decode_with_chr(ids, vocab):
-    """chr of a byte."""
-    text = ""
-    for i in ids:
-        text += vocab[i][0].replace(SPACE, " ") if i >= FIRST_PIECE else chr(i - 3) if i >= FIRST_BYTE else ""
-    return text.removeprefix(" ")
-
-
-@wrong("llama_decode", says="is not to be shown")
-def decode_shows_byte_tokens(ids, vocab):
-    """The names of the byte tokens are shown."""
-    return "".join(vocab[i][0] for i in ids if i > 2).replace(SPACE, " ").removeprefix(" ")
-
-
-@wrong("llama_decode", says="control tokens give nothing")
-def decode_shows_control_tokens(ids, vocab):
-    """<s> and </s> are shown."""
-    data = b"".join(bytes([i - 3]) if 3 <= i < 259 else vocab[i][0].replace(SPACE, " ").encode() for i in ids)
-    return data.decode("utf-8", "replace").removeprefix(" ")
-
-
-@wrong("llama_decode", says="the first character was cut off")
-def decode_cuts_the_first_character(ids, vocab):
-    """[1:], whatever is there."""
-    data = b"".join(bytes([i - 3]) if 3 <= i < 259 else vocab[i][0].replace(SPACE, " ").encode() for i in ids if i > 2)
-    return data.decode("utf-8", "replace")[1:]
-
-
-@wrong("llama_decode", says="what is not UTF-8 was dropped")
-def decode_ignores_errors(ids, vocab):
-    """errors="ignore"."""
-    data = b"".join(bytes([i - 3]) if 3 <= i < 259 else vocab[i][0].replace(SPACE, " ").encode() for i in ids if i > 2)
-    return data.decode("utf-8", "ignore").removeprefix(" ")
+decode_strips_letters = edit(
+    "llama_decode",
+    '.strip("<s>") takes the letters <, s and > from both ends, also those of a word. The control tokens are ids: they '
+    "give nothing.",
+    ("elif i >= FIRST_BYTE:", "elif i < FIRST_BYTE:\n            data += vocab[i][0].encode()\n        else:"),
+    (".removeprefix", '.strip("<s>").strip("</s>").removeprefix'),
+)
+decode_removes_what_looks_special = edit(
+    "llama_decode",
+    "An ordinary piece that looks like <s> was taken away. Only the ids 0, 1 and 2 are control tokens.",
+    (".removeprefix", '.replace("<s>", "").removeprefix'),
+    hidden=True,
+)
+decode_strips_spaces = edit(
+    "llama_decode",
+    "All spaces at both ends are gone. Only one is taken away, at the beginning.",
+    ('.removeprefix(" ")', '.strip(" ")'),
+)
+decode_strips_on_the_left = edit(
+    "llama_decode",
+    "All spaces at the beginning are gone. Only one is taken away, the one that encoding has put there.",
+    ('.removeprefix(" ")', '.lstrip(" ")'),
+)
+decode_keeps_the_prefix = edit(
+    "llama_decode",
+    "The space that encoding puts in front is still there: one is taken away at the beginning.",
+    ('.removeprefix(" ")', ""),
+)
+decode_removes_a_space_of_the_first_piece_only = edit(
+    "llama_decode",
+    "The one space in front was looked for in the first piece, not in the text: it may also be a byte.",
+    ('data = b""', 'data = b""\n    first = next((i for i in ids if i >= FIRST_BYTE), 0)'),
+    ('.removeprefix(" ")', "[first >= FIRST_PIECE and vocab[first][0][0] == SPACE :]"),
+    hidden=True,
+)
+decode_one_by_one = edit(
+    "llama_decode",
+    "Each token was decoded alone. A character may lie in several byte tokens: join all bytes first, and decode once.",
+    ("bytes([i - FIRST_BYTE])", 'bytes([i - FIRST_BYTE]).decode("utf-8", errors="replace").encode()'),
+)
+decode_with_chr = edit(
+    "llama_decode",
+    "Bytes were taken for characters, which is Latin-1. They are UTF-8, several bytes to a character.",
+    ("bytes([i - FIRST_BYTE])", "chr(i - FIRST_BYTE).encode()"),
+)
+decode_bytes_without_offset = edit(
+    "llama_decode",
+    "The byte of an id is not the id itself: byte b has the id 3 + b.",
+    ("bytes([i - FIRST_BYTE])", "bytes([i % 256])"),
+)
+decode_shows_byte_tokens = edit(
+    "llama_decode",
+    "The names of the byte tokens are shown, such as <0xE9>. Each stands for its one byte.",
+    ("bytes([i - FIRST_BYTE])", "vocab[i][0].encode()"),
+)
+decode_drops_bytes = edit(
+    "llama_decode",
+    "The byte tokens are missing from the text: each gives its one byte.",
+    ("bytes([i - FIRST_BYTE])", 'b""'),
+)
+decode_shows_control_tokens = edit(
+    "llama_decode",
+    "<s> and </s> are shown. The control tokens 0, 1 and 2 give nothing.",
+    ("elif i >= FIRST_BYTE:", "elif i < FIRST_BYTE:\n            data += vocab[i][0].encode()\n        else:"),
+)
+decode_cuts_the_first_character = edit(
+    "llama_decode",
+    "The first character was cut off, whatever it is. Take it away only where it is a space.",
+    ('.removeprefix(" ")', "[1:]"),
+)
+decode_ignores_errors = edit(
+    "llama_decode",
+    "What is not UTF-8 was dropped. It must show as U+FFFD, so that a reader sees that something is missing.",
+    ('errors="replace"', 'errors="ignore"'),
+)
+decode_replaces_late = edit(
+    "llama_decode",
+    "▁ was replaced in the whole text, also where bytes had spelt one. Only the ▁ of an ordinary piece is a space.",
+    ('vocab[i][0].replace(SPACE, " ")', "vocab[i][0]"),
+    (".removeprefix", '.replace(SPACE, " ").removeprefix'),
+    hidden=True,
+)
+decode_spaces_in_front_only = edit(
+    "llama_decode",
+    "Only a ▁ at the beginning of a piece became a space. Every one does, also inside a piece.",
+    ('.replace(SPACE, " ")', '.replace(SPACE, " ", 1)'),
+)
 
 
 @right("llama_decode")
 def decode_with_a_table(ids, vocab):
     """The bytes of every id first."""
-    table = [b""] * 3 + [bytes([b]) for b in range(256)] + [p.encode() for p, _ in vocab[259:]]
-    text = b"".join(table[i] for i in ids).decode(errors="replace").replace("▁", " ")
+    table = [b""] * 3 + [bytes([b]) for b in range(256)] + [p.replace("▁", " ").encode() for p, _ in vocab[259:]]
+    text = b"".join(table[i] for i in ids).decode(errors="replace")
     return text[1:] if text.startswith(" ") else text
 
 
@@ -3554,39 +3504,46 @@ def decode_with_runs_of_bytes(ids, vocab):
     return text.replace(" ", "", 1) if text[:1] == " " else text
 
 
-@wrong("stream_text", says="each token was decoded alone")
-def stream_one_by_one(ids, token_bytes):
-    """Half a character is shown."""
-    for i in ids:
-        yield token_bytes[i].decode("utf-8", errors="replace")
+# stream_text
+
+stream_one_by_one = edit(
+    "stream_text",
+    "Half a character was shown: each token was decoded alone. What may still become a character must wait.",
+    ("decoder.decode(token_bytes[i])", 'token_bytes[i].decode("utf-8", errors="replace")'),
+)
+stream_forgets_the_end = edit(
+    "stream_text",
+    "What was held back at the end never comes. The beginning of a character that stays one is shown as U+FFFD.",
+    ("yield rest", "return"),
+)
+stream_drops_errors = edit(
+    "stream_text",
+    "What is not UTF-8 was dropped. It must show as U+FFFD; only what may still become a character waits.",
+    ('errors="replace"', 'errors="ignore"'),
+)
+stream_one_token_late = edit(
+    "stream_text",
+    "Each text comes one token late. A character is yielded before the next id is asked for.",
+    ("    for i in ids:", '    waiting = ""\n    for i in ids:\n        yield waiting'),
+    ("if text := decoder.decode(token_bytes[i]):\n            yield text", "waiting = decoder.decode(token_bytes[i])"),
+    ('if rest := decoder.decode(b"", final=True)', 'if rest := waiting + decoder.decode(b"", final=True)'),
+)
+stream_counts_the_tokens = edit(
+    "stream_text",
+    "The ids are not followed: the bytes came in the order of the list. Each id says which bytes are next.",
+    ("for i in ids:", "for i, _ in enumerate(ids):"),
+)
 
 
-@wrong("stream_text", says="the end is missing")
-def stream_forgets_the_end(ids, token_bytes):
-    """What was held back never comes."""
-    decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-    for i in ids:
-        yield decoder.decode(token_bytes[i])
-
-
-@wrong("stream_text", says="nothing was shown before the last id had come")
+@wrong("stream_text")
 def stream_all_at_the_end(ids, token_bytes):
-    """Correct text, no stream."""
+    """The text is right, and nothing was shown before the last id had come. Yield while the ids come."""
     yield b"".join([token_bytes[i] for i in ids]).decode("utf-8", errors="replace")
 
 
-@wrong("stream_text", says="what is not UTF-8 was dropped")
-def stream_drops_errors(ids, token_bytes):
-    """errors="ignore" hides half characters, and everything else that is broken."""
-    decoder = codecs.getincrementaldecoder("utf-8")(errors="ignore")
-    for i in ids:
-        yield decoder.decode(token_bytes[i])
-    yield decoder.decode(b"", final=True)
-
-
-@wrong("stream_text", says="hold back only the beginning of a character")
+@wrong("stream_text")
 def stream_waits_for_a_whole_text(ids, token_bytes):
-    """Shows nothing while the bytes so far do not decode: the whole characters before wait, too."""
+    """Whole characters wait with the beginning of the next one. Hold back only that beginning."""
     held = b""
     for i in ids:
         held += token_bytes[i]
@@ -3599,19 +3556,9 @@ def stream_waits_for_a_whole_text(ids, token_bytes):
     yield held.decode("utf-8", errors="replace")
 
 
-@wrong("stream_text", says="hold back only the beginning of a character")
-def stream_one_token_late(ids, token_bytes):
-    """Waits for the next id before it shows the last one."""
-    decoder, waiting = codecs.getincrementaldecoder("utf-8")(errors="replace"), ""
-    for i in ids:
-        yield waiting
-        waiting = decoder.decode(token_bytes[i])
-    yield waiting + decoder.decode(b"", final=True)
-
-
-@wrong("stream_text", says="hold back only the beginning of a character")
+@wrong("stream_text")
 def stream_takes_every_mark_for_a_cut(ids, token_bytes):
-    """Waits while the text ends in U+FFFD, also where that is what was written."""
+    """A text waits while it ends in U+FFFD, also where that is what was written. The bytes can tell the two apart."""
     data, shown = b"", ""
     for i in ids:
         data += token_bytes[i]
@@ -3651,78 +3598,61 @@ def stream_with_empty_pieces(ids, token_bytes):
     yield from codecs.iterdecode((token_bytes[i] for i in ids), "utf-8", errors="replace")
 
 
-@wrong("generate", says="the end token was yielded")
-def generate_yields_the_end(next_logits, prompt, choose, max_new, end):
-    """Yields, and looks afterwards."""
-    ids = list(prompt)
-    for _ in range(max_new):
-        ids.append(choose(next_logits(list(ids))))
-        yield ids[-1]
-        if ids[-1] in end:
-            return
+# generate
+
+generate_yields_the_end = edit(
+    "generate",
+    "The end token was yielded. It ends the text and is no part of it.",
+    ("            return", "            yield new\n            return"),
+)
+generate_ignores_the_end = edit(
+    "generate",
+    "An end token did not end the text: any id of the set `end` does.",
+    ("        if new in end:\n            return\n", ""),
+)
+generate_yields_the_prompt = edit(
+    "generate",
+    "The prompt was yielded, too. Only the new ids are.",
+    ("    for _ in", "    yield from prompt\n    for _ in"),
+)
+generate_counts_the_prompt = edit(
+    "generate",
+    "max_new was taken for the length of everything. It counts the new ids; those of the prompt are not counted.",
+    ("range(max_new)", "range(max_new - len(prompt))"),
+)
+generate_without_appending = edit(
+    "generate",
+    "The model was asked with the prompt again and again. Each new id is put behind the text.",
+    ("        ids.append(new)\n", ""),
+)
+generate_one_too_few = edit(
+    "generate", "One id too few came: at most max_new are yielded.", ("range(max_new)", "range(max_new - 1)")
+)
+generate_one_too_many = edit(
+    "generate", "One id too many came: at most max_new are yielded.", ("range(max_new)", "range(max_new + 1)")
+)
+generate_changes_the_prompt = edit(
+    "generate",
+    "The list `prompt` has grown: it stays as it was. Put the new ids behind a list of your own.",
+    ("ids = list(prompt)", "ids = prompt"),
+)
+generate_with_the_last_id_alone = edit(
+    "generate",
+    "The model was given the last id alone, as one does with a cache. It has none: it needs all ids so far.",
+    ("next_logits(list(ids))", "next_logits(ids[-1:] if len(ids) > len(prompt) else list(ids))"),
+)
+generate_asks_ahead = edit(
+    "generate",
+    "The model was asked once too often: after the last id nothing more is needed.",
+    ("    for _ in", "    logits = next_logits(list(ids))\n    for _ in"),
+    ("choose(next_logits(list(ids)))", "choose(logits)"),
+    ("        yield new", "        yield new\n        logits = next_logits(list(ids))"),
+)
 
 
-@wrong("generate", says="an end token did not end the text")
-def generate_ignores_the_end(next_logits, prompt, choose, max_new, end):
-    """Goes on to the last."""
-    ids = list(prompt)
-    for _ in range(max_new):
-        ids.append(choose(next_logits(list(ids))))
-        yield ids[-1]
-
-
-@wrong("generate", says="the prompt was yielded too")
-def generate_yields_the_prompt(next_logits, prompt, choose, max_new, end):
-    """The prompt comes first."""
-    ids = list(prompt)
-    yield from prompt
-    for _ in range(max_new):
-        new = choose(next_logits(list(ids)))
-        if new in end:
-            return
-        ids.append(new)
-        yield new
-
-
-@wrong("generate", says="those of the prompt are not counted")
-def generate_counts_the_prompt(next_logits, prompt, choose, max_new, end):
-    """max_new as the length of everything."""
-    ids = list(prompt)
-    while len(ids) < max_new:
-        new = choose(next_logits(list(ids)))
-        if new in end:
-            return
-        ids.append(new)
-        yield new
-
-
-@wrong("generate", says="the new ids must be put behind the text")
-def generate_without_appending(next_logits, prompt, choose, max_new, end):
-    """Asks with the prompt again and again."""
-    for _ in range(max_new):
-        new = choose(next_logits(list(prompt)))
-        if new in end:
-            return
-        yield new
-
-
-@wrong("generate", says="once too often")
-def generate_asks_ahead(next_logits, prompt, choose, max_new, end):
-    """The next logits are computed at the end of the loop, needed or not."""
-    ids = list(prompt)
-    logits = next_logits(list(ids))
-    for _ in range(max_new):
-        new = choose(logits)
-        if new in end:
-            return
-        ids.append(new)
-        yield new
-        logits = next_logits(list(ids))
-
-
-@wrong("generate", says="yield each id before the model is asked again")
+@wrong("generate")
 def generate_all_at_once(next_logits, prompt, choose, max_new, end):
-    """Makes the list first, then yields it."""
+    """All ids were made before the first was yielded. Yield each before the model is asked for the next."""
     ids, made = list(prompt), []
     for _ in range(max_new):
         new = choose(next_logits(list(ids)))
@@ -3731,18 +3661,6 @@ def generate_all_at_once(next_logits, prompt, choose, max_new, end):
         ids.append(new)
         made.append(new)
     yield from made
-
-
-@wrong("generate", says="it needs all ids so far")
-def generate_with_the_last_id_alone(next_logits, prompt, choose, max_new, end):
-    """What one does with a cache, without a cache."""
-    ids = list(prompt)
-    for _ in range(max_new):
-        new = choose(next_logits(ids[-1:] if len(ids) > len(prompt) else list(ids)))
-        if new in end:
-            return
-        ids.append(new)
-        yield new
 
 
 @right("generate")
@@ -3766,59 +3684,68 @@ def generate_with_while(next_logits, prompt, choose, max_new, end):
         yield new
 
 
-@wrong("perplexity", says="predict the id at t + 1, not the one at t")
-def perplexity_without_shift(logits, ids):
-    """Scores each id with its own row."""
-    x = logits - logits.max(axis=1, keepdims=True)
-    log_p = x - np.log(np.exp(x).sum(axis=1, keepdims=True))
-    return float(np.exp(-log_p[np.arange(len(ids)), ids].mean()))
+# perplexity
 
-
-@wrong("perplexity", says="the shift goes the wrong way")
-def perplexity_shifted_back(logits, ids):
-    """Row t + 1 for id t."""
-    x = logits[1:] - logits[1:].max(axis=1, keepdims=True)
-    log_p = x - np.log(np.exp(x).sum(axis=1, keepdims=True))
-    return float(np.exp(-log_p[np.arange(len(x)), ids[:-1]].mean()))
-
-
-@wrong("perplexity", says="not over T")
-def perplexity_mean_over_all(logits, ids):
-    """Divides by T, though there are T - 1 predictions."""
-    x = logits[:-1] - logits[:-1].max(axis=1, keepdims=True)
-    log_p = x - np.log(np.exp(x).sum(axis=1, keepdims=True))
-    return float(np.exp(-log_p[np.arange(len(x)), ids[1:]].sum() / len(ids)))
-
-
-@wrong("perplexity", says="take e to its power, not 2")
-def perplexity_with_two(logits, ids):
-    """Nats as if they were bits."""
-    x = logits[:-1] - logits[:-1].max(axis=1, keepdims=True)
-    log_p = x - np.log(np.exp(x).sum(axis=1, keepdims=True))
-    return float(2 ** (-log_p[np.arange(len(x)), ids[1:]].mean()))
-
-
-@wrong("perplexity", says="this is the mean loss")
-def perplexity_without_exp(logits, ids):
-    """Returns the loss."""
-    x = logits[:-1] - logits[:-1].max(axis=1, keepdims=True)
-    log_p = x - np.log(np.exp(x).sum(axis=1, keepdims=True))
-    return float(-log_p[np.arange(len(x)), ids[1:]].mean())
-
-
-@wrong("perplexity", says="do the exponentials overflow")
-def perplexity_that_overflows(logits, ids):
-    """The plain softmax."""
-    p = np.exp(logits[:-1]) / np.exp(logits[:-1]).sum(axis=1, keepdims=True)
-    return float(np.exp(-np.log(p[np.arange(len(p)), ids[1:]]).mean()))
-
-
-@wrong("perplexity", says="take the mean of the losses first")
-def perplexity_as_mean_of_inverses(logits, ids):
-    """The mean of 1/p."""
-    x = logits[:-1] - logits[:-1].max(axis=1, keepdims=True)
-    log_p = x - np.log(np.exp(x).sum(axis=1, keepdims=True))
-    return float(np.exp(-log_p[np.arange(len(x)), ids[1:]]).mean())
+perplexity_without_shift = edit(
+    "perplexity",
+    "Each id was scored by its own row of logits, which has seen it already. Row t predicts the id at t + 1.",
+    ("logits[:-1] - logits[:-1].max", "logits - logits.max"),
+    ("np.asarray(ids)[1:]", "np.asarray(ids)"),
+)
+perplexity_shifts_the_logits_only = edit(
+    "perplexity",
+    "The logits were shifted, and the ids were not: row t predicts the id at t + 1.",
+    ("np.asarray(ids)[1:]", "np.asarray(ids)[:-1]"),
+)
+perplexity_shifted_back = edit(
+    "perplexity",
+    "The shift goes the wrong way: row t predicts the id at t + 1, not the one at t − 1.",
+    ("logits[:-1] - logits[:-1].max", "logits[1:] - logits[1:].max"),
+    ("np.asarray(ids)[1:]", "np.asarray(ids)[:-1]"),
+)
+perplexity_mean_over_all = edit(
+    "perplexity",
+    "The sum was divided by T. The mean is over the predictions, of which there are T − 1.",
+    ("loss.mean()", "loss.sum() / len(ids)"),
+)
+perplexity_with_two = edit(
+    "perplexity",
+    "2 was taken to the power of the mean loss, which is in nats here: take e to its power.",
+    ("np.exp(loss.mean())", "2 ** loss.mean()"),
+)
+perplexity_without_exp = edit(
+    "perplexity", "This is the mean loss. The perplexity is e to its power.", ("np.exp(loss.mean())", "loss.mean()")
+)
+perplexity_of_the_sum = edit(
+    "perplexity",
+    "The losses were summed. The mean is needed, or a longer text would always have a higher perplexity.",
+    ("loss.mean()", "loss.sum()"),
+)
+perplexity_that_overflows = edit(
+    "perplexity",
+    "The exponential of a large logit overflows. Subtract each row's largest logit first.",
+    (" - logits[:-1].max(axis=1, keepdims=True)", ""),
+)
+perplexity_without_softmax = edit(
+    "perplexity",
+    "The logits were averaged as they are. They become log-probabilities first, by a softmax along each row.",
+    ("-log_p[", "-logits[:-1]["),
+)
+perplexity_without_minus = edit(
+    "perplexity",
+    "This is one over the perplexity: a loss is minus the logarithm of a probability.",
+    ("-log_p", "log_p"),
+)
+perplexity_as_mean_of_inverses = edit(
+    "perplexity",
+    "The mean of 1/p was taken. Take the mean of the losses first, and e to its power then.",
+    ("np.exp(loss.mean())", "np.exp(loss).mean()"),
+)
+perplexity_of_the_mean_probability = edit(
+    "perplexity",
+    "This is one over the mean probability. Take the mean of the losses first, and e to its power then.",
+    ("np.exp(loss.mean())", "1 / np.exp(-loss).mean()"),
+)
 
 
 @right("perplexity")
@@ -3839,34 +3766,47 @@ def perplexity_with_logaddexp(logits, ids):
     return np.exp(np.mean(norm - chosen))
 
 
-@wrong("bits_per_byte", says="that is by character")
-def bits_per_character(losses, text):
-    """len(text)."""
-    return sum(losses) / math.log(2) / len(text)
+# bits_per_byte
 
-
-@wrong("bits_per_byte", says="the sum is needed, not the mean")
-def bits_per_byte_of_the_mean(losses, text):
-    """The mean loss, by bytes."""
-    return sum(losses) / len(losses) / math.log(2) / len(text.encode())
-
-
-@wrong("bits_per_byte", says="that is bits by token")
-def bits_per_token(losses, text):
-    """Never looks at the text."""
-    return sum(losses) / math.log(2) / len(losses)
-
-
-@wrong("bits_per_byte", says="that is nats by byte")
-def nats_per_byte(losses, text):
-    """Forgets the unit."""
-    return sum(losses) / len(text.encode())
-
-
-@wrong("bits_per_byte", says="multiplied by ln 2")
-def bits_per_byte_multiplied(losses, text):
-    """The conversion the wrong way round."""
-    return sum(losses) * math.log(2) / len(text.encode())
+bits_per_character = edit(
+    "bits_per_byte",
+    "This is by character. A character may have several bytes in UTF-8, and it is bytes that were asked for.",
+    ('text.encode("utf-8")', "text"),
+)
+bits_per_byte_of_the_mean = edit(
+    "bits_per_byte",
+    "The mean loss was taken. The sum is needed: a text that is cut into more tokens costs more.",
+    ("sum(losses)", "sum(losses) / len(losses)"),
+)
+bits_per_token = edit(
+    "bits_per_byte",
+    "This is bits by token, which depends on the tokenizer. Share the bits out over the text's bytes.",
+    ('text.encode("utf-8")', "losses"),
+)
+nats_per_byte = edit(
+    "bits_per_byte", "This is nats by byte. One bit is ln 2 nats: divide by it.", (" / math.log(2)", "")
+)
+bits_per_byte_multiplied = edit(
+    "bits_per_byte",
+    "The sum was multiplied by ln 2. One bit is 0.693 nats, so there are more bits than nats.",
+    ("/ math.log(2)", "* math.log(2)"),
+)
+bits_per_byte_of_a_logarithm = edit(
+    "bits_per_byte",
+    "The logarithm was taken once more. The losses are logarithms already; only their unit changes.",
+    ("sum(losses) / math.log(2)", "math.log2(sum(losses) or 1)"),
+)
+bytes_per_bit = edit(
+    "bits_per_byte",
+    "This is bytes by bit, one over what is asked.",
+    ('sum(losses) / math.log(2) / len(text.encode("utf-8"))', "len(text.encode()) * math.log(2) / (sum(losses) or 1)"),
+)
+bits_per_byte_stripped = edit(
+    "bits_per_byte",
+    "The text was stripped. Spaces and newlines at its ends are bytes, too, and the model was asked to predict them.",
+    ("text.encode", "text.strip().encode"),
+    hidden=True,
+)
 
 
 @right("bits_per_byte")
@@ -3882,58 +3822,56 @@ def bits_per_byte_term_by_term(losses, text):
     return math.fsum(bits) / sum(len(c.encode()) for c in text)
 
 
-@wrong("dequantize_q8_0", says="the numbers are signed")
-def q8_unsigned(data):
-    """Bytes as they come."""
-    if len(data) % 34:
-        raise ValueError("length")
-    b = np.frombuffer(data, np.dtype([("d", "<f2"), ("q", "u1", 32)]))
-    return (b["d"].astype(np.float32)[:, None] * b["q"]).astype(np.float32).reshape(-1)
+# dequantize_q8_0
 
-
-@wrong("dequantize_q8_0", says="the scale is little-endian")
-def q8_big_endian(data):
-    """Network order."""
-    if len(data) % 34:
-        raise ValueError("length")
-    b = np.frombuffer(data, np.dtype([("d", ">f2"), ("q", "i1", 32)]))
-    return (b["d"].astype(np.float32)[:, None] * b["q"]).astype(np.float32).reshape(-1)
-
-
-@wrong("dequantize_q8_0", says="the scale stands before the numbers")
-def q8_scale_behind(data):
-    """The scale at the end of the block."""
-    if len(data) % 34:
-        raise ValueError("length")
-    b = np.frombuffer(data, np.dtype([("q", "i1", 32), ("d", "<f2")]))
-    return (b["d"].astype(np.float32)[:, None] * b["q"]).astype(np.float32).reshape(-1)
-
-
-@wrong("dequantize_q8_0", says="every block has its own scale")
-def q8_one_scale(data):
-    """The first scale for all."""
-    if len(data) % 34:
-        raise ValueError("length")
-    b = np.frombuffer(data, np.dtype([("d", "<f2"), ("q", "i1", 32)]))
-    return (b["d"][:1].astype(np.float32)[:, None] * b["q"]).astype(np.float32).reshape(-1)
-
-
-@wrong("dequantize_q8_0", says="the products were made in float16")
-def q8_in_float16(data):
-    """float16 times int8 is float16."""
-    if len(data) % 34:
-        raise ValueError("length")
-    b = np.frombuffer(data, np.dtype([("d", "<f2"), ("q", "i1", 32)]))
-    with np.errstate(over="ignore"):
-        return (b["d"][:, None] * b["q"]).astype(np.float32).reshape(-1)
-
-
-@wrong("dequantize_q8_0", says="expected ValueError")
-def q8_ignores_the_rest(data):
-    """What is left over is left out."""
-    n = len(data) // 34
-    b = np.frombuffer(data[: n * 34], np.dtype([("d", "<f2"), ("q", "i1", 32)]))
-    return (b["d"].astype(np.float32)[:, None] * b["q"]).astype(np.float32).reshape(-1)
+q8_unsigned = edit(
+    "dequantize_q8_0",
+    "The numbers are signed (int8): they run from −128 to 127, and the byte FF is −1.",
+    ('"i1"', '"u1"'),
+)
+q8_big_endian = edit(
+    "dequantize_q8_0", "The scale is little-endian: its first byte is the lower one.", ('"<f2"', '">f2"')
+)
+q8_scale_behind = edit(
+    "dequantize_q8_0",
+    "The scale was looked for behind the numbers. It stands before them, in the first two bytes.",
+    ('("d", "<f2"), ("q", "i1", 32)', '("q", "i1", 32), ("d", "<f2")'),
+)
+q8_scale_as_a_whole_number = edit(
+    "dequantize_q8_0", "The scale was read as a whole number. It is a float16.", ('"<f2"', '"<i2"')
+)
+q8_one_scale = edit(
+    "dequantize_q8_0",
+    "The first block's scale was used for all. Every block has its own.",
+    ("d[:, None]", "d[:1, None]"),
+)
+q8_without_scale = edit(
+    "dequantize_q8_0", "The scale is missing: a weight is d · q.", ("d[:, None]", "np.ones_like(d)[:, None]")
+)
+q8_divided = edit(
+    "dequantize_q8_0",
+    "The numbers were divided by the scale. A weight is d · q.",
+    ("d[:, None] *", "1 / np.where(d == 0, 1, d)[:, None] *"),
+)
+q8_in_float16 = edit(
+    "dequantize_q8_0",
+    "The products were made in float16, where they are rounded and the large ones are infinite. Convert first.",
+    ('blocks["d"].astype(np.float32)', 'blocks["d"]'),
+    ('blocks["q"].astype(np.float32)).reshape(-1)', 'blocks["q"]).reshape(-1).astype(np.float32)'),
+)
+q8_in_float64 = edit(
+    "dequantize_q8_0",
+    "The weights came back as float64. The model runs in float32, and so should they.",
+    ('blocks["q"].astype(np.float32)', 'blocks["q"].astype(np.float64)'),
+)
+q8_ignores_the_rest = edit(
+    "dequantize_q8_0",
+    "What was left over behind the last whole block was left out. A length that does not fit is an error: ValueError.",
+    (
+        '    if len(data) % 34:\n        raise ValueError(f"Q8_0: {len(data)} bytes are not a multiple of 34")\n',
+        "    data = data[: len(data) // 34 * 34]\n",
+    ),
+)
 
 
 @right("dequantize_q8_0")
@@ -3957,75 +3895,85 @@ def q8_with_a_table(data):
     return (d * q).ravel()
 
 
-@wrong("dequantize_q4_1", says="low and high halves were taken in turn")
-def q4_in_turn(data):
-    """Both halves of a byte as neighbours."""
-    if len(data) % 20:
-        raise ValueError("length")
-    b = np.frombuffer(data, np.dtype([("d", "<f2"), ("m", "<f2"), ("b", "u1", 16)]))
-    q = np.stack([b["b"] & 15, b["b"] >> 4], axis=2).reshape(-1, 32)
-    return (b["d"].astype(np.float32)[:, None] * q + b["m"].astype(np.float32)[:, None]).astype(np.float32).reshape(-1)
+# dequantize_q4_1
 
-
-@wrong("dequantize_q4_1", says="the high halves came first")
-def q4_high_first(data):
-    """The halves exchanged."""
-    if len(data) % 20:
-        raise ValueError("length")
-    b = np.frombuffer(data, np.dtype([("d", "<f2"), ("m", "<f2"), ("b", "u1", 16)]))
-    q = np.concatenate([b["b"] >> 4, b["b"] & 15], axis=1)
-    return (b["d"].astype(np.float32)[:, None] * q + b["m"].astype(np.float32)[:, None]).astype(np.float32).reshape(-1)
-
-
-@wrong("dequantize_q4_1", says="d and m were exchanged")
-def q4_minimum_first(data):
-    """The minimum before the scale."""
-    if len(data) % 20:
-        raise ValueError("length")
-    b = np.frombuffer(data, np.dtype([("m", "<f2"), ("d", "<f2"), ("b", "u1", 16)]))
-    q = np.concatenate([b["b"] & 15, b["b"] >> 4], axis=1)
-    return (b["d"].astype(np.float32)[:, None] * q + b["m"].astype(np.float32)[:, None]).astype(np.float32).reshape(-1)
-
-
-@wrong("dequantize_q4_1", says="the minimum was subtracted")
-def q4_minus_minimum(data):
-    """A minimum as an offset to take away."""
-    if len(data) % 20:
-        raise ValueError("length")
-    b = np.frombuffer(data, np.dtype([("d", "<f2"), ("m", "<f2"), ("b", "u1", 16)]))
-    q = np.concatenate([b["b"] & 15, b["b"] >> 4], axis=1)
-    return (b["d"].astype(np.float32)[:, None] * q - b["m"].astype(np.float32)[:, None]).astype(np.float32).reshape(-1)
-
-
-@wrong("dequantize_q4_1", says="that is Q4_0")
-def q4_0_for_q4_1(data):
-    """The formula of Q4_0."""
-    if len(data) % 20:
-        raise ValueError("length")
-    b = np.frombuffer(data, np.dtype([("d", "<f2"), ("m", "<f2"), ("b", "u1", 16)]))
-    q = np.concatenate([b["b"] & 15, b["b"] >> 4], axis=1).astype(np.float32)
-    return (b["d"].astype(np.float32)[:, None] * (q - 8)).reshape(-1)
-
-
-@wrong("dequantize_q4_1", says="the high four bits must be brought down")
-def q4_not_shifted(data):
-    """& 0xF0 and no shift."""
-    if len(data) % 20:
-        raise ValueError("length")
-    b = np.frombuffer(data, np.dtype([("d", "<f2"), ("m", "<f2"), ("b", "u1", 16)]))
-    q = np.concatenate([b["b"] & 15, b["b"] & 0xF0], axis=1)
-    return (b["d"].astype(np.float32)[:, None] * q + b["m"].astype(np.float32)[:, None]).astype(np.float32).reshape(-1)
-
-
-@wrong("dequantize_q4_1", says="the products were made in float16")
-def q4_in_float16(data):
-    """Computes in float16."""
-    if len(data) % 20:
-        raise ValueError("length")
-    b = np.frombuffer(data, np.dtype([("d", "<f2"), ("m", "<f2"), ("b", "u1", 16)]))
-    q = np.concatenate([b["b"] & 15, b["b"] >> 4], axis=1).astype(np.float16)
-    with np.errstate(over="ignore"):
-        return (b["d"][:, None] * q + b["m"][:, None]).astype(np.float32).reshape(-1)
+q4_in_turn = edit(
+    "dequantize_q4_1",
+    "Low and high halves were taken in turn. The 16 low ones come first, then the 16 high ones.",
+    (
+        'np.concatenate([blocks["b"] & 0x0F, blocks["b"] >> 4], axis=1)',
+        'np.stack([blocks["b"] & 0x0F, blocks["b"] >> 4], axis=2).reshape(-1, 32)',
+    ),
+)
+q4_high_first = edit(
+    "dequantize_q4_1",
+    "The high halves came first. The low four bits are the weights 0 to 15.",
+    ('[blocks["b"] & 0x0F, blocks["b"] >> 4]', '[blocks["b"] >> 4, blocks["b"] & 0x0F]'),
+)
+q4_in_turn_and_high_first = edit(
+    "dequantize_q4_1",
+    "High and low halves were taken in turn, the high ones first. The 16 low ones come first, then the 16 high ones.",
+    (
+        'np.concatenate([blocks["b"] & 0x0F, blocks["b"] >> 4], axis=1)',
+        'np.stack([blocks["b"] >> 4, blocks["b"] & 0x0F], axis=2).reshape(-1, 32)',
+    ),
+)
+q4_minimum_first = edit(
+    "dequantize_q4_1",
+    "Scale and minimum were exchanged. The scale stands first.",
+    ('("d", "<f2"), ("m", "<f2")', '("m", "<f2"), ("d", "<f2")'),
+)
+q4_minus_minimum = edit(
+    "dequantize_q4_1",
+    "The minimum was subtracted. It is the smallest weight, so it is added, and may be negative.",
+    ("+ m[:, None]", "- m[:, None]"),
+)
+q4_without_minimum = edit("dequantize_q4_1", "The minimum is missing: a weight is d · q + m.", (" + m[:, None]", ""))
+q4_scales_the_minimum = edit(
+    "dequantize_q4_1",
+    "The minimum was multiplied by the scale, too. A weight is d · q + m.",
+    ("q.astype(np.float32) + m[:, None]", "(q.astype(np.float32) + m[:, None])"),
+)
+q4_0_for_q4_1 = edit(
+    "dequantize_q4_1",
+    "8 was subtracted and the minimum left out: that is Q4_0. Here the minimum takes its place.",
+    ("q.astype(np.float32) + m[:, None]", "(q.astype(np.float32) - 8)"),
+)
+q4_signed = edit(
+    "dequantize_q4_1",
+    "The numbers were taken for signed ones. Four bits hold 0 to 15 here.",
+    ("q.astype(np.float32)", "(q - 16.0 * (q > 7)).astype(np.float32)"),
+)
+q4_not_shifted = edit(
+    "dequantize_q4_1",
+    "The high four bits were not brought down: as they stand in the byte, they count sixteen times too much.",
+    (">> 4", "& 0xF0"),
+)
+q4_one_scale = edit(
+    "dequantize_q4_1",
+    "The first block's scale and minimum were used for all. Every block has its own.",
+    ("d[:, None]", "d[:1, None]"),
+    ("m[:, None]", "m[:1, None]"),
+)
+q4_in_float16 = edit(
+    "dequantize_q4_1",
+    "The products were made in float16, where they are rounded and the large ones are infinite. Convert first.",
+    ('blocks["d"].astype(np.float32), blocks["m"].astype(np.float32)', 'blocks["d"], blocks["m"]'),
+    ("q.astype(np.float32) + m[:, None]).reshape(-1)", "q + m[:, None]).reshape(-1).astype(np.float32)"),
+)
+q4_in_float64 = edit(
+    "dequantize_q4_1",
+    "The weights came back as float64. The model runs in float32, and so should they.",
+    ("q.astype(np.float32)", "q.astype(np.float64)"),
+)
+q4_ignores_the_rest = edit(
+    "dequantize_q4_1",
+    "What was left over behind the last whole block was left out. A length that does not fit is an error: ValueError.",
+    (
+        '    if len(data) % 20:\n        raise ValueError(f"Q4_1: {len(data)} bytes are not a multiple of 20")\n',
+        "    data = data[: len(data) // 20 * 20]\n",
+    ),
+)
 
 
 @right("dequantize_q4_1")
@@ -4052,57 +4000,50 @@ def q4_filled_in(data):
     return (out * halves[:, :1] + halves[:, 1:]).ravel()
 
 
-@wrong("quantize_int8", says="expected scales of shape")
-def int8_by_tensor(weights, group):
-    """One scale for everything."""
-    scale = np.float32(np.abs(weights).max() / 127) or np.float32(1)
-    return np.rint(weights / scale).astype(np.int8), np.array([[scale]])
+# quantize_int8
 
-
-@wrong("quantize_int8", says="this is one scale for the whole matrix")
-def int8_by_tensor_repeated(weights, group):
-    """One scale for everything, in the right shape."""
-    r, c = weights.shape
-    scale = np.float32(np.abs(weights).max() / 127) or np.float32(1)
-    return np.rint(weights / scale).astype(np.int8), np.full((r, c // group), scale)
-
-
-@wrong("quantize_int8", says="divided by 128")
-def int8_overflows(weights, group):
-    """128 does not fit into int8."""
-    r, c = weights.shape
-    x = weights.reshape(r, c // group, group)
-    scales = (np.abs(x).max(axis=2) / 128).astype(np.float32)
-    q = np.rint(x / np.where(scales > 0, scales, 1)[..., None])
-    return q.astype(np.int64).astype(np.int8).reshape(r, c), scales
-
-
-@wrong("quantize_int8", says="round to the nearest whole number")
-def int8_truncates(weights, group):
-    """astype cuts towards zero."""
-    r, c = weights.shape
-    x = weights.reshape(r, c // group, group)
-    scales = (np.abs(x).max(axis=2) / 127).astype(np.float32)
-    return (x / np.where(scales > 0, scales, 1)[..., None]).astype(np.int8).reshape(r, c), scales
-
-
-@wrong("quantize_int8", says="expected q as int8")
-def int8_in_floats(weights, group):
-    """Rounded, and still float."""
-    r, c = weights.shape
-    x = weights.reshape(r, c // group, group)
-    scales = (np.abs(x).max(axis=2) / 127).astype(np.float32)
-    return np.rint(x / np.where(scales > 0, scales, 1)[..., None]).reshape(r, c), scales
-
-
-@wrong("quantize_int8", says="the largest absolute value of the group")
-def int8_without_the_sign(weights, group):
-    """max instead of the largest absolute value."""
-    r, c = weights.shape
-    x = weights.reshape(r, c // group, group)
-    scales = (x.max(axis=2) / 127).astype(np.float32)
-    q = np.rint(x / np.where(scales > 0, scales, 1)[..., None])
-    return q.clip(-127, 127).astype(np.int8).reshape(r, c), scales
+int8_by_tensor = edit(
+    "quantize_int8",
+    "There is one scale for everything. Each group of neighbours in a row has its own.",
+    ("np.abs(x).max(axis=2)", "np.abs(x).max(axis=(0, 1, 2), keepdims=True)[0]"),
+)
+int8_by_tensor_repeated = edit(
+    "quantize_int8",
+    "All scales are the same, that of the largest weight. Each group has its own, or small weights become 0.",
+    ("np.abs(x).max(axis=2)", "np.full(x.shape[:2], np.abs(x).max())"),
+)
+int8_overflows = edit(
+    "quantize_int8",
+    "The scale is the largest absolute value over 128, and the number 128 does not fit into int8: its sign is lost. "
+    "Divide by 127.",
+    ("/ 127)", "/ 128)"),
+    (".clip(-127, 127)", ".astype(np.int64)"),
+)
+int8_truncates = edit(
+    "quantize_int8",
+    "The numbers were cut towards zero, so a weight may be off by nearly a whole scale. Round to the nearest.",
+    ("np.rint(x / safe[..., None])", "(x / safe[..., None])"),
+)
+int8_rounds_down = edit(
+    "quantize_int8",
+    "The numbers were rounded down, so a weight may be off by nearly a whole scale. Round to the nearest.",
+    ("np.rint", "np.floor"),
+)
+int8_in_floats = edit(
+    "quantize_int8",
+    "The numbers are whole, and still floats of four bytes each. Make them int8, which is the point of it all.",
+    (".astype(np.int8)", ""),
+)
+int8_with_wide_scales = edit(
+    "quantize_int8",
+    "The scales are not float32: in float64 they take twice the room.",
+    (".astype(np.float32)", ".astype(np.float64)"),
+)
+int8_without_the_sign = edit(
+    "quantize_int8",
+    "The largest weight was taken, not the largest absolute value: a group may reach further below 0 than above.",
+    ("np.abs(x)", "x"),
+)
 
 
 @right("quantize_int8")
@@ -4130,92 +4071,108 @@ def int8_with_max_and_min(weights, group):
     return q.astype(np.int8).reshape(weights.shape), scales.astype(np.float32)
 
 
-@wrong("chat_prompt", says="injection")
+# chat_prompt
+
+
+@wrong("chat_prompt")
 def chat_as_one_text(messages, encode, start, end):
-    """Makes the whole form as a text and looks for special tokens in it."""
+    """What a user typed has become a special token: this is the injection that the form is to prevent. The special
+    tokens are put in as ids, and nobody looks for them in a text."""
     import re
 
-    text = ""
-    for m in messages:
-        if m["role"] not in ("system", "user", "assistant"):
-            raise ValueError(m["role"])
-        text += f"<|im_start|>{m['role']}\n{m['content']}<|im_end|>\n"
-    ids = []
-    for piece in re.split(r"(<\|im_start\|>|<\|im_end\|>)", text + "<|im_start|>assistant\n"):
-        ids += [start] if piece == "<|im_start|>" else [end] if piece == "<|im_end|>" else encode(piece)
-    return ids
+    if any(m["role"] not in ("system", "user", "assistant") for m in messages):
+        raise ValueError("role")
+    text = "".join(f"<|im_start|>{m['role']}\n{m['content']}<|im_end|>\n" for m in messages) + "<|im_start|>assistant\n"
+    special = {"<|im_start|>": [start], "<|im_end|>": [end]}
+    return [i for part in re.split(r"(<\|im_\w+\|>)", text) for i in special.get(part) or encode(part)]
 
 
-@wrong("chat_prompt", says="encoded as plain text: they are the ids")
+@wrong("chat_prompt")
 def chat_encoded_plainly(messages, encode, start, end):
-    """The tokens as letters."""
+    """The special tokens were encoded as letters. They are the ids `start` and `end`."""
     text = "".join(f"<|im_start|>{m['role']}\n{m['content']}<|im_end|>\n" for m in messages)
     return encode(text + "<|im_start|>assistant\n")
 
 
-@wrong("chat_prompt", says="the prompt must be open for the answer")
-def chat_not_opened(messages, encode, start, end):
-    """Ends with the last message."""
-    ids = []
-    for m in messages:
-        if m["role"] not in ("system", "user", "assistant"):
-            raise ValueError(m["role"])
-        ids += [start, *encode(m["role"] + "\n" + m["content"]), end, *encode("\n")]
-    return ids
-
-
-@wrong("chat_prompt", says="the newline behind the end token is missing")
-def chat_without_newlines(messages, encode, start, end):
-    """No newline between the messages."""
-    ids = []
-    for m in messages:
-        if m["role"] not in ("system", "user", "assistant"):
-            raise ValueError(m["role"])
-        ids += [start, *encode(m["role"] + "\n" + m["content"]), end]
-    return [*ids, start, *encode("assistant\n")]
-
-
-@wrong("chat_prompt", says="encoded apart, the tokens differ")
-def chat_encoded_apart(messages, encode, start, end):
-    """Role and content are encoded apart."""
-    ids = []
-    for m in messages:
-        if m["role"] not in ("system", "user", "assistant"):
-            raise ValueError(m["role"])
-        ids += [start, *encode(m["role"] + "\n"), *encode(m["content"]), end, *encode("\n")]
-    return [*ids, start, *encode("assistant\n")]
-
-
-@wrong("chat_prompt", says="it is text, and stays")
-def chat_cleaned(messages, encode, start, end):
-    """Deletes what looks like a special token."""
-    ids = []
-    for m in messages:
-        if m["role"] not in ("system", "user", "assistant"):
-            raise ValueError(m["role"])
-        content = m["content"].replace("<|im_start|>", "").replace("<|im_end|>", "")
-        ids += [start, *encode(m["role"] + "\n" + content), end, *encode("\n")]
-    return [*ids, start, *encode("assistant\n")]
-
-
-@wrong("chat_prompt", says="spaces and newlines at its ends stay")
-def chat_stripped(messages, encode, start, end):
-    """Tidies the content."""
-    ids = []
-    for m in messages:
-        if m["role"] not in ("system", "user", "assistant"):
-            raise ValueError(m["role"])
-        ids += [start, *encode(m["role"] + "\n" + m["content"].strip()), end, *encode("\n")]
-    return [*ids, start, *encode("assistant\n")]
-
-
-@wrong("chat_prompt", says="is not one of system, user and assistant")
-def chat_with_any_role(messages, encode, start, end):
-    """Lets every role through."""
-    ids = []
-    for m in messages:
-        ids += [start, *encode(m["role"] + "\n" + m["content"]), end, *encode("\n")]
-    return [*ids, start, *encode("assistant\n")]
+chat_not_opened = edit(
+    "chat_prompt",
+    "The prompt is not open for the answer: `start` and the assistant's role are missing at the end.",
+    ('[*ids, start, *encode("assistant\\n")]', "ids"),
+)
+chat_closed = edit(
+    "chat_prompt",
+    "There is an end token behind the last `assistant`. The answer is still to come.",
+    ('*encode("assistant\\n")]', '*encode("assistant\\n"), end]'),
+)
+chat_without_newlines = edit(
+    "chat_prompt",
+    "The newline behind the end token is missing.",
+    (', end, *encode("\\n")]', ", end]"),
+)
+chat_without_the_last_newline = edit(
+    "chat_prompt",
+    "The newline behind the last `assistant` is missing: the model would have to write it.",
+    ('"assistant\\n"', '"assistant"'),
+)
+chat_without_newline_behind_the_role = edit(
+    "chat_prompt",
+    "The newline between role and content is missing.",
+    ("{role}\\n{content}", "{role}{content}"),
+)
+chat_without_role = edit(
+    "chat_prompt",
+    "The role is missing: the model would not know who speaks.",
+    ("{role}\\n{content}", "{content}"),
+)
+chat_of_users = edit(
+    "chat_prompt",
+    "Every message has the role of a user. Each has its own.",
+    ("{role}\\n{content}", "user\\n{content}"),
+)
+chat_encoded_apart = edit(
+    "chat_prompt",
+    "Role and content were encoded apart, and a token across the border of the two is lost. Encode them as one text.",
+    ('encode(f"{role}\\n{content}")', 'encode(f"{role}\\n"), *encode(content)'),
+)
+chat_newline_with_the_content = edit(
+    "chat_prompt",
+    "The role was encoded apart from the newline and the content. All three are encoded as one text.",
+    ('encode(f"{role}\\n{content}")', 'encode(role), *encode(f"\\n{content}")'),
+)
+chat_cleaned = edit(
+    "chat_prompt",
+    "What looks like a special token was taken out of the content. It is text that somebody typed, and stays.",
+    (
+        "        if role",
+        '        content = content.replace("<|im_start|>", "").replace("<|im_end|>", "")\n        if role',
+    ),
+)
+chat_stripped = edit(
+    "chat_prompt",
+    "Spaces and newlines at the ends of the content are gone. The content is taken as it is.",
+    ("{content}", "{content.strip()}"),
+)
+chat_with_any_role = edit(
+    "chat_prompt",
+    "A role that is not one of the three was let through. It may hold anything, and must raise ValueError.",
+    (
+        '        if role not in ("system", "user", "assistant"):\n'
+        '            raise ValueError(f"unknown role {role!r}")\n',
+        "",
+    ),
+)
+chat_with_upper_case_roles = edit(
+    "chat_prompt",
+    "A role in upper case was let through. The three words are spelt as they are, and any other one raises ValueError.",
+    ("if role not in", "if role.lower() not in"),
+    hidden=True,
+)
+chat_with_roles_that_begin_well = edit(
+    "chat_prompt",
+    "A role that only begins with one of the three words was let through: what stands behind it would be read, too.",
+    ('if role not in ("system", "user", "assistant")', 'if not role.startswith(("system", "user", "assistant"))'),
+    hidden=True,
+)
 
 
 @right("chat_prompt")

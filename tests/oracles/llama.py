@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+import bisect
+import functools
+import math
+import re
+from collections.abc import Iterable, Sequence
+from itertools import accumulate, islice, takewhile
+
+import gguf
+import jinja2
 import numpy as np
+import sentencepiece
 import torch
 import torch.nn.functional as F  # noqa: N812  its usual name
+from sentencepiece import sentencepiece_model_pb2
 from transformers.models.llama.configuration_llama import LlamaConfig
 from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding, apply_rotary_pos_emb
 from transformers.models.llama.modeling_llama import repeat_kv as hugging_repeat_kv
@@ -91,3 +102,182 @@ def rope_attention(q, k, v, positions, base=10000.0):
     flat = [x.reshape(-1, *x.shape[-3:]) for x in (*turned, values)]
     out = F.scaled_dot_product_attention(*flat, is_causal=True, enable_gqa=True)
     return out.reshape(*lead, *q.shape[-3:]).numpy()
+
+
+# ---- generation
+
+
+@oracle("temperature_softmax")
+def temperature_softmax(logits, temperature):
+    """torch's softmax; at T = 0 one-hot at the lowest of the largest."""
+    x = tensor(logits).double()
+    if temperature == 0:
+        return F.one_hot(torch.nonzero(x == x.max())[0, 0], len(x)).double().numpy()
+    return torch.softmax(x / temperature, 0).numpy()
+
+
+def falling(p: np.ndarray) -> list[int]:
+    """The ids from the likeliest on, by torch's stable sort."""
+    order: list[int] = torch.sort(tensor(p), descending=True, stable=True).indices.tolist()
+    return order
+
+
+def shared_out(p: np.ndarray, kept: Iterable[int]) -> np.ndarray:
+    ids = set(kept)
+    total = math.fsum(float(p[i]) for i in ids)
+    return np.array([float(x) / total if i in ids else 0.0 for i, x in enumerate(p)])
+
+
+@oracle("top_k_filter")
+def top_k_filter(p, k):
+    return shared_out(p, falling(p)[:k])
+
+
+def nucleus(q: Sequence[float], top_p: float) -> int:
+    """How many of falling probabilities stay: all before which the line is not reached yet."""
+    return max(1, sum(before < top_p for before in [0.0, *accumulate(q)][: len(q)]))
+
+
+@oracle("top_p_filter")
+def top_p_filter(p, top_p):
+    order = falling(p)
+    return shared_out(p, order[: nucleus([float(p[i]) for i in order], top_p)])
+
+
+@oracle("draw")
+def draw(p, u):
+    """A bisection of the sums."""
+    place = bisect.bisect_right(list(accumulate(map(float, p))), u)
+    return min(place, max(i for i, x in enumerate(p) if x))
+
+
+@oracle("sample")
+def sample(logits, temperature=1.0, top_k=None, top_p=None, rng=None):
+    """Filters in torch, and one throw of a multinomial."""
+    if temperature == 0:
+        return int(torch.nonzero(tensor(logits) == tensor(logits).max())[0, 0])
+    p = torch.softmax(tensor(logits).double() / temperature, 0).numpy()
+    q = shared_out(p, falling(p)[: top_k or len(p)])
+    if top_p is not None:
+        order = falling(q)
+        q = shared_out(q, order[: nucleus(q[order].tolist(), top_p)])
+    return int(rng.multinomial(1, q).argmax())
+
+
+@functools.lru_cache
+def sentencepiece_of(vocab: tuple[tuple[str, float], ...]) -> sentencepiece.SentencePieceProcessor:
+    """A vocabulary of the chapter as a sentencepiece model, as LLaMA's is set up."""
+    kinds = sentencepiece_model_pb2.ModelProto.SentencePiece
+    model = sentencepiece_model_pb2.ModelProto()
+    for i, (piece, score) in enumerate(vocab):
+        kind = kinds.UNKNOWN if i == 0 else kinds.CONTROL if i < 3 else kinds.BYTE if i < 259 else kinds.NORMAL
+        model.pieces.add(piece=piece, score=score, type=kind)
+    model.trainer_spec.model_type = sentencepiece_model_pb2.TrainerSpec.BPE
+    model.trainer_spec.byte_fallback = True
+    model.normalizer_spec.name = "identity"
+    model.normalizer_spec.add_dummy_prefix = True
+    model.normalizer_spec.remove_extra_whitespaces = False
+    return sentencepiece.SentencePieceProcessor(model_proto=model.SerializeToString())
+
+
+@oracle("llama_encode")
+def llama_encode(text, vocab):
+    return sentencepiece_of(tuple(vocab)).encode(text)
+
+
+@oracle("llama_decode")
+def llama_decode(ids, vocab):
+    """Bytes as lone surrogates within a text, which Python turns back into bytes."""
+
+    def text_of(i: int) -> str:
+        if i >= 259:
+            return str(vocab[i][0]).translate({0x2581: " "})
+        return bytes([i - 3]).decode("ascii", errors="surrogateescape") if i >= 3 else ""
+
+    whole = "".join(map(text_of, ids)).encode("utf-8", errors="surrogateescape").decode("utf-8", errors="replace")
+    return whole[whole.startswith(" ") :]
+
+
+@oracle("stream_text")
+def stream_text(ids, token_bytes):
+    """Strict decoding says why it fails: what ends too early has to wait, and nothing else."""
+    held = b""
+    for i in ids:
+        held += token_bytes[i]
+        waits = next((n for n in range(len(held)) if is_cut(held[n:])), len(held))
+        yield held[:waits].decode(errors="replace")
+        held = held[waits:]
+    yield held.decode(errors="replace")
+
+
+def is_cut(data: bytes) -> bool:
+    """Whether these bytes begin a character, and nothing else."""
+    try:
+        data.decode()
+    except UnicodeDecodeError as error:
+        return error.reason == "unexpected end of data" and error.start == 0
+    return False
+
+
+@oracle("generate")
+def generate(next_logits, prompt, choose, max_new, end):
+    """By itertools alone."""
+    so_far = list(prompt)
+
+    def another() -> int:
+        so_far.append(choose(next_logits(list(so_far))))
+        return so_far[-1]
+
+    return islice(takewhile(lambda i: i not in end, iter(another, None)), max_new)
+
+
+@oracle("perplexity")
+def perplexity(logits, ids):
+    return F.cross_entropy(tensor(logits).double()[:-1], tensor(ids)[1:]).exp().item()
+
+
+@oracle("bits_per_byte")
+def bits_per_byte(losses, text):
+    """Each probability's own bits."""
+    return float(-np.log2(np.exp(-np.array(losses, dtype=float))).sum() / len(bytearray(text, "utf-8")))
+
+
+def by_gguf(data: bytes, kind: gguf.GGMLQuantizationType) -> np.ndarray:
+    raw = np.frombuffer(data, np.uint8).reshape(-1, gguf.GGML_QUANT_SIZES[kind][1])
+    return gguf.dequantize(raw, kind).reshape(-1) if len(raw) else np.zeros(0, np.float32)
+
+
+@oracle("dequantize_q8_0")
+def dequantize_q8_0(data):
+    return by_gguf(data, gguf.GGMLQuantizationType.Q8_0)
+
+
+@oracle("dequantize_q4_1")
+def dequantize_q4_1(data):
+    return by_gguf(data, gguf.GGMLQuantizationType.Q4_1)
+
+
+@oracle("quantize_int8")
+def quantize_int8(weights, group):
+    """In torch, whose own quantization takes one scale a row: each group is a row."""
+    rows = tensor(weights).reshape(-1, group)
+    scales = rows.abs().amax(1) / 127
+    q = torch.quantize_per_channel(
+        rows, torch.where(scales > 0, scales, 1.0).double(), torch.zeros(len(rows)), 0, torch.qint8
+    )
+    return q.int_repr().reshape(weights.shape).numpy(), scales.reshape(len(weights), -1).numpy()
+
+
+@oracle("chat_prompt")
+def chat_prompt(messages, encode, start, end):
+    """By the published Jinja template, with marks that nobody types for the special tokens."""
+    if {message["role"] for message in messages} - {"system", "user", "assistant"}:
+        raise ValueError("a role")
+    template = (
+        "{% for m in messages %}{{ '\ue000' + m['role'] + '\n' + m['content'] + '\ue001' + '\n' }}{% endfor %}"
+        "{{ '\ue000assistant\n' }}"
+    )
+    parts = re.split(
+        "([\ue000\ue001])", jinja2.Template(template, keep_trailing_newline=True).render(messages=messages)
+    )
+    return [i for part in parts for i in {"\ue000": [start], "\ue001": [end]}.get(part) or encode(part)]
