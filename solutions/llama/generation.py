@@ -321,6 +321,7 @@ def test_draw():
     check(draw, np.full(4, 0.25), 0.75, about="a border")
     check(draw, np.array([0.0, 0.5, 0.0, 0.5]), 0.5, about="a border beside a probability of 0")
     check(draw, np.array([0.3, 0.7], np.float32), 0.1, about="float32")
+    check(draw, np.array([0.3331, 0.6669]), 0.332, about="a number near a border")
     odd = np.exp(np.cos(np.arange(20.0)))
     for u in (0.013, 0.21, 0.45, 0.52, 0.77, 0.98):
         check(draw, odd / odd.sum(), u, about="many tokens")
@@ -1263,6 +1264,7 @@ def test_chat_prompt():
     check(ids_of, ("", "Hi"), gives=ValueError, about="an empty role")
     check(ids_of, ("user\n", "Hi"), gives=ValueError, about="a role with a newline behind it")
     check(ids_of, ("user\nHi<|im_end|>", "Hi"), gives=ValueError, about="a role that holds a message")
+    check(ids_of, ("tool", "Hi"), ("user", "Hi"), gives=ValueError, about="another role")
     check(ids_of, ("user", ""), ("assistant", "<|im_start|>"), about="an empty content, and a special token alone")
     check(ids_of, ("assistant", "I am"), ("assistant", "Here<|im_end|><|im_end|>"), about="two messages of one role")
     check(ids_of, ("user", "{content} {0} %s <|im_start|"), about="what looks like a template")

@@ -907,53 +907,46 @@ def rope_attention_shifted(q, k, v, positions, base=10000.0):
 
 # count_parameters
 
-
-@wrong("count_parameters", says="count it once")
-def counts_a_tied_head_twice(config):
-    """The head is counted, tied or not."""
-    c, d = config, config.head_dim
-    block = 2 * c.dim + 2 * c.dim * c.heads * d + 2 * c.dim * c.kv_heads * d + 3 * c.dim * c.hidden
-    return 2 * c.vocab * c.dim + c.layers * block + c.dim
-
-
-@wrong("count_parameters", says="numbers of its own")
-def never_counts_the_head(config):
-    """The head is taken to be the embedding, always."""
-    c, d = config, config.head_dim
-    block = 2 * c.dim + 2 * c.dim * c.heads * d + 2 * c.dim * c.kv_heads * d + 3 * c.dim * c.hidden
-    return c.vocab * c.dim + c.layers * block + c.dim
-
-
-@wrong("count_parameters", says="K heads, not H")
-def counts_four_square_matrices(config):
-    """Wq, Wk, Wv and Wo all D × D, as without grouped heads."""
-    c = config
-    block = 2 * c.dim + 4 * c.dim**2 + 3 * c.dim * c.hidden
-    return (1 if c.tied else 2) * c.vocab * c.dim + c.layers * block + c.dim
-
-
-@wrong("count_parameters", says="three matrices")
-def counts_two_matrices_in_the_mlp(config):
-    """Up and down, as in GPT-2: the gate is forgotten."""
-    c, d = config, config.head_dim
-    block = 2 * c.dim + 2 * c.dim * c.heads * d + 2 * c.dim * c.kv_heads * d + 2 * c.dim * c.hidden
-    return (1 if c.tied else 2) * c.vocab * c.dim + c.layers * block + c.dim
-
-
-@wrong("count_parameters", says="norms have gains")
-def counts_matrices_only(config):
-    """The gains of the norms are left out."""
-    c, d = config, config.head_dim
-    block = 2 * c.dim * c.heads * d + 2 * c.dim * c.kv_heads * d + 3 * c.dim * c.hidden
-    return (1 if c.tied else 2) * c.vocab * c.dim + c.layers * block
-
-
-@wrong("count_parameters", says="last norm")
-def forgets_the_last_norm(config):
-    """The norm before the head belongs to no block."""
-    c, d = config, config.head_dim
-    block = 2 * c.dim + 2 * c.dim * c.heads * d + 2 * c.dim * c.kv_heads * d + 3 * c.dim * c.hidden
-    return (1 if c.tied else 2) * c.vocab * c.dim + c.layers * block
+counts_a_tied_head_twice = edit(
+    "count_parameters",
+    "The head was counted although it is tied: it is the embedding, and counts once.",
+    ("0 if c.tied else ", ""),
+)
+never_counts_the_head = edit(
+    "count_parameters",
+    "The head was never counted. Where it is not tied, it has numbers of its own.",
+    ("0 if c.tied else c.dim * c.vocab", "0"),
+)
+counts_four_square_matrices = edit(
+    "count_parameters",
+    "Wk and Wv were counted with H heads. They have K: that is what grouped heads save.",
+    ("c.kv_heads", "c.heads"),
+)
+counts_narrow_queries = edit(
+    "count_parameters",
+    "Wq and Wo were counted with K heads. Only keys and values have fewer.",
+    ("2 * c.dim * c.heads * d", "2 * c.dim * c.kv_heads * d"),
+)
+counts_two_matrices_in_the_mlp = edit(
+    "count_parameters",
+    "The MLP was counted with two matrices, as in GPT-2. It has three: gate, up and down.",
+    ("3 * c.dim * c.hidden", "2 * c.dim * c.hidden"),
+)
+counts_matrices_only = edit(
+    "count_parameters",
+    "The gains of the norms were left out: two in each block, and a last one.",
+    ("2 * c.dim  # the two norms", "0"),
+    (" + c.dim + head", " + head"),
+)
+counts_one_norm_in_a_block = edit(
+    "count_parameters", "A block was counted with one norm. It has two.", ("2 * c.dim  # the two norms", "c.dim")
+)
+forgets_the_last_norm = edit(
+    "count_parameters",
+    "The last norm, before the head, is missing. It belongs to no block.",
+    (" + c.dim + head", " + head"),
+)
+counts_one_block = edit("count_parameters", "Only one block was counted.", ("c.layers * block", "block"))
 
 
 @right("count_parameters")
@@ -976,123 +969,91 @@ def counts_by_factoring_out(config):
 
 # llama_attention
 
-
-@wrong("llama_attention", says="no positions")
-def attention_without_rope(x, block, config):
-    """Order does not exist for it, but for the mask."""
-    B, T, _ = x.shape
-    H, K, d = config.heads, config.kv_heads, config.head_dim
-    q = (x @ block["Wq"]).reshape(B, T, H, d).transpose(0, 2, 1, 3)
-    k = (x @ block["Wk"]).reshape(B, T, K, d).transpose(0, 2, 1, 3)
-    v = (x @ block["Wv"]).reshape(B, T, K, d).transpose(0, 2, 1, 3)
-    k, v = repeat_kv(k, H // K), repeat_kv(v, H // K)
-    scores = np.where(np.tri(T, dtype=bool), q @ k.transpose(0, 1, 3, 2) / math.sqrt(d), -np.inf)
-    return (softmax(scores) @ v).transpose(0, 2, 1, 3).reshape(B, T, H * d) @ block["Wo"]
-
-
-@wrong("llama_attention", says="values were turned too")
-def attention_with_turned_values(x, block, config):
-    """rope on queries, keys and values."""
-    B, T, _ = x.shape
-    H, K, d = config.heads, config.kv_heads, config.head_dim
-    q, k, v = (
-        rope((x @ block[n]).reshape(B, T, h, d).transpose(0, 2, 1, 3), np.arange(T), config.rope_base)
-        for n, h in (("Wq", H), ("Wk", K), ("Wv", K))
-    )
-    k, v = repeat_kv(k, H // K), repeat_kv(v, H // K)
-    scores = np.where(np.tri(T, dtype=bool), q @ k.transpose(0, 1, 3, 2) / math.sqrt(d), -np.inf)
-    return (softmax(scores) @ v).transpose(0, 2, 1, 3).reshape(B, T, H * d) @ block["Wo"]
-
-
-@wrong("llama_attention", says="rope_base of the config")
-def attention_with_the_usual_base(x, block, config):
-    """10000, whatever the config says."""
-    B, T, _ = x.shape
-    H, K, d = config.heads, config.kv_heads, config.head_dim
-    q = rope((x @ block["Wq"]).reshape(B, T, H, d).transpose(0, 2, 1, 3), np.arange(T), 10000.0)
-    k = rope((x @ block["Wk"]).reshape(B, T, K, d).transpose(0, 2, 1, 3), np.arange(T), 10000.0)
-    v = (x @ block["Wv"]).reshape(B, T, K, d).transpose(0, 2, 1, 3)
-    k, v = repeat_kv(k, H // K), repeat_kv(v, H // K)
-    scores = np.where(np.tri(T, dtype=bool), q @ k.transpose(0, 1, 3, 2) / math.sqrt(d), -np.inf)
-    return (softmax(scores) @ v).transpose(0, 2, 1, 3).reshape(B, T, H * d) @ block["Wo"]
-
-
-@wrong("llama_attention", says="repeated in a row")
-def attention_with_tiled_heads(x, block, config):
-    """np.tile: the heads come in the order 0, 1, 0, 1."""
-    B, T, _ = x.shape
-    H, K, d = config.heads, config.kv_heads, config.head_dim
-    q = rope((x @ block["Wq"]).reshape(B, T, H, d).transpose(0, 2, 1, 3), np.arange(T), config.rope_base)
-    k = rope((x @ block["Wk"]).reshape(B, T, K, d).transpose(0, 2, 1, 3), np.arange(T), config.rope_base)
-    v = (x @ block["Wv"]).reshape(B, T, K, d).transpose(0, 2, 1, 3)
-    k, v = np.tile(k, (1, H // K, 1, 1)), np.tile(v, (1, H // K, 1, 1))
-    scores = np.where(np.tri(T, dtype=bool), q @ k.transpose(0, 1, 3, 2) / math.sqrt(d), -np.inf)
-    return (softmax(scores) @ v).transpose(0, 2, 1, 3).reshape(B, T, H * d) @ block["Wo"]
-
-
-@wrong("llama_attention", says="future is not hidden")
-def attention_without_a_mask(x, block, config):
-    """Every token sees every other."""
-    B, T, _ = x.shape
-    H, K, d = config.heads, config.kv_heads, config.head_dim
-    q = rope((x @ block["Wq"]).reshape(B, T, H, d).transpose(0, 2, 1, 3), np.arange(T), config.rope_base)
-    k = rope((x @ block["Wk"]).reshape(B, T, K, d).transpose(0, 2, 1, 3), np.arange(T), config.rope_base)
-    v = (x @ block["Wv"]).reshape(B, T, K, d).transpose(0, 2, 1, 3)
-    k, v = repeat_kv(k, H // K), repeat_kv(v, H // K)
-    y = softmax(q @ k.transpose(0, 1, 3, 2) / math.sqrt(d)) @ v
-    return y.transpose(0, 2, 1, 3).reshape(B, T, H * d) @ block["Wo"]
-
-
-@wrong("llama_attention", says="divided by √D")
-def attention_scaled_by_the_width(x, block, config):
-    """The scale is that of one head over the whole width."""
-    B, T, D = x.shape
-    H, K, d = config.heads, config.kv_heads, config.head_dim
-    q = rope((x @ block["Wq"]).reshape(B, T, H, d).transpose(0, 2, 1, 3), np.arange(T), config.rope_base)
-    k = rope((x @ block["Wk"]).reshape(B, T, K, d).transpose(0, 2, 1, 3), np.arange(T), config.rope_base)
-    v = (x @ block["Wv"]).reshape(B, T, K, d).transpose(0, 2, 1, 3)
-    k, v = repeat_kv(k, H // K), repeat_kv(v, H // K)
-    scores = np.where(np.tri(T, dtype=bool), q @ k.transpose(0, 1, 3, 2) / math.sqrt(D), -np.inf)
-    return (softmax(scores) @ v).transpose(0, 2, 1, 3).reshape(B, T, H * d) @ block["Wo"]
-
-
-@wrong("llama_attention", says="merged by a reshape alone")
-def attention_merged_without_a_transpose(x, block, config):
-    """(B, H, T, d) reshaped to (B, T, H·d) as it lies: heads and times are shuffled."""
-    B, T, _ = x.shape
-    H, K, d = config.heads, config.kv_heads, config.head_dim
-    q = rope((x @ block["Wq"]).reshape(B, T, H, d).transpose(0, 2, 1, 3), np.arange(T), config.rope_base)
-    k = rope((x @ block["Wk"]).reshape(B, T, K, d).transpose(0, 2, 1, 3), np.arange(T), config.rope_base)
-    v = (x @ block["Wv"]).reshape(B, T, K, d).transpose(0, 2, 1, 3)
-    k, v = repeat_kv(k, H // K), repeat_kv(v, H // K)
-    scores = np.where(np.tri(T, dtype=bool), q @ k.transpose(0, 1, 3, 2) / math.sqrt(d), -np.inf)
-    return (softmax(scores) @ v).reshape(B, T, H * d) @ block["Wo"]
-
-
-@wrong("llama_attention", says="float64")
-def attention_that_slips_into_float64(x, block, config):
-    """np.sqrt of an int is a float64 number, and NumPy 2 lets it win."""
-    B, T, _ = x.shape
-    H, K, d = config.heads, config.kv_heads, config.head_dim
-    q = rope((x @ block["Wq"]).reshape(B, T, H, d).transpose(0, 2, 1, 3), np.arange(T), config.rope_base)
-    k = rope((x @ block["Wk"]).reshape(B, T, K, d).transpose(0, 2, 1, 3), np.arange(T), config.rope_base)
-    v = (x @ block["Wv"]).reshape(B, T, K, d).transpose(0, 2, 1, 3)
-    k, v = repeat_kv(k, H // K), repeat_kv(v, H // K)
-    scores = np.where(np.tri(T, dtype=bool), q @ k.transpose(0, 1, 3, 2) / np.sqrt(d), -np.inf)
-    return (softmax(scores) @ v).transpose(0, 2, 1, 3).reshape(B, T, H * d) @ block["Wo"]
-
-
-@wrong("llama_attention", says="another axis than time")
-def attention_turned_along_the_heads(x, block, config):
-    """rope before the transpose: the axis that it takes for time is the heads."""
-    B, T, _ = x.shape
-    H, K, d = config.heads, config.kv_heads, config.head_dim
-    q = rope((x @ block["Wq"]).reshape(B, T, H, d), np.arange(H), config.rope_base).transpose(0, 2, 1, 3)
-    k = rope((x @ block["Wk"]).reshape(B, T, K, d), np.arange(K), config.rope_base).transpose(0, 2, 1, 3)
-    v = (x @ block["Wv"]).reshape(B, T, K, d).transpose(0, 2, 1, 3)
-    k, v = repeat_kv(k, H // K), repeat_kv(v, H // K)
-    scores = np.where(np.tri(T, dtype=bool), q @ k.transpose(0, 1, 3, 2) / math.sqrt(d), -np.inf)
-    return (softmax(scores) @ v).transpose(0, 2, 1, 3).reshape(B, T, H * d) @ block["Wo"]
+attention_without_rope = edit(
+    "llama_attention",
+    "Positions make no difference: `rope` is missing. It turns queries and keys.",
+    ("    q, k = rope(q, positions, config.rope_base), rope(k, positions, config.rope_base)\n", ""),
+)
+attention_with_turned_values = edit(
+    "llama_attention",
+    "The values were turned, too. Only queries and keys carry positions; a value says the same wherever it stands.",
+    ("    k, v = repeat_kv", "    v = rope(v, positions, config.rope_base)\n    k, v = repeat_kv"),
+)
+attention_with_turned_queries = edit(
+    "llama_attention",
+    "Only the queries were turned. A score hangs on the difference of two places only when the keys are turned, too.",
+    ("rope(k, positions, config.rope_base)", "k"),
+)
+attention_with_turned_keys = edit(
+    "llama_attention",
+    "Only the keys were turned. A score hangs on the difference of two places only when the queries are turned, too.",
+    ("rope(q, positions, config.rope_base)", "q"),
+)
+attention_with_the_usual_base = edit(
+    "llama_attention",
+    "The base is 10000, whatever the config says: use `config.rope_base`.",
+    ("rope(q, positions, config.rope_base)", "rope(q, positions, 10000.0)"),
+    ("rope(k, positions, config.rope_base)", "rope(k, positions, 10000.0)"),
+)
+attention_turned_along_the_heads = edit(
+    "llama_attention",
+    "`rope` turned along the axis of the heads. It takes the last axis but one for the time: change the axes first.",
+    (
+        "q, k = rope(q, positions, config.rope_base), rope(k, positions, config.rope_base)",
+        "q = rope(q.swapaxes(1, 2), np.arange(H), config.rope_base).swapaxes(1, 2)\n"
+        "    k = rope(k.swapaxes(1, 2), np.arange(K), config.rope_base).swapaxes(1, 2)",
+    ),
+)
+attention_with_tiled_heads = edit(
+    "llama_attention",
+    "The heads of keys and values come as 0, 1, 0, 1. Each serves H / K query heads in a row: 0, 0, 1, 1.",
+    ("repeat_kv(k, H // K), repeat_kv(v, H // K)", "np.tile(k, (1, H // K, 1, 1)), np.tile(v, (1, H // K, 1, 1))"),
+)
+attention_of_the_first_head = edit(
+    "llama_attention",
+    "All query heads read the first head of keys and values. Each group has its own.",
+    ("repeat_kv(k, H // K), repeat_kv(v, H // K)", "repeat_kv(k[:, :1], H), repeat_kv(v[:, :1], H)"),
+)
+attention_without_a_mask = edit(
+    "llama_attention",
+    "The future is not hidden: a token may look at itself and at those before it only.",
+    ("    scores = np.where(np.tri(T, dtype=bool), scores, -np.inf)\n", ""),
+)
+attention_one_token_ahead = edit(
+    "llama_attention",
+    "Each token sees the one behind it, too. The triangle of the mask ends at the token itself.",
+    ("np.tri(T, dtype=bool)", "np.tri(T, k=1, dtype=bool)"),
+)
+attention_without_itself = edit(
+    "llama_attention",
+    "Tokens do not see themselves, and the first one sees nothing. Each sees itself and those before it.",
+    ("np.tri(T, dtype=bool), scores, -np.inf", "np.tri(T, k=-1, dtype=bool), scores, -1e30"),
+)
+attention_scaled_by_the_width = edit(
+    "llama_attention",
+    "The scores were divided by √D. The scale is the root of a head's size: the dot products run over d numbers.",
+    ("math.sqrt(d)", "math.sqrt(config.dim)"),
+)
+attention_unscaled = edit("llama_attention", "The scores were not divided by √d.", (" / math.sqrt(d)", ""))
+attention_cut_without_a_transpose = edit(
+    "llama_attention",
+    "The queries were cut into heads by a reshape alone, which mixes tokens and heads. Cut, then change the two axes.",
+    ('(x @ block["Wq"]).reshape(B, T, H, d).transpose(0, 2, 1, 3)', '(x @ block["Wq"]).reshape(B, H, T, d)'),
+)
+attention_merged_without_a_transpose = edit(
+    "llama_attention",
+    "The heads were merged by a reshape alone, which shuffles heads and times. First undo the transpose.",
+    ("heads.transpose(0, 2, 1, 3).reshape(B", "heads.reshape(B"),
+)
+attention_without_the_output = edit(
+    "llama_attention", "`Wo` is missing: the merged heads go through it at the end.", (' @ block["Wo"]', "")
+)
+attention_that_slips_into_float64 = edit(
+    "llama_attention",
+    "The numbers are right and are float64, though x is float32. Is there a NumPy number, such as `np.sqrt(d)`, "
+    "in between?",
+    ("math.sqrt(d)", "np.sqrt(d)"),
+)
 
 
 @right("llama_attention")
@@ -1129,63 +1090,94 @@ def attention_head_by_head(x, block, config):
 # llama_block
 
 
-@wrong("llama_block", says="post-norm")
+@wrong("llama_block")
 def block_with_the_norms_after(x, block, config, attention):
-    """As in the first Transformer: add, then normalise."""
+    """The norms come after the additions (post-norm). A LLaMA normalises the copy that a part reads, never the
+    stream."""
     x = rms_norm(x + attention(x), block["attn_norm"], config.eps)
     return rms_norm(x + swiglu(x, block["Wg"], block["Wu"], block["Wd"]), block["mlp_norm"], config.eps)
 
 
-@wrong("llama_block", says="normalised copy was added to")
-def block_that_goes_on_with_the_copy(x, block, config, attention):
-    """The same name for the stream and its normalised copy, twice."""
-    x = rms_norm(x, block["attn_norm"], config.eps)
-    x = x + attention(x)
-    x = rms_norm(x, block["mlp_norm"], config.eps)
-    return x + swiglu(x, block["Wg"], block["Wu"], block["Wd"])
-
-
-@wrong("llama_block", says="the MLP read x")
-def block_with_both_parts_side_by_side(x, block, config, attention):
-    """Attention and the MLP read the same stream, as in GPT-J."""
-    a = attention(rms_norm(x, block["attn_norm"], config.eps))
-    m = swiglu(rms_norm(x, block["mlp_norm"], config.eps), block["Wg"], block["Wu"], block["Wd"])
-    return x + a + m
-
-
-@wrong("llama_block", says="what attention added is lost")
-def block_that_loses_attention(x, block, config, attention):
-    """The second addition goes to the first stream."""
-    z = x + attention(rms_norm(x, block["attn_norm"], config.eps))
-    return x + swiglu(rms_norm(z, block["mlp_norm"], config.eps), block["Wg"], block["Wu"], block["Wd"])
-
-
-@wrong("llama_block", says="no residual")
-def block_without_residuals(x, block, config, attention):
-    """One part after the other, nothing is added."""
-    x = attention(rms_norm(x, block["attn_norm"], config.eps))
-    return swiglu(rms_norm(x, block["mlp_norm"], config.eps), block["Wg"], block["Wu"], block["Wd"])
-
-
-@wrong("llama_block", says="gain attn_norm")
-def block_with_one_gain(x, block, config, attention):
-    """The line was copied, and the name in it not changed."""
-    x = x + attention(rms_norm(x, block["attn_norm"], config.eps))
-    return x + swiglu(rms_norm(x, block["attn_norm"], config.eps), block["Wg"], block["Wu"], block["Wd"])
-
-
-@wrong("llama_block", says="gate and up are swapped")
-def block_with_gate_and_up_swapped(x, block, config, attention):
-    """Up through the SiLU."""
-    x = x + attention(rms_norm(x, block["attn_norm"], config.eps))
-    return x + swiglu(rms_norm(x, block["mlp_norm"], config.eps), block["Wu"], block["Wg"], block["Wd"])
-
-
-@wrong("llama_block", says="config.eps is not used")
-def block_with_the_usual_epsilon(x, block, config, attention):
-    """1e-5, whatever the config says."""
-    x = x + attention(rms_norm(x, block["attn_norm"], 1e-5))
-    return x + swiglu(rms_norm(x, block["mlp_norm"], 1e-5), block["Wg"], block["Wu"], block["Wd"])
+block_that_goes_on_with_the_copy = edit(
+    "llama_block",
+    "The normalised copy was added to, both times. The stream itself goes on as it was: give the copy a name of "
+    "its own.",
+    (
+        'x = x + attention(rms_norm(x, block["attn_norm"], config.eps))',
+        'x = rms_norm(x, block["attn_norm"], config.eps)\n'
+        "    x = x + attention(x)\n"
+        '    x = rms_norm(x, block["mlp_norm"], config.eps)',
+    ),
+    ('swiglu(rms_norm(x, block["mlp_norm"], config.eps), ', "swiglu(x, "),
+)
+block_that_adds_attention_to_the_copy = edit(
+    "llama_block",
+    "What attention found was added to the normalised copy. Add it to the stream, which goes on as it was.",
+    ("    x = x + attention(rms_norm(x, ", "    x = (n := rms_norm(x, "),
+    ('block["attn_norm"], config.eps))', 'block["attn_norm"], config.eps)) + attention(n)'),
+)
+block_that_adds_the_mlp_to_the_copy = edit(
+    "llama_block",
+    "What the MLP made was added to the normalised copy. Add it to the stream, which goes on as it was.",
+    ("return x + swiglu(rms_norm(x, ", "return (n := rms_norm(x, "),
+    ('block["mlp_norm"], config.eps), ', 'block["mlp_norm"], config.eps)) + swiglu(n, '),
+)
+block_with_both_parts_side_by_side = edit(
+    "llama_block",
+    "The MLP read the stream from before attention. It reads what attention has added to.",
+    ("    x = x + attention(", "    y, x = x, x + attention("),
+    ("swiglu(rms_norm(x,", "swiglu(rms_norm(y,"),
+)
+block_that_loses_attention = edit(
+    "llama_block",
+    "What attention added is lost: the MLP's part was added to the stream from before it.",
+    ("    x = x + attention(", "    y, x = x, x + attention("),
+    ("return x + swiglu", "return y + swiglu"),
+)
+block_without_residuals = edit(
+    "llama_block",
+    "Nothing is added: each part's result is to be added to the stream.",
+    ("x = x + attention", "x = attention"),
+    ("return x + swiglu", "return swiglu"),
+)
+block_that_forgets_the_second_addition = edit(
+    "llama_block",
+    "The MLP's part took the stream's place. Add it to the stream.",
+    ("return x + swiglu", "return swiglu"),
+)
+block_with_an_mlp_without_norm = edit(
+    "llama_block",
+    "The MLP read the stream itself. It reads a normalised copy of it.",
+    ('rms_norm(x, block["mlp_norm"], config.eps)', "x"),
+)
+block_with_an_attention_without_norm = edit(
+    "llama_block",
+    "Attention read the stream itself. It reads a normalised copy of it.",
+    ('rms_norm(x, block["attn_norm"], config.eps)', "x"),
+)
+block_with_one_gain = edit(
+    "llama_block",
+    "Both norms have the gain `attn_norm`. The second one is `mlp_norm`.",
+    ('block["mlp_norm"]', 'block["attn_norm"]'),
+)
+block_with_swapped_gains = edit(
+    "llama_block",
+    "The gains are swapped: `attn_norm` goes before attention, `mlp_norm` before the MLP.",
+    ('block["attn_norm"]', 'block["the other"]'),
+    ('block["mlp_norm"]', 'block["attn_norm"]'),
+    ('block["the other"]', 'block["mlp_norm"]'),
+)
+block_with_gate_and_up_swapped = edit(
+    "llama_block",
+    "Gate and up are swapped: `swiglu` takes Wg, Wu, Wd in this order.",
+    ('block["Wg"], block["Wu"]', 'block["Wu"], block["Wg"]'),
+)
+block_with_the_usual_epsilon = edit(
+    "llama_block",
+    "The epsilon is 1e-5, whatever the config says: use `config.eps`.",
+    ('block["attn_norm"], config.eps', 'block["attn_norm"], 1e-5'),
+    ('block["mlp_norm"], config.eps', 'block["mlp_norm"], 1e-5'),
+)
 
 
 @right("llama_block")
@@ -1215,68 +1207,59 @@ def block_written_out(x, block, config, attention):
 
 # llama_forward
 
-
-@wrong("llama_forward", says="one position only")
-def forward_to_the_last_position(ids, weights, config, run_block):
-    """What a writer needs, and a trainer cannot use."""
-    x = weights["embed"][ids]
-    for block in weights["blocks"]:
-        x = run_block(x, block)
-    return rms_norm(x[:, -1:], weights["norm"], config.eps) @ weights["head"]
-
-
-@wrong("llama_forward", says="the last norm")
-def forward_without_the_last_norm(ids, weights, config, run_block):
-    """From the last block straight to the head."""
-    x = weights["embed"][ids]
-    for block in weights["blocks"]:
-        x = run_block(x, block)
-    return x @ weights["head"]
-
-
-@wrong("llama_forward", says="one of its own")
-def forward_with_a_tied_head_always(ids, weights, config, run_block):
-    """The embedding turned round, whatever the model has."""
-    x = weights["embed"][ids]
-    for block in weights["blocks"]:
-        x = run_block(x, block)
-    return rms_norm(x, weights["norm"], config.eps) @ weights["embed"].T
-
-
-@wrong("llama_forward", says="multiplied by √D")
-def forward_with_a_scaled_embedding(ids, weights, config, run_block):
-    """As in the first Transformer, and in Gemma."""
-    x = weights["embed"][ids] * math.sqrt(config.dim)
-    for block in weights["blocks"]:
-        x = run_block(x, block)
-    return rms_norm(x, weights["norm"], config.eps) @ weights["head"]
-
-
-@wrong("llama_forward", says="only the last block ran")
-def forward_that_starts_over(ids, weights, config, run_block):
-    """Each block gets the embedding, and what the one before gave is thrown away."""
-    x = h = weights["embed"][ids]
-    for block in weights["blocks"]:
-        h = run_block(x, block)
-    return rms_norm(h, weights["norm"], config.eps) @ weights["head"]
-
-
-@wrong("llama_forward", says="without a softmax")
-def forward_to_probabilities(ids, weights, config, run_block):
-    """A softmax at the end, which loss and sampling apply again."""
-    x = weights["embed"][ids]
-    for block in weights["blocks"]:
-        x = run_block(x, block)
-    return softmax(rms_norm(x, weights["norm"], config.eps) @ weights["head"])
-
-
-@wrong("llama_forward", says="config.eps is not used")
-def forward_with_the_usual_epsilon(ids, weights, config, run_block):
-    """1e-5, whatever the config says."""
-    x = weights["embed"][ids]
-    for block in weights["blocks"]:
-        x = run_block(x, block)
-    return rms_norm(x, weights["norm"], 1e-5) @ weights["head"]
+forward_to_the_last_position = edit(
+    "llama_forward",
+    "These are the logits of one position only. Training and scoring need those of all.",
+    ('return rms_norm(x, weights["norm"]', 'return rms_norm(x[:, -1:], weights["norm"]'),
+)
+forward_without_the_last_norm = edit(
+    "llama_forward",
+    "The last norm, before the head, is missing.",
+    ('rms_norm(x, weights["norm"], config.eps)', "x"),
+)
+forward_with_a_tied_head_always = edit(
+    "llama_forward",
+    "The embedding turned round served as the head. This model has a head of its own, and `weights` always holds it.",
+    ('weights["head"]', 'weights["embed"].T'),
+)
+forward_with_a_scaled_embedding = edit(
+    "llama_forward",
+    "The embedding was multiplied by √D, as in the first Transformer. A LLaMA takes the rows as they are.",
+    ('weights["embed"][ids]', 'weights["embed"][ids] * math.sqrt(config.dim)'),
+)
+forward_that_starts_over = edit(
+    "llama_forward",
+    "Each block got the embedding, so only the last one counts. Each gets what the one before has made.",
+    ("    for block", "    start = x\n    for block"),
+    ("run_block(x, block)", "run_block(start, block)"),
+)
+forward_of_the_first_block = edit(
+    "llama_forward", "Only the first block ran.", ('in weights["blocks"]', 'in weights["blocks"][:1]')
+)
+forward_that_repeats_the_first_block = edit(
+    "llama_forward",
+    "The first block ran each time. Every block has weights of its own.",
+    ("run_block(x, block)", 'run_block(x, weights["blocks"][0])'),
+)
+forward_backwards = edit(
+    "llama_forward", "The blocks ran in the wrong order.", ('in weights["blocks"]', 'in weights["blocks"][::-1]')
+)
+forward_with_a_norm_in_front = edit(
+    "llama_forward",
+    "The embedding was normalised before the blocks. The last norm stands behind them, before the head.",
+    ("    for block", '    x = rms_norm(x, weights["norm"], config.eps)\n    for block'),
+)
+forward_to_probabilities = edit(
+    "llama_forward",
+    "Those are probabilities. Return the logits: loss and sampling apply the softmax themselves.",
+    (
+        'return rms_norm(x, weights["norm"], config.eps) @ weights["head"]',
+        'return softmax(rms_norm(x, weights["norm"], config.eps) @ weights["head"])',
+    ),
+)
+forward_with_the_usual_epsilon = edit(
+    "llama_forward", "The epsilon is 1e-5, whatever the config says: use `config.eps`.", ("config.eps", "1e-5")
+)
 
 
 @right("llama_forward")
@@ -1302,293 +1285,112 @@ def forward_text_by_text(ids, weights, config, run_block):
 
 # load_llama2c
 
-
-@wrong("load_llama2c", says="it is transposed")
-def llama2c_as_it_lies(path):
-    """The matrices as (out, in), as they are in the file."""
-    data = path.read_bytes()
-    if len(data) < 28:
-        raise ValueError(f"{path.name}: header")
-    D, F, L, H, K, V, T = struct.unpack("<7i", data[:28])
-    tied, V, d = V > 0, abs(V), D // H
-    place = 28
-
-    def take(name, *shape):
-        nonlocal place
-        count = math.prod(shape)
-        if place + 4 * count > len(data):
-            raise ValueError(f"{path.name}: {name}")
-        place += 4 * count
-        return np.frombuffer(data, "<f4", count, place - 4 * count).reshape(shape)
-
-    t = {"embed": take("token_embedding", V, D), "attn_norm": take("rms_att", L, D)}
-    t |= {"Wq": take("wq", L, H * d, D), "Wk": take("wk", L, K * d, D), "Wv": take("wv", L, K * d, D)}
-    t |= {"Wo": take("wo", L, D, H * d), "mlp_norm": take("rms_ffn", L, D), "Wg": take("w1", L, F, D)}
-    t |= {"Wd": take("w2", L, D, F), "Wu": take("w3", L, F, D), "norm": take("rms_final", D)}
-    take("freqs_cos", T, d // 2), take("freqs_sin", T, d // 2)
-    head = t["embed"] if tied else take("wcls", V, D)
-    kinds = ("attn_norm", "Wq", "Wk", "Wv", "Wo", "mlp_norm", "Wg", "Wu", "Wd")
-    blocks = [{n: t[n][i] for n in kinds} for i in range(L)]
-    return Config(D, F, L, H, K, V, T, tied=tied), {
-        "embed": t["embed"],
-        "blocks": blocks,
-        "norm": t["norm"],
-        "head": head.T,
-    }
-
-
-@wrong("load_llama2c", says="not a reshape")
-def llama2c_reshaped_to_our_shapes(path):
-    """The shapes are right, the numbers are not: a reshape to (in, out)."""
-    data = path.read_bytes()
-    if len(data) < 28:
-        raise ValueError(f"{path.name}: header")
-    D, F, L, H, K, V, T = struct.unpack("<7i", data[:28])
-    tied, V, d = V > 0, abs(V), D // H
-    place = 28
-
-    def take(*shape):
-        nonlocal place
-        count = math.prod(shape)
-        place += 4 * count
-        return np.frombuffer(data, "<f4", count, place - 4 * count).reshape(shape)
-
-    t = {"embed": take(V, D), "attn_norm": take(L, D), "Wq": take(L, D, H * d), "Wk": take(L, D, K * d)}
-    t |= {"Wv": take(L, D, K * d), "Wo": take(L, H * d, D), "mlp_norm": take(L, D), "Wg": take(L, D, F)}
-    t |= {"Wd": take(L, F, D), "Wu": take(L, D, F), "norm": take(D)}
-    take(T, d // 2), take(T, d // 2)
-    head = t["embed"] if tied else take(V, D)
-    kinds = ("attn_norm", "Wq", "Wk", "Wv", "Wo", "mlp_norm", "Wg", "Wu", "Wd")
-    blocks = [{n: t[n][i] for n in kinds} for i in range(L)]
-    return Config(D, F, L, H, K, V, T, tied=tied), {
-        "embed": t["embed"],
-        "blocks": blocks,
-        "norm": t["norm"],
-        "head": head.T,
-    }
-
-
-@wrong("load_llama2c", says="RoPE tables")
-def llama2c_without_skipping_the_tables(path):
-    """The head of an untied model is read from where the tables lie."""
-    data = path.read_bytes()
-    if len(data) < 28:
-        raise ValueError(f"{path.name}: header")
-    D, F, L, H, K, V, T = struct.unpack("<7i", data[:28])
-    tied, V, d = V > 0, abs(V), D // H
-    place = 28
-
-    def take(name, *shape):
-        nonlocal place
-        count = math.prod(shape)
-        if place + 4 * count > len(data):
-            raise ValueError(f"{path.name}: {name}")
-        place += 4 * count
-        return np.frombuffer(data, "<f4", count, place - 4 * count).reshape(shape)
-
-    t = {"embed": take("token_embedding", V, D), "attn_norm": take("rms_att", L, D)}
-    t |= {"Wq": take("wq", L, H * d, D), "Wk": take("wk", L, K * d, D), "Wv": take("wv", L, K * d, D)}
-    t |= {"Wo": take("wo", L, D, H * d), "mlp_norm": take("rms_ffn", L, D), "Wg": take("w1", L, F, D)}
-    t |= {"Wd": take("w2", L, D, F), "Wu": take("w3", L, F, D), "norm": take("rms_final", D)}
-    head = t["embed"] if tied else take("wcls", V, D)
-    blocks = [{n: t[n][i] for n in ("attn_norm", "mlp_norm")} for i in range(L)]
-    for i, block in enumerate(blocks):
-        block |= {n: t[n][i].T for n in ("Wq", "Wk", "Wv", "Wo", "Wg", "Wu", "Wd")}
-    return Config(D, F, L, H, K, V, T, tied=tied), {
-        "embed": t["embed"],
-        "blocks": blocks,
-        "norm": t["norm"],
-        "head": head.T,
-    }
-
-
-@wrong("load_llama2c", says="a head of its own")
-def llama2c_always_tied(path):
-    """The sign is taken off and forgotten."""
-    data = path.read_bytes()
-    if len(data) < 28:
-        raise ValueError(f"{path.name}: header")
-    D, F, L, H, K, V, T = struct.unpack("<7i", data[:28])
-    tied, V, d = V > 0, abs(V), D // H
-    place = 28
-
-    def take(*shape):
-        nonlocal place
-        count = math.prod(shape)
-        place += 4 * count
-        return np.frombuffer(data, "<f4", count, place - 4 * count).reshape(shape)
-
-    t = {"embed": take(V, D), "attn_norm": take(L, D), "Wq": take(L, H * d, D), "Wk": take(L, K * d, D)}
-    t |= {"Wv": take(L, K * d, D), "Wo": take(L, D, H * d), "mlp_norm": take(L, D), "Wg": take(L, F, D)}
-    t |= {"Wd": take(L, D, F), "Wu": take(L, F, D), "norm": take(D)}
-    blocks = [{n: t[n][i] for n in ("attn_norm", "mlp_norm")} for i in range(L)]
-    for i, block in enumerate(blocks):
-        block |= {n: t[n][i].T for n in ("Wq", "Wk", "Wv", "Wo", "Wg", "Wu", "Wd")}
-    config = Config(D, F, L, H, K, V, T, tied=tied)
-    return config, {"embed": t["embed"], "blocks": blocks, "norm": t["norm"], "head": t["embed"].T}
-
-
-@wrong("load_llama2c", says="w2 goes down")
-def llama2c_with_w2_as_up(path):
-    """w1, w2, w3 taken for gate, up, down."""
-    data = path.read_bytes()
-    if len(data) < 28:
-        raise ValueError(f"{path.name}: header")
-    D, F, L, H, K, V, T = struct.unpack("<7i", data[:28])
-    tied, V, d = V > 0, abs(V), D // H
-    place = 28
-
-    def take(*shape):
-        nonlocal place
-        count = math.prod(shape)
-        place += 4 * count
-        return np.frombuffer(data, "<f4", count, place - 4 * count).reshape(shape)
-
-    t = {"embed": take(V, D), "attn_norm": take(L, D), "Wq": take(L, H * d, D), "Wk": take(L, K * d, D)}
-    t |= {"Wv": take(L, K * d, D), "Wo": take(L, D, H * d), "mlp_norm": take(L, D), "Wg": take(L, F, D)}
-    t |= {"Wu": take(L, D, F), "Wd": take(L, F, D), "norm": take(D)}
-    take(T, d // 2), take(T, d // 2)
-    head = t["embed"] if tied else take(V, D)
-    blocks = [{n: t[n][i] for n in ("attn_norm", "mlp_norm")} for i in range(L)]
-    for i, block in enumerate(blocks):
-        block |= {n: t[n][i].T for n in ("Wq", "Wk", "Wv", "Wo", "Wg", "Wu", "Wd")}
-    return Config(D, F, L, H, K, V, T, tied=tied), {
-        "embed": t["embed"],
-        "blocks": blocks,
-        "norm": t["norm"],
-        "head": head.T,
-    }
-
-
-@wrong("load_llama2c", says="a kind for all blocks")
-def llama2c_block_by_block(path):
-    """Reads all of the first block, then all of the second."""
-    data = path.read_bytes()
-    if len(data) < 28:
-        raise ValueError(f"{path.name}: header")
-    D, F, L, H, K, V, T = struct.unpack("<7i", data[:28])
-    tied, V, d = V > 0, abs(V), D // H
-    place = 28
-
-    def take(*shape):
-        nonlocal place
-        count = math.prod(shape)
-        place += 4 * count
-        return np.frombuffer(data, "<f4", count, place - 4 * count).reshape(shape)
-
-    embed, blocks = take(V, D), []
-    for _ in range(L):
-        block = {"attn_norm": take(D), "Wq": take(H * d, D).T, "Wk": take(K * d, D).T, "Wv": take(K * d, D).T}
-        block |= {
-            "Wo": take(D, H * d).T,
-            "mlp_norm": take(D),
-            "Wg": take(F, D).T,
-            "Wd": take(D, F).T,
-            "Wu": take(F, D).T,
-        }
-        blocks.append(block)
-    norm = take(D)
-    take(T, d // 2), take(T, d // 2)
-    head = embed if tied else take(V, D)
-    return Config(D, F, L, H, K, V, T, tied=tied), {"embed": embed, "blocks": blocks, "norm": norm, "head": head.T}
-
-
-@wrong("load_llama2c", says="the sign only says")
-def llama2c_with_a_negative_vocabulary(path):
-    """vocab keeps its sign in the config."""
-    data = path.read_bytes()
-    if len(data) < 28:
-        raise ValueError(f"{path.name}: header")
-    D, F, L, H, K, vocab, T = struct.unpack("<7i", data[:28])
-    tied, V, d = vocab > 0, abs(vocab), D // H
-    place = 28
-
-    def take(*shape):
-        nonlocal place
-        count = math.prod(shape)
-        place += 4 * count
-        return np.frombuffer(data, "<f4", count, place - 4 * count).reshape(shape)
-
-    t = {"embed": take(V, D), "attn_norm": take(L, D), "Wq": take(L, H * d, D), "Wk": take(L, K * d, D)}
-    t |= {"Wv": take(L, K * d, D), "Wo": take(L, D, H * d), "mlp_norm": take(L, D), "Wg": take(L, F, D)}
-    t |= {"Wd": take(L, D, F), "Wu": take(L, F, D), "norm": take(D)}
-    take(T, d // 2), take(T, d // 2)
-    head = t["embed"] if tied else take(V, D)
-    blocks = [{n: t[n][i] for n in ("attn_norm", "mlp_norm")} for i in range(L)]
-    for i, block in enumerate(blocks):
-        block |= {n: t[n][i].T for n in ("Wq", "Wk", "Wv", "Wo", "Wg", "Wu", "Wd")}
-    config = Config(D, F, L, H, K, vocab, T, tied=tied)
-    return config, {"embed": t["embed"], "blocks": blocks, "norm": t["norm"], "head": head.T}
-
-
-@wrong("load_llama2c", says="must name the file")
-def llama2c_without_checks(path):
-    """Reads right files well; a broken one fails in struct or in NumPy, which know no file."""
-    data = path.read_bytes()
-    try:
-        D, F, L, H, K, V, T = struct.unpack("<7i", data[:28])
-    except struct.error as error:
-        raise ValueError(f"bad header: {error}") from error
-    tied, V, d = V > 0, abs(V), D // H
-    place = 28
-
-    def take(*shape):
-        nonlocal place
-        count = math.prod(shape)
-        place += 4 * count
-        return np.frombuffer(data, "<f4", count, place - 4 * count).reshape(shape)
-
-    t = {"embed": take(V, D), "attn_norm": take(L, D), "Wq": take(L, H * d, D), "Wk": take(L, K * d, D)}
-    t |= {"Wv": take(L, K * d, D), "Wo": take(L, D, H * d), "mlp_norm": take(L, D), "Wg": take(L, F, D)}
-    t |= {"Wd": take(L, D, F), "Wu": take(L, F, D), "norm": take(D)}
-    take(T, d // 2), take(T, d // 2)
-    head = t["embed"] if tied else take(V, D)
-    blocks = [{n: t[n][i] for n in ("attn_norm", "mlp_norm")} for i in range(L)]
-    for i, block in enumerate(blocks):
-        block |= {n: t[n][i].T for n in ("Wq", "Wk", "Wv", "Wo", "Wg", "Wu", "Wd")}
-    return Config(D, F, L, H, K, V, T, tied=tied), {
-        "embed": t["embed"],
-        "blocks": blocks,
-        "norm": t["norm"],
-        "head": head.T,
-    }
-
-
-@wrong("load_llama2c", says="four bytes too many: expected a ValueError")
-def llama2c_that_leaves_a_rest(path):
-    """Checks that there is enough, and not that there is no more."""
-    data = path.read_bytes()
-    if len(data) < 28:
-        raise ValueError(f"{path.name}: header")
-    D, F, L, H, K, V, T = struct.unpack("<7i", data[:28])
-    if min(D, F, L, H, K, abs(V), T) < 1 or D % H or D // H % 2 or H % K:
-        raise ValueError(f"{path.name}: dim hidden_dim n_layers n_heads n_kv_heads vocab_size seq_len")
-    tied, V, d = V > 0, abs(V), D // H
-    place = 28
-
-    def take(name, *shape):
-        nonlocal place
-        count = math.prod(shape)
-        if place + 4 * count > len(data):
-            raise ValueError(f"{path.name}: {name}")
-        place += 4 * count
-        return np.frombuffer(data, "<f4", count, place - 4 * count).reshape(shape)
-
-    t = {"embed": take("token_embedding", V, D), "attn_norm": take("rms_att", L, D)}
-    t |= {"Wq": take("wq", L, H * d, D), "Wk": take("wk", L, K * d, D), "Wv": take("wv", L, K * d, D)}
-    t |= {"Wo": take("wo", L, D, H * d), "mlp_norm": take("rms_ffn", L, D), "Wg": take("w1", L, F, D)}
-    t |= {"Wd": take("w2", L, D, F), "Wu": take("w3", L, F, D), "norm": take("rms_final", D)}
-    take("freqs_cos", T, d // 2), take("freqs_sin", T, d // 2)
-    head = t["embed"] if tied else take("wcls", V, D)
-    blocks = [{n: t[n][i] for n in ("attn_norm", "mlp_norm")} for i in range(L)]
-    for i, block in enumerate(blocks):
-        block |= {n: t[n][i].T for n in ("Wq", "Wk", "Wv", "Wo", "Wg", "Wu", "Wd")}
-    return Config(D, F, L, H, K, V, T, tied=tied), {
-        "embed": t["embed"],
-        "blocks": blocks,
-        "norm": t["norm"],
-        "head": head.T,
-    }
+llama2c_as_it_lies = edit(
+    "load_llama2c",
+    "The matrices came back as (out, in), as they lie in the file. x @ W wants (in, out): turn each round.",
+    ('t["wq"][i].T', 't["wq"][i]'),
+    ('t["wk"][i].T', 't["wk"][i]'),
+    ('t["wv"][i].T', 't["wv"][i]'),
+    ('t["wo"][i].T', 't["wo"][i]'),
+    ('t["w1"][i].T', 't["w1"][i]'),
+    ('t["w3"][i].T', 't["w3"][i]'),
+    ('t["w2"][i].T', 't["w2"][i]'),
+)
+llama2c_reshaped_to_our_shapes = edit(
+    "load_llama2c",
+    "A reshape to (in, out) has the right shape and the wrong numbers. Read a matrix as (out, in), then turn it round.",
+    ('t["wq"][i].T', 't["wq"][i].reshape(t["wq"][i].T.shape)'),
+    ('t["wk"][i].T', 't["wk"][i].reshape(t["wk"][i].T.shape)'),
+    ('t["wv"][i].T', 't["wv"][i].reshape(t["wv"][i].T.shape)'),
+    ('t["wo"][i].T', 't["wo"][i].reshape(t["wo"][i].T.shape)'),
+    ('t["w1"][i].T', 't["w1"][i].reshape(t["w1"][i].T.shape)'),
+    ('t["w3"][i].T', 't["w3"][i].reshape(t["w3"][i].T.shape)'),
+    ('t["w2"][i].T', 't["w2"][i].reshape(t["w2"][i].T.shape)'),
+)
+llama2c_without_skipping_the_tables = edit(
+    "load_llama2c",
+    "The RoPE tables were not skipped: they lie between `rms_final` and the head of an untied model.",
+    ('        "freqs_cos": (T, d // 2),\n        "freqs_sin": (T, d // 2),\n', ""),
+    ("if offset < len(data):", "if False:"),
+)
+llama2c_always_tied = edit(
+    "load_llama2c",
+    "The head is the embedding here, always. A negative `vocab_size` means that there is a `wcls` at the end.",
+    ('"token_embedding" if tied else "wcls"', '"token_embedding"'),
+)
+llama2c_never_tied = edit(
+    "load_llama2c",
+    "A `wcls` was looked for in a file that has none: a positive `vocab_size` means that the embedding is the head.",
+    ("V > 0, abs(V)", "False, abs(V)"),
+)
+llama2c_with_w2_as_up = edit(
+    "load_llama2c",
+    "w1, w2, w3 were taken for gate, up, down. w2 leads down, and w3 up.",
+    ('"w2": (L, D, F)', '"w2": (L, F, D)'),
+    ('"w3": (L, F, D)', '"w3": (L, D, F)'),
+    ('"Wu": t["w3"]', '"Wu": t["w2"]'),
+    ('"Wd": t["w2"]', '"Wd": t["w3"]'),
+)
+llama2c_with_w3_as_the_gate = edit(
+    "load_llama2c",
+    "Gate and up are swapped: w1 is the gate, w3 is up.",
+    ('t["w1"]', 't["the other"]'),
+    ('t["w3"]', 't["w1"]'),
+    ('t["the other"]', 't["w3"]'),
+)
+llama2c_block_by_block = edit(
+    "load_llama2c",
+    "All of the first block was read before the second. The file holds a kind for all blocks, then the next kind.",
+    (
+        "    blocks = [\n",
+        "    t, kinds, place = {n: W.copy() for n, W in t.items()}, list(t)[1:10], 0\n"
+        "    flat = np.concatenate([t[n].ravel() for n in kinds])\n"
+        "    for i in range(L):\n"
+        "        for W in (t[n][i] for n in kinds):\n"
+        "            W.flat = flat[place : place + W.size]\n"
+        "            place += W.size\n"
+        "    blocks = [\n",
+    ),
+)
+llama2c_with_a_negative_vocabulary = edit(
+    "load_llama2c",
+    "`vocab` kept its sign in the config. The sign only says whether the head is shared; V is the absolute value.",
+    ("Config(D, F, L, H, K, V, T, tied=tied)", "Config(D, F, L, H, K, V if tied else -V, T, tied=tied)"),
+)
+llama2c_that_forgets_the_sign = edit(
+    "load_llama2c",
+    "The config does not say that the head is tied: `tied` is True for a positive `vocab_size`.",
+    (", tied=tied)", ")"),
+)
+llama2c_without_checks = edit(
+    "load_llama2c",
+    "Right files are read well; of a broken one `struct` or NumPy complains, which know no file. Check yourself, and "
+    "raise a ValueError that names the file and what is wrong.",
+    ("if len(data) < 28:", "if False:"),
+    ('if value == 0 or (value < 0 and name != "vocab_size"):', "if False:"),
+    ("if offset + 4 * count > len(data):", "if False:"),
+    ("if offset < len(data):", "if False:"),
+)
+llama2c_that_leaves_a_rest = edit(
+    "load_llama2c",
+    "A file with bytes left over was read without complaint. It is none of this kind: raise ValueError.",
+    ("if offset < len(data):", "if False:"),
+)
+llama2c_that_takes_any_header = edit(
+    "load_llama2c",
+    "A number below 1 in the header was let through. Name it in a ValueError, before it is computed with.",
+    ('if value == 0 or (value < 0 and name != "vocab_size"):', "if False:"),
+)
+llama2c_with_the_path_alone = edit(
+    "load_llama2c",
+    "The error names the file, and not which tensor is not whole. Its name tells a reader where the file ends.",
+    ("within {name}, which", "which"),
+)
+llama2c_in_float64 = edit(
+    "load_llama2c",
+    "The weights came back as float64, twice as large as they need to be. They are float32 in the file, and stay it.",
+    ('np.frombuffer(data, "<f4", count, offset)', 'np.frombuffer(data, "<f4", count, offset).astype(float)'),
+)
 
 
 @right("load_llama2c")
@@ -1673,117 +1475,86 @@ def llama2c_by_a_table_of_places(path):
 
 # read_config
 
-
-@wrong("read_config", says="has every optional key its default?")
-def config_with_every_key_needed(folder):
-    """found[key] for all of them."""
-    found = json.loads((folder / "config.json").read_text())
-    return Config(
-        found["hidden_size"],
-        found["intermediate_size"],
-        found["num_hidden_layers"],
-        found["num_attention_heads"],
-        found["num_key_value_heads"],
-        found["vocab_size"],
-        found["max_position_embeddings"],
-        found["rope_theta"],
-        found["rms_norm_eps"],
-        found["tie_word_embeddings"],
-    )
-
-
-@wrong("read_config", says="then in rope_parameters")
-def config_that_knows_old_folders_only(folder):
-    """rope_theta at the top, else 10000."""
-    found = json.loads((folder / "config.json").read_text())
-    return Config(
-        found["hidden_size"],
-        found["intermediate_size"],
-        found["num_hidden_layers"],
-        found["num_attention_heads"],
-        found.get("num_key_value_heads", found["num_attention_heads"]),
-        found["vocab_size"],
-        found["max_position_embeddings"],
-        found.get("rope_theta", 10000.0),
-        found["rms_norm_eps"],
-        found.get("tie_word_embeddings", False),
-    )
-
-
-@wrong("read_config", says="got KeyError")
-def config_that_raises_key_errors(folder):
-    """A missing key is whatever the dictionary says of it."""
-    found = json.loads((folder / "config.json").read_text())
-    nested = found.get("rope_parameters") or {}
-    return Config(
-        found["hidden_size"],
-        found["intermediate_size"],
-        found["num_hidden_layers"],
-        found["num_attention_heads"],
-        found.get("num_key_value_heads", found["num_attention_heads"]),
-        found["vocab_size"],
-        found["max_position_embeddings"],
-        found.get("rope_theta", nested.get("rope_theta", 10000.0)),
-        found["rms_norm_eps"],
-        found.get("tie_word_embeddings", False),
-    )
-
-
-@wrong("read_config", says="must name the file")
-def config_whose_json_errors_know_no_file(folder):
-    """All checks are there, but the parser's own error is let through."""
-    found = json.loads((folder / "config.json").read_text())
-    needed = ["hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "vocab_size"]
-    needed += ["max_position_embeddings", "rms_norm_eps"]
-    for key in needed:
-        if key not in found:
-            raise ValueError(f"config.json: {key}")
-    D, F, L, H, V, T, eps = (found[key] for key in needed)
-    K = found.get("num_key_value_heads", H)
-    if found.get("model_type") != "llama" or found.get("rope_scaling") or D % H or H % K:
-        raise ValueError("config.json: model_type, rope_scaling, num_attention_heads or num_key_value_heads")
-    base = found.get("rope_theta", (found.get("rope_parameters") or {}).get("rope_theta", 10000.0))
-    return Config(D, F, L, H, K, V, T, base, eps, found.get("tie_word_embeddings", False))
-
-
-@wrong("read_config", says="scaled positions: expected a ValueError")
-def config_that_ignores_scaled_positions(folder):
-    """rope_scaling is not looked at: the model runs, and is wrong from the first token on."""
-    try:
-        found = json.loads((folder / "config.json").read_text())
-    except ValueError as error:
-        raise ValueError(f"config.json: {error}") from None
-    needed = ["hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "vocab_size"]
-    needed += ["max_position_embeddings", "rms_norm_eps"]
-    for key in needed:
-        if key not in found:
-            raise ValueError(f"config.json: {key}")
-    D, F, L, H, V, T, eps = (found[key] for key in needed)
-    K = found.get("num_key_value_heads", H)
-    if found.get("model_type") != "llama" or D % H or H % K:
-        raise ValueError("config.json: model_type, num_attention_heads or num_key_value_heads")
-    base = found.get("rope_theta", (found.get("rope_parameters") or {}).get("rope_theta", 10000.0))
-    return Config(D, F, L, H, K, V, T, base, eps, found.get("tie_word_embeddings", False))
-
-
-@wrong("read_config", says="without tie_word_embeddings the head is untied")
-def config_that_is_tied_by_default(folder):
-    """As the library's own base class has it, but not its LLaMA."""
-    found = json.loads((folder / "config.json").read_text())
-    D, H = found["hidden_size"], found["num_attention_heads"]
-    base = found.get("rope_theta", (found.get("rope_parameters") or {}).get("rope_theta", 10000.0))
-    return Config(
-        D,
-        found["intermediate_size"],
-        found["num_hidden_layers"],
-        H,
-        found.get("num_key_value_heads", H),
-        found["vocab_size"],
-        found["max_position_embeddings"],
-        base,
-        found["rms_norm_eps"],
-        found.get("tie_word_embeddings", True),
-    )
+config_with_every_key_needed = edit(
+    "read_config",
+    "A right folder was refused: not every key must be there. Three have a default.",
+    ('found.get("num_key_value_heads", H)', 'found["num_key_value_heads"]'),
+    ('found.get("rope_theta", nested.get("rope_theta", 10000.0))', 'found["rope_theta"]'),
+    ('found.get("tie_word_embeddings", False)', 'found["tie_word_embeddings"]'),
+)
+config_that_knows_old_folders_only = edit(
+    "read_config",
+    "The base of a newer folder was not found: there, `rope_theta` lies within `rope_parameters`.",
+    ('nested.get("rope_theta", 10000.0)', "10000.0"),
+)
+config_with_one_key_value_head = edit(
+    "read_config",
+    "Without `num_key_value_heads` there are as many as query heads, since older models do not share them.",
+    ('"num_key_value_heads", H', '"num_key_value_heads", 1'),
+)
+config_that_raises_key_errors = edit(
+    "read_config",
+    "A missing key ended in a KeyError, which knows no file. Raise a ValueError that names config.json and the key.",
+    (
+        '        if key not in found:\n            raise ValueError(f"{path.name}: {key} is missing")\n',
+        "        pass\n",
+    ),
+)
+config_whose_json_errors_know_no_file = edit(
+    "read_config",
+    "The error on a file that is no JSON does not name it: the parser knows no file. Catch its error, and raise "
+    "your own.",
+    ('raise ValueError(f"{path.name}: no JSON: {error}") from None', "raise"),
+    (
+        'raise ValueError(f"{path.name}: expected a JSON object, got {type(found).__name__}")',
+        'raise ValueError("no object")',
+    ),
+)
+config_that_ignores_scaled_positions = edit(
+    "read_config",
+    "`rope_scaling` was not looked at: such a model would run, and be wrong from the first token on. Refuse it.",
+    ('found.get("rope_scaling") is not None', "False"),
+)
+config_that_takes_an_empty_scaling = edit(
+    "read_config",
+    "A `rope_scaling` that is empty was taken for null. Anything but null is refused.",
+    ('found.get("rope_scaling") is not None', 'found.get("rope_scaling")'),
+    hidden=True,
+)
+config_of_any_model = edit(
+    "read_config",
+    'Another kind of model was read without complaint. Only a `model_type` of "llama" can be run.',
+    ('found.get("model_type") != "llama"', "False"),
+)
+config_that_begins_with_llama = edit(
+    "read_config",
+    'A `model_type` that only resembles "llama" was let through, such as "llama4", which is another model.',
+    ('found.get("model_type") != "llama"', 'not str(found.get("model_type")).lower().startswith("llama")'),
+    hidden=True,
+)
+config_without_a_model_type = edit(
+    "read_config",
+    "A folder that does not say what kind of model it holds was taken for a LLaMA. Refuse it.",
+    ('found.get("model_type") != "llama"', 'found.get("model_type", "llama") != "llama"'),
+    hidden=True,
+)
+config_of_heads_that_do_not_fit = edit(
+    "read_config",
+    "Heads that do not divide the width were let through. Raise a ValueError that names one of the two keys.",
+    ("if D % H:", "if False:"),
+    ("if H % K:", "if False:"),
+)
+config_that_takes_0_for_missing = edit(
+    "read_config",
+    "A value of 0 was taken for a key that is missing. Ask whether the key is there.",
+    ("if key not in found:", "if not found.get(key):"),
+    hidden=True,
+)
+config_that_is_tied_by_default = edit(
+    "read_config",
+    "Without `tie_word_embeddings` the head is untied in a LLaMA.",
+    ('"tie_word_embeddings", False', '"tie_word_embeddings", True'),
+)
 
 
 @right("read_config")
@@ -1863,101 +1634,72 @@ def config_with_one_handler(folder):
 
 # read_safetensors
 
-
-@wrong("read_safetensors", says="read as a float16")
-def safetensors_with_bfloat16_as_float16(path):
-    """Both have two bytes."""
-    content = path.read_bytes()
-    n = int.from_bytes(content[:8], "little")
-    tensors = {}
-    for name, entry in json.loads(content[8 : 8 + n]).items():
-        if name != "__metadata__":
-            begin, end = entry["data_offsets"]
-            numbers = np.frombuffer(content[8 + n + begin : 8 + n + end], "<f4" if entry["dtype"] == "F32" else "<f2")
-            tensors[name] = numbers.astype(np.float32).reshape(entry["shape"])
-    return tensors
-
-
-@wrong("read_safetensors", says="upper half of a float32: shift")
-def safetensors_with_bfloat16_unshifted(path):
-    """The bits of a bfloat16 are put into the lower half."""
-    content = path.read_bytes()
-    n = int.from_bytes(content[:8], "little")
-    tensors = {}
-    for name, entry in json.loads(content[8 : 8 + n]).items():
-        if name != "__metadata__":
-            begin, end = entry["data_offsets"]
-            piece = content[8 + n + begin : 8 + n + end]
-            if entry["dtype"] == "BF16":
-                numbers = np.frombuffer(piece, "<u2").astype(np.uint32).view(np.float32)
-            else:
-                numbers = np.frombuffer(piece, "<f4" if entry["dtype"] == "F32" else "<f2").astype(np.float32)
-            tensors[name] = numbers.reshape(entry["shape"])
-    return tensors
-
-
-@wrong("read_safetensors", says="count from the start of the data")
-def safetensors_with_offsets_from_the_header(path):
-    """The eight bytes of the length are forgotten."""
-    content = path.read_bytes()
-    n = int.from_bytes(content[:8], "little")
-    tensors = {}
-    for name, entry in json.loads(content[8 : 8 + n]).items():
-        if name != "__metadata__":
-            begin, end = entry["data_offsets"]
-            numbers = np.frombuffer(content[n + begin : n + end], "<f4" if entry["dtype"] == "F32" else "<f2")
-            tensors[name] = numbers.astype(np.float32).reshape(entry["shape"])
-    return tensors
-
-
-@wrong("read_safetensors", says="__metadata__ is no tensor")
-def safetensors_with_metadata_as_a_tensor(path):
-    """Every key of the header is taken for a tensor."""
-    content = path.read_bytes()
-    n = int.from_bytes(content[:8], "little")
-    tensors = {}
-    for name, entry in json.loads(content[8 : 8 + n]).items():
-        begin, end = entry["data_offsets"]
-        numbers = np.frombuffer(content[8 + n + begin : 8 + n + end], "<f4" if entry["dtype"] == "F32" else "<f2")
-        tensors[name] = numbers.astype(np.float32).reshape(entry["shape"])
-    return tensors
-
-
-@wrong("read_safetensors", says="read from another place")
-def safetensors_one_behind_the_other(path):
-    """data_offsets are not looked at: the tensors are taken in the order of the header."""
-    content = path.read_bytes()
-    start = 8 + int.from_bytes(content[:8], "little")
-    header, tensors = json.loads(content[8:start]), {}
-    for name, entry in header.items():
-        if name != "__metadata__":
-            width = 4 if entry["dtype"] == "F32" else 2
-            piece = content[start : start + width * math.prod(entry["shape"])]
-            start += len(piece)
-            if entry["dtype"] == "BF16":
-                numbers = (np.frombuffer(piece, "<u2").astype(np.uint32) << 16).view(np.float32)
-            else:
-                numbers = np.frombuffer(piece, "<f4" if width == 4 else "<f2").astype(np.float32)
-            tensors[name] = numbers.reshape(entry["shape"])
-    return tensors
-
-
-@wrong("read_safetensors", says="must name the file")
-def safetensors_without_checks(path):
-    """Right files are read well; of a broken one NumPy and json complain, which know no file."""
-    content = path.read_bytes()
-    n = int.from_bytes(content[:8], "little")
-    tensors = {}
-    for name, entry in json.loads(content[8 : 8 + n]).items():
-        if name != "__metadata__":
-            begin, end = entry["data_offsets"]
-            piece = content[8 + n + begin : 8 + n + end]
-            if entry["dtype"] == "BF16":
-                numbers = (np.frombuffer(piece, "<u2").astype(np.uint32) << 16).view(np.float32)
-            else:
-                numbers = np.frombuffer(piece, "<f4" if entry["dtype"] == "F32" else "<f2").astype(np.float32)
-            tensors[name] = numbers.reshape(entry["shape"])
-    return tensors
+safetensors_with_bfloat16_as_float16 = edit(
+    "read_safetensors",
+    "A bfloat16 was read as a float16. Both have two bytes, but a bfloat16 is the upper half of a float32.",
+    ('if dtype == "BF16":', "if False:"),
+)
+safetensors_with_bfloat16_unshifted = edit(
+    "read_safetensors",
+    "The bits of a bfloat16 were put into the lower half of a float32. They are the upper half: shift them up.",
+    (" << 16)", ")"),
+)
+safetensors_with_bfloat16_as_whole_numbers = edit(
+    "read_safetensors",
+    "The bits of a bfloat16 came out as the whole number that they make. Shifted up, view them as a float32.",
+    ("np.uint32) << 16).view(np.float32)", "np.uint32)).astype(np.float32)"),
+)
+safetensors_with_offsets_from_the_header = edit(
+    "read_safetensors",
+    "The numbers were read eight bytes too early. The data begin behind the length and the header.",
+    ("data, sizes, tensors = content[start:]", "data, sizes, tensors = content[start - 8 :]"),
+)
+safetensors_with_metadata_as_a_tensor = edit(
+    "read_safetensors",
+    "`__metadata__` was taken for a tensor. It is a key of the header without one.",
+    ('    header.pop("__metadata__", None)\n', ""),
+    ("for name, entry in header.items():", "for name, entry in header.items():\n        entry.keys()"),
+)
+safetensors_one_behind_the_other = edit(
+    "read_safetensors",
+    "The tensors were taken one behind the other, in the order of the header. `data_offsets` say where each lies.",
+    ("piece = data[begin:end]", "piece, data = data[: end - begin], data[end - begin :]"),
+    ("if end > len(data) or end", "if end"),
+)
+safetensors_without_checks = edit(
+    "read_safetensors",
+    "Right files are read well; of a broken one NumPy or `json` complains, which know no file. Check yourself, and "
+    "raise a ValueError that names the file and what is wrong.",
+    ("if len(content) < 8 or len(content) < start:", "if False:"),
+    ('raise ValueError(f"{path.name}: the header is no JSON: {error}") from None', "raise"),
+    ("if end > len(data) or end - begin != math.prod(shape) * sizes[dtype]:", "if False:"),
+)
+safetensors_of_any_length = edit(
+    "read_safetensors",
+    "`data_offsets` were not held against the shape and the dtype. What does not fit raises a ValueError.",
+    ("if end > len(data) or end - begin != math.prod(shape) * sizes[dtype]:", "if end > len(data):"),
+)
+safetensors_beyond_the_file = edit(
+    "read_safetensors",
+    "`data_offsets` that reach beyond the file were let through. Compare their end with the length of the data.",
+    ("end > len(data) or ", ""),
+)
+safetensors_of_any_dtype = edit(
+    "read_safetensors",
+    "A dtype that is not one of the three was not refused by name: the error must hold the tensor's name and `dtype`.",
+    (
+        "raise ValueError(f\"{path.name}: {name}: dtype {dtype} is not one of {', '.join(sizes)}\")",
+        "raise KeyError(dtype)",
+    ),
+)
+safetensors_flat = edit(
+    "read_safetensors", "The tensors came back flat. Each has the shape that the header says.", (".reshape(shape)", "")
+)
+safetensors_in_their_own_dtype = edit(
+    "read_safetensors",
+    "A float16 tensor stayed float16. Every array comes back as float32.",
+    ('"<f4" if dtype == "F32" else "<f2").astype(np.float32)', '"<f4" if dtype == "F32" else "<f2")'),
+)
 
 
 @right("read_safetensors")
@@ -2024,156 +1766,99 @@ def safetensors_number_by_number(path):
 
 # huggingface_weights
 
-
-@wrong("huggingface_weights", says="not turned round")
-def huggingface_as_it_lies(tensors, config):
-    """(out, in), as the file has them."""
-    t, blocks = tensors, []
-    for i in range(config.layers):
-        p = f"model.layers.{i}."
-        block = {"attn_norm": t[p + "input_layernorm.weight"], "mlp_norm": t[p + "post_attention_layernorm.weight"]}
-        block |= {f"W{n[0]}": t[p + f"mlp.{n}_proj.weight"] for n in ("gate", "up", "down")}
-        block |= {"Wv": t[p + "self_attn.v_proj.weight"], "Wo": t[p + "self_attn.o_proj.weight"]}
-        block["Wq"] = to_interleaved(t[p + "self_attn.q_proj.weight"], config.heads)
-        block["Wk"] = to_interleaved(t[p + "self_attn.k_proj.weight"], config.kv_heads)
-        blocks.append(block)
-    embed = t["model.embed_tokens.weight"]
-    head = embed if config.tied else t["lm_head.weight"]
-    return {"embed": embed, "blocks": blocks, "norm": t["model.norm.weight"], "head": head.T}
-
-
-@wrong("huggingface_weights", says="rows are not reordered")
-def huggingface_with_its_own_rows(tensors, config):
-    """Meta's RoPE on Hugging Face's rows: nothing complains, and the logits are wrong by far."""
-    t, blocks = tensors, []
-    for i in range(config.layers):
-        p = f"model.layers.{i}."
-        block = {"attn_norm": t[p + "input_layernorm.weight"], "mlp_norm": t[p + "post_attention_layernorm.weight"]}
-        block |= {f"W{n[0]}": t[p + f"mlp.{n}_proj.weight"].T for n in ("gate", "up", "down")}
-        block |= {f"W{n}": t[p + f"self_attn.{n}_proj.weight"].T for n in "qkvo"}
-        blocks.append(block)
-    embed = t["model.embed_tokens.weight"]
-    head = embed if config.tied else t["lm_head.weight"]
-    return {"embed": embed, "blocks": blocks, "norm": t["model.norm.weight"], "head": head.T}
-
-
-@wrong("huggingface_weights", says="as if it had")
-def huggingface_with_keys_of_many_heads(tensors, config):
-    """The keys are reordered with the number of query heads."""
-    t, blocks = tensors, []
-    for i in range(config.layers):
-        p = f"model.layers.{i}."
-        block = {"attn_norm": t[p + "input_layernorm.weight"], "mlp_norm": t[p + "post_attention_layernorm.weight"]}
-        block |= {f"W{n[0]}": t[p + f"mlp.{n}_proj.weight"].T for n in ("gate", "up", "down")}
-        block |= {f"W{n}": t[p + f"self_attn.{n}_proj.weight"].T for n in "vo"}
-        block |= {f"W{n}": to_interleaved(t[p + f"self_attn.{n}_proj.weight"], config.heads).T for n in "qk"}
-        blocks.append(block)
-    embed = t["model.embed_tokens.weight"]
-    head = embed if config.tied else t["lm_head.weight"]
-    return {"embed": embed, "blocks": blocks, "norm": t["model.norm.weight"], "head": head.T}
-
-
-@wrong("huggingface_weights", says="was reordered, too")
-def huggingface_with_reordered_values(tensors, config):
-    """Queries, keys and values are treated alike."""
-    t, blocks = tensors, []
-    heads = {"q": config.heads, "k": config.kv_heads, "v": config.kv_heads}
-    for i in range(config.layers):
-        p = f"model.layers.{i}."
-        block = {"attn_norm": t[p + "input_layernorm.weight"], "mlp_norm": t[p + "post_attention_layernorm.weight"]}
-        block |= {f"W{n[0]}": t[p + f"mlp.{n}_proj.weight"].T for n in ("gate", "up", "down")}
-        block |= {f"W{n}": to_interleaved(t[p + f"self_attn.{n}_proj.weight"], h).T for n, h in heads.items()}
-        blocks.append(block | {"Wo": t[p + "self_attn.o_proj.weight"].T})
-    embed = t["model.embed_tokens.weight"]
-    head = embed if config.tied else t["lm_head.weight"]
-    return {"embed": embed, "blocks": blocks, "norm": t["model.norm.weight"], "head": head.T}
-
-
-@wrong("huggingface_weights", says="after it was turned round")
-def huggingface_reordered_too_late(tensors, config):
-    """First .T, then the reordering: it mixes inputs."""
-    t, blocks = tensors, []
-    heads = {"q": config.heads, "k": config.kv_heads}
-    for i in range(config.layers):
-        p = f"model.layers.{i}."
-        block = {"attn_norm": t[p + "input_layernorm.weight"], "mlp_norm": t[p + "post_attention_layernorm.weight"]}
-        block |= {f"W{n[0]}": t[p + f"mlp.{n}_proj.weight"].T for n in ("gate", "up", "down")}
-        block |= {f"W{n}": t[p + f"self_attn.{n}_proj.weight"].T for n in "vo"}
-        block |= {f"W{n}": to_interleaved(t[p + f"self_attn.{n}_proj.weight"].T, h) for n, h in heads.items()}
-        blocks.append(block)
-    embed = t["model.embed_tokens.weight"]
-    head = embed if config.tied else t["lm_head.weight"]
-    return {"embed": embed, "blocks": blocks, "norm": t["model.norm.weight"], "head": head.T}
-
-
-@wrong("huggingface_weights", says="this head is untied")
-def huggingface_always_tied(tensors, config):
-    """The head is the embedding, whatever the config says."""
-    t, blocks = tensors, []
-    heads = {"q": config.heads, "k": config.kv_heads}
-    for i in range(config.layers):
-        p = f"model.layers.{i}."
-        block = {"attn_norm": t[p + "input_layernorm.weight"], "mlp_norm": t[p + "post_attention_layernorm.weight"]}
-        block |= {f"W{n[0]}": t[p + f"mlp.{n}_proj.weight"].T for n in ("gate", "up", "down")}
-        block |= {f"W{n}": t[p + f"self_attn.{n}_proj.weight"].T for n in "vo"}
-        block |= {f"W{n}": to_interleaved(t[p + f"self_attn.{n}_proj.weight"], h).T for n, h in heads.items()}
-        blocks.append(block)
-    embed = t["model.embed_tokens.weight"]
-    return {"embed": embed, "blocks": blocks, "norm": t["model.norm.weight"], "head": embed.T}
-
-
-@wrong("huggingface_weights", says="expected a ValueError")
-def huggingface_with_a_head_from_somewhere(tensors, config):
-    """Where lm_head.weight is missing it takes the embedding, though the config says that the head is untied."""
-    t, blocks = tensors, []
-    heads = {"q": config.heads, "k": config.kv_heads}
-    for i in range(config.layers):
-        p = f"model.layers.{i}."
-        block = {"attn_norm": t[p + "input_layernorm.weight"], "mlp_norm": t[p + "post_attention_layernorm.weight"]}
-        block |= {f"W{n[0]}": t[p + f"mlp.{n}_proj.weight"].T for n in ("gate", "up", "down")}
-        block |= {f"W{n}": t[p + f"self_attn.{n}_proj.weight"].T for n in "vo"}
-        block |= {f"W{n}": to_interleaved(t[p + f"self_attn.{n}_proj.weight"], h).T for n, h in heads.items()}
-        blocks.append(block)
-    embed = t["model.embed_tokens.weight"]
-    head = embed if config.tied else t.get("lm_head.weight", embed)
-    return {"embed": embed, "blocks": blocks, "norm": t["model.norm.weight"], "head": head.T}
-
-
-@wrong("huggingface_weights", says="got KeyError")
-def huggingface_that_raises_key_errors(tensors, config):
-    """A missing tensor is whatever the dictionary says of it."""
-    t, blocks = tensors, []
-    heads = {"q": config.heads, "k": config.kv_heads}
-    for i in range(config.layers):
-        p = f"model.layers.{i}."
-        block = {"attn_norm": t[p + "input_layernorm.weight"], "mlp_norm": t[p + "post_attention_layernorm.weight"]}
-        block |= {f"W{n[0]}": t[p + f"mlp.{n}_proj.weight"].T for n in ("gate", "up", "down")}
-        block |= {f"W{n}": t[p + f"self_attn.{n}_proj.weight"].T for n in "vo"}
-        block |= {f"W{n}": to_interleaved(t[p + f"self_attn.{n}_proj.weight"], h).T for n, h in heads.items()}
-        blocks.append(block)
-    embed = t["model.embed_tokens.weight"]
-    head = embed if config.tied else t["lm_head.weight"]
-    return {"embed": embed, "blocks": blocks, "norm": t["model.norm.weight"], "head": head.T}
-
-
-@wrong("huggingface_weights", says="but the weights came back")
-def huggingface_of_any_shape(tensors, config):
-    """All names are checked, and no shape."""
-    t, blocks = tensors, []
-    heads = {"q": config.heads, "k": config.kv_heads}
-    try:
-        for i in range(config.layers):
-            p = f"model.layers.{i}."
-            block = {"attn_norm": t[p + "input_layernorm.weight"], "mlp_norm": t[p + "post_attention_layernorm.weight"]}
-            block |= {f"W{n[0]}": t[p + f"mlp.{n}_proj.weight"].T for n in ("gate", "up", "down")}
-            block |= {f"W{n}": t[p + f"self_attn.{n}_proj.weight"].T for n in "vo"}
-            block |= {f"W{n}": to_interleaved(t[p + f"self_attn.{n}_proj.weight"], h).T for n, h in heads.items()}
-            blocks.append(block)
-        embed = t["model.embed_tokens.weight"]
-        head = embed if config.tied else t["lm_head.weight"]
-        return {"embed": embed, "blocks": blocks, "norm": t["model.norm.weight"], "head": head.T}
-    except KeyError as error:
-        raise ValueError(f"missing: {error}") from None
+huggingface_as_it_lies = edit(
+    "huggingface_weights",
+    "The matrices came back as (out, in), as they lie in the file. x @ W wants (in, out): turn each round.",
+    ("H * d, D), H).T", "H * d, D), H)"),
+    ("K * d, D), K).T", "K * d, D), K)"),
+    ('v_proj.weight", K * d, D).T', 'v_proj.weight", K * d, D)'),
+    ('o_proj.weight", D, H * d).T', 'o_proj.weight", D, H * d)'),
+    ('gate_proj.weight", F, D).T', 'gate_proj.weight", F, D)'),
+    ('up_proj.weight", F, D).T', 'up_proj.weight", F, D)'),
+    ('down_proj.weight", D, F).T', 'down_proj.weight", D, F)'),
+)
+huggingface_with_its_own_rows = edit(
+    "huggingface_weights",
+    "The rows of queries and keys were not reordered. Nothing complains, and our `rope` would turn other pairs.",
+    (
+        'to_interleaved(take(p + "self_attn.q_proj.weight", H * d, D), H)',
+        'take(p + "self_attn.q_proj.weight", H * d, D)',
+    ),
+    (
+        'to_interleaved(take(p + "self_attn.k_proj.weight", K * d, D), K)',
+        'take(p + "self_attn.k_proj.weight", K * d, D)',
+    ),
+)
+huggingface_with_keys_of_many_heads = edit(
+    "huggingface_weights",
+    "The keys were reordered as if they had as many heads as the queries. They have K, and each has d rows.",
+    ("K * d, D), K).T", "K * d, D), H).T"),
+)
+huggingface_with_reordered_values = edit(
+    "huggingface_weights",
+    "The values were reordered, too. Only queries and keys are turned by `rope`.",
+    (
+        'take(p + "self_attn.v_proj.weight", K * d, D)',
+        'to_interleaved(take(p + "self_attn.v_proj.weight", K * d, D), K)',
+    ),
+)
+huggingface_reordered_too_late = edit(
+    "huggingface_weights",
+    "Queries and keys were reordered after they had been turned round, which mixes inputs. The rows of the file belong "
+    "to the heads: reorder first.",
+    ('take(p + "self_attn.q_proj.weight", H * d, D), H).T', 'take(p + "self_attn.q_proj.weight", H * d, D).T, H)'),
+    ('take(p + "self_attn.k_proj.weight", K * d, D), K).T', 'take(p + "self_attn.k_proj.weight", K * d, D).T, K)'),
+)
+huggingface_with_gate_and_up_swapped = edit(
+    "huggingface_weights",
+    "Gate and up are swapped: `gate_proj` is Wg, `up_proj` is Wu.",
+    ("mlp.gate_proj", "mlp.the_other"),
+    ("mlp.up_proj", "mlp.gate_proj"),
+    ("mlp.the_other", "mlp.up_proj"),
+)
+huggingface_of_the_first_block = edit(
+    "huggingface_weights",
+    "All blocks have the weights of the first. `i` counts them from 0.",
+    ('f"model.layers.{i}."', '"model.layers.0."'),
+)
+huggingface_always_tied = edit(
+    "huggingface_weights",
+    "The head is the embedding here, always. Where the config says that it is untied, it is `lm_head.weight`.",
+    ('embed.T if config.tied else take("lm_head.weight", V, D).T', "embed.T"),
+)
+huggingface_with_the_head_of_the_file = edit(
+    "huggingface_weights",
+    "A tied head was taken from `lm_head.weight`, because it was there. It is the embedding, whatever lies in "
+    "the file.",
+    ("embed.T if config.tied else", 'embed.T if config.tied and "lm_head.weight" not in tensors else'),
+)
+huggingface_with_a_head_from_somewhere = edit(
+    "huggingface_weights",
+    "Where `lm_head.weight` is missing, the embedding took its place, though the head is untied. Raise a ValueError.",
+    ("embed.T if config.tied else", 'embed.T if config.tied or "lm_head.weight" not in tensors else'),
+)
+huggingface_that_raises_key_errors = edit(
+    "huggingface_weights",
+    "A missing tensor ended in a KeyError. Raise a ValueError that names it.",
+    ('        if name not in tensors:\n            raise ValueError(f"{name} is missing")\n', ""),
+)
+huggingface_of_any_shape = edit(
+    "huggingface_weights",
+    "A tensor of another shape than the table says came through. Raise a ValueError that names it.",
+    ("if tensors[name].shape != shape:", "if False:"),
+)
+huggingface_of_the_right_size = edit(
+    "huggingface_weights",
+    "Only the count of the numbers was checked, so a matrix that is turned round came through. Compare the shapes.",
+    ("if tensors[name].shape != shape:", "if tensors[name].size != math.prod(shape):"),
+    hidden=True,
+)
+huggingface_in_float32 = edit(
+    "huggingface_weights",
+    "Every tensor became float32. The dtype stays as it is.",
+    ("        return tensors[name]", "        return tensors[name].astype(np.float32)"),
+    hidden=True,
+)
 
 
 @right("huggingface_weights")
@@ -2250,240 +1935,110 @@ def huggingface_checked_first(tensors, config):
 
 # KVCache
 
-
-@wrong("KVCache", says="each block has its own count")
-class CacheWithOneCount:
-    """One count for all blocks, moved on with every append."""
-
-    def __init__(self, config, batch=1, dtype=np.float32):
-        self.k = np.zeros((config.layers, batch, config.kv_heads, config.max_len, config.head_dim), dtype)
-        self.v, self.used = np.zeros_like(self.k), 0
-
-    def append(self, layer, k, v):
-        start, stop = self.used, self.used + k.shape[2]
-        if stop > self.k.shape[3]:
-            raise ValueError("full")
-        self.k[layer, :, :, start:stop], self.v[layer, :, :, start:stop] = k, v
-        self.used = stop
-        return self.k[layer, :, :, :stop], self.v[layer, :, :, :stop]
-
-    def length(self, layer):
-        return self.used
-
-    def truncate(self, n):
-        self.used = n
-
-    def nbytes(self):
-        return self.k.nbytes + self.v.nbytes
-
-
-@wrong("KVCache", says="return all that the block holds")
-class CacheThatReturnsTheNewOnes:
-    """append hands back what it was given."""
-
-    def __init__(self, config, batch=1, dtype=np.float32):
-        self.k = np.zeros((config.layers, batch, config.kv_heads, config.max_len, config.head_dim), dtype)
-        self.v, self.used = np.zeros_like(self.k), [0] * config.layers
-
-    def append(self, layer, k, v):
-        start, stop = self.used[layer], self.used[layer] + k.shape[2]
-        if stop > self.k.shape[3] or k.shape[0] != self.k.shape[1]:
-            raise ValueError("full")
-        self.k[layer, :, :, start:stop], self.v[layer, :, :, start:stop] = k, v
-        self.used[layer] = stop
-        return self.k[layer, :, :, start:stop], self.v[layer, :, :, start:stop]
-
-    def length(self, layer):
-        return self.used[layer]
-
-    def truncate(self, n):
-        self.used = [n] * len(self.used)
-
-    def nbytes(self):
-        return self.k.nbytes + self.v.nbytes
-
-
-@wrong("KVCache", says="that is all the room")
-class CacheThatReturnsAllItsRoom:
-    """The zeros behind what is in use come back, too, and attention would look at them."""
-
-    def __init__(self, config, batch=1, dtype=np.float32):
-        self.k = np.zeros((config.layers, batch, config.kv_heads, config.max_len, config.head_dim), dtype)
-        self.v, self.used = np.zeros_like(self.k), [0] * config.layers
-
-    def append(self, layer, k, v):
-        start, stop = self.used[layer], self.used[layer] + k.shape[2]
-        if stop > self.k.shape[3]:
-            raise ValueError("full")
-        self.k[layer, :, :, start:stop], self.v[layer, :, :, start:stop] = k, v
-        self.used[layer] = stop
-        return self.k[layer], self.v[layer]
-
-    def length(self, layer):
-        return self.used[layer]
-
-    def truncate(self, n):
-        self.used = [n] * len(self.used)
-
-    def nbytes(self):
-        return self.k.nbytes + self.v.nbytes
-
-
-@wrong("KVCache", says="right behind the last one")
-class CacheOffByOne:
-    """Each piece begins one place too late: place 0 stays empty."""
-
-    def __init__(self, config, batch=1, dtype=np.float32):
-        self.k = np.zeros((config.layers, batch, config.kv_heads, config.max_len + 1, config.head_dim), dtype)
-        self.v, self.used, self.room = np.zeros_like(self.k), [0] * config.layers, config.max_len
-
-    def append(self, layer, k, v):
-        start, stop = self.used[layer], self.used[layer] + k.shape[2]
-        if stop > self.room:
-            raise ValueError("full")
-        self.k[layer, :, :, start + 1 : stop + 1], self.v[layer, :, :, start + 1 : stop + 1] = k, v
-        self.used[layer] = stop
-        return self.k[layer, :, :, :stop], self.v[layer, :, :, :stop]
-
-    def length(self, layer):
-        return self.used[layer]
-
-    def truncate(self, n):
-        self.used = [n] * len(self.used)
-
-    def nbytes(self):
-        return (self.k.nbytes + self.v.nbytes) // (self.room + 1) * self.room
-
-
-@wrong("KVCache", says="three more, where two fit: expected a ValueError")
-class CacheThatGrows:
-    """Lists and concatenate: there is always room."""
-
-    def __init__(self, config, batch=1, dtype=np.float32):
-        self.shape = (batch, config.kv_heads, config.max_len, config.head_dim)
-        self.held, self.dtype = [None] * config.layers, np.dtype(dtype)
-
-    def append(self, layer, k, v):
-        if self.held[layer] is not None:
-            k, v = (np.concatenate([old, new], 2) for old, new in zip(self.held[layer], (k, v)))
-        self.held[layer] = (k, v)
-        return k, v
-
-    def length(self, layer):
-        return 0 if self.held[layer] is None else self.held[layer][0].shape[2]
-
-    def truncate(self, n):
-        self.held = [(k[:, :, :n], v[:, :, :n]) for k, v in self.held]
-
-    def nbytes(self):
-        return 2 * len(self.held) * math.prod(self.shape) * self.dtype.itemsize
-
-
-@wrong("KVCache", says="after the error (three more, where two fit)")
-class CacheThatCountsBeforeItChecks:
-    """The count has moved on when the error comes."""
-
-    def __init__(self, config, batch=1, dtype=np.float32):
-        self.k = np.zeros((config.layers, batch, config.kv_heads, config.max_len, config.head_dim), dtype)
-        self.v, self.used = np.zeros_like(self.k), [0] * config.layers
-
-    def append(self, layer, k, v):
-        start = self.used[layer]
-        self.used[layer] += k.shape[2]
-        if self.used[layer] > self.k.shape[3]:
-            raise ValueError("full")
-        self.k[layer, :, :, start : self.used[layer]], self.v[layer, :, :, start : self.used[layer]] = k, v
-        return self.k[layer, :, :, : self.used[layer]], self.v[layer, :, :, : self.used[layer]]
-
-    def length(self, layer):
-        return self.used[layer]
-
-    def truncate(self, n):
-        self.used = [n] * len(self.used)
-
-    def nbytes(self):
-        return self.k.nbytes + self.v.nbytes
-
-
-@wrong("KVCache", says="keys of one text, where there are two: expected a ValueError")
-class CacheThatBroadcasts:
-    """NumPy copies the keys of one text to all texts of the batch without a word."""
-
-    def __init__(self, config, batch=1, dtype=np.float32):
-        self.k = np.zeros((config.layers, batch, config.kv_heads, config.max_len, config.head_dim), dtype)
-        self.v, self.used = np.zeros_like(self.k), [0] * config.layers
-
-    def append(self, layer, k, v):
-        start, stop = self.used[layer], self.used[layer] + k.shape[2]
-        if stop > self.k.shape[3]:
-            raise ValueError("full")
-        self.k[layer, :, :, start:stop], self.v[layer, :, :, start:stop] = k, v
-        self.used[layer] = stop
-        return self.k[layer, :, :, :stop], self.v[layer, :, :, :stop]
-
-    def length(self, layer):
-        return self.used[layer]
-
-    def truncate(self, n):
-        if not 0 <= n <= min(self.used):
-            raise ValueError("fewer")
-        self.used = [n] * len(self.used)
-
-    def nbytes(self):
-        return self.k.nbytes + self.v.nbytes
-
-
-@wrong("KVCache", says="count K heads, not H")
-class CacheOfAllHeads:
-    """Room for as many heads as there are queries: it works, and is H / K times too large."""
-
-    def __init__(self, config, batch=1, dtype=np.float32):
-        self.k = np.zeros((config.layers, batch, config.heads, config.max_len, config.head_dim), dtype)
-        self.v, self.used, self.kv = np.zeros_like(self.k), [0] * config.layers, config.kv_heads
-
-    def append(self, layer, k, v):
-        start, stop = self.used[layer], self.used[layer] + k.shape[2]
-        if stop > self.k.shape[3] or k.shape[:2] != (self.k.shape[1], self.kv):
-            raise ValueError("full")
-        self.k[layer, :, : self.kv, start:stop], self.v[layer, :, : self.kv, start:stop] = k, v
-        self.used[layer] = stop
-        return self.k[layer, :, : self.kv, :stop], self.v[layer, :, : self.kv, :stop]
-
-    def length(self, layer):
-        return self.used[layer]
-
-    def truncate(self, n):
-        self.used = [n] * len(self.used)
-
-    def nbytes(self):
-        return self.k.nbytes + self.v.nbytes
-
-
-@wrong("KVCache", says="written over, or blocks share their room")
-class CacheWithOneRoomForAllBlocks:
-    """[room] * layers is the same array again and again."""
-
-    def __init__(self, config, batch=1, dtype=np.float32):
-        shape = (batch, config.kv_heads, config.max_len, config.head_dim)
-        self.k, self.v = [np.zeros(shape, dtype)] * config.layers, [np.zeros(shape, dtype)] * config.layers
-        self.used = [0] * config.layers
-
-    def append(self, layer, k, v):
-        start, stop = self.used[layer], self.used[layer] + k.shape[2]
-        if stop > self.k[0].shape[2]:
-            raise ValueError("full")
-        self.k[layer][:, :, start:stop], self.v[layer][:, :, start:stop] = k, v
-        self.used[layer] = stop
-        return self.k[layer][:, :, :stop], self.v[layer][:, :, :stop]
-
-    def length(self, layer):
-        return self.used[layer]
-
-    def truncate(self, n):
-        self.used = [n] * len(self.used)
-
-    def nbytes(self):
-        return sum(a.nbytes for a in self.k + self.v)
+CacheWithOneCount = edit(
+    "KVCache",
+    "There is one count for all blocks. Each has its own: in the middle of a pass the first blocks are ahead.",
+    ("self.used[layer] = stop", "self.used = [stop] * len(self.used)"),
+)
+CacheThatReturnsTheNewOnes = edit(
+    "KVCache",
+    "`append` handed back the new keys and values only. Return all that the block holds.",
+    ("return self.k[layer, :, :, :stop], self.v[layer, :, :, :stop]", "return k, v"),
+)
+CacheThatReturnsAllItsRoom = edit(
+    "KVCache",
+    "All the room came back, and attention would look at the zeros in it. Return what is in use.",
+    ("return self.k[layer, :, :, :stop], self.v[layer, :, :, :stop]", "return self.k[layer], self.v[layer]"),
+)
+CacheOffByOne = edit(
+    "KVCache",
+    "Each piece begins one place too late, and place 0 stays empty. It goes right behind the last one.",
+    ("self.k[layer, :, :, start:stop] = k", "self.k[layer, :, :, start + 1 : stop + 1] = k[:, :, : room - start - 1]"),
+    ("self.v[layer, :, :, start:stop] = v", "self.v[layer, :, :, start + 1 : stop + 1] = v[:, :, : room - start - 1]"),
+)
+CacheThatSwaps = edit(
+    "KVCache",
+    "Keys and values are swapped in what comes back.",
+    (
+        "return self.k[layer, :, :, :stop], self.v[layer, :, :, :stop]",
+        "return self.v[layer, :, :, :stop], self.k[layer, :, :, :stop]",
+    ),
+)
+CacheThatGrows = edit(
+    "KVCache",
+    "There is always room, as in a list. More than `max_len` positions must raise ValueError.",
+    (
+        'raise ValueError(f"{start} positions are used and {T} more do not fit: there is room for {room}")\n',
+        "self.k, self.v = np.repeat(self.k, 2, axis=3), np.repeat(self.v, 2, axis=3)\n"
+        "            self.k[:, :, :, :room], self.v[:, :, :, :room] = self.k[:, :, :, ::2], self.v[:, :, :, ::2]\n"
+        "            self.shape = (B, K, 2 * room, d)\n",
+    ),
+)
+CacheThatCountsBeforeItChecks = edit(
+    "KVCache",
+    "After an error the count had moved on. Check everything first, then write, then count.",
+    ("        if stop > room:", "        self.used[layer] = stop\n        if stop > room:"),
+)
+CacheThatBroadcasts = edit(
+    "KVCache",
+    "The keys of one text, or of one head, were copied to all without a word: NumPy broadcasts. Compare the shapes.",
+    ("if k.shape != (B, K, T, d) or v.shape != k.shape:", "if k.ndim != 4:"),
+)
+CacheOfAllHeads = edit(
+    "KVCache",
+    "There is room for as many heads as the queries have, H / K times too much. Keys and values have K.",
+    (
+        "self.used = [0] * config.layers",
+        "self.used = [0] * config.layers\n        self.group = config.heads // config.kv_heads",
+    ),
+    ("self.k.nbytes + self.v.nbytes", "(self.k.nbytes + self.v.nbytes) * self.group"),
+)
+CacheWithOneRoomForAllBlocks = edit(
+    "KVCache",
+    "The blocks share their room, so what one appends is written over by the next: `[room] * layers` is one array.",
+    ("self.k[layer, :, :, start:stop] = k", "self.k[:, :, :, start:stop] = k"),
+    ("self.v[layer, :, :, start:stop] = v", "self.v[:, :, :, start:stop] = v"),
+)
+CacheOfFloat32 = edit(
+    "KVCache",
+    "`dtype` is not used: keys and values are kept in the one that was asked for.",
+    (
+        "self.used = [0] * config.layers",
+        "self.used = [0] * config.layers\n        dtype = np.float32\n"
+        "        self.k, self.v = self.k.astype(dtype), self.v.astype(dtype)",
+    ),
+)
+CacheThatCountsTheKeysOnly = edit(
+    "KVCache",
+    "The bytes of the keys alone were counted. Values take as many.",
+    ("self.k.nbytes + self.v.nbytes", "self.k.nbytes"),
+)
+CacheThatCountsNumbers = edit(
+    "KVCache",
+    "Numbers were counted, not bytes: each takes as many as its dtype says.",
+    ("self.k.nbytes + self.v.nbytes", "self.k.size + self.v.size"),
+)
+CacheThatTruncatesWhatItCan = edit(
+    "KVCache",
+    "`truncate` to more than some block holds was let through. It raises ValueError, and leaves all as it was.",
+    ("if not 0 <= n <= min(self.used):", "if n < 0:"),
+)
+CacheThatTruncatesBackwards = edit(
+    "KVCache",
+    "A negative number of positions was let through by `truncate`. It raises ValueError.",
+    ("if not 0 <= n <= min(self.used):", "if n > min(self.used):"),
+    hidden=True,
+)
+CacheThatTruncatesOneBlock = edit(
+    "KVCache",
+    "`truncate` shortened the first block only. It keeps n positions in every block.",
+    ("self.used = [n] * len(self.used)", "self.used[0] = n"),
+)
+CacheThatDoesNotTruncate = edit(
+    "KVCache",
+    "`truncate` changed nothing: what is appended next comes behind the first n positions.",
+    ("self.used = [n] * len(self.used)", "pass"),
+)
 
 
 @right("KVCache")
@@ -2554,137 +2109,94 @@ class CacheOfLists:
 
 # attention_with_cache
 
-
-@wrong("attention_with_cache", says="start at 0 in every piece")
-def cached_with_positions_from_zero(x, block, config, past):
-    """Every piece begins at position 0."""
-    B, T, _ = x.shape
-    H, K, d, P = config.heads, config.kv_heads, config.head_dim, 0 if past is None else past[0].shape[2]
-    q, k, v = ((x @ block[n]).reshape(B, T, h, d).swapaxes(1, 2) for n, h in (("Wq", H), ("Wk", K), ("Wv", K)))
-    q, k = rope(q, np.arange(T), config.rope_base), rope(k, np.arange(T), config.rope_base)
-    if past is not None:
-        k, v = np.concatenate([past[0], k], 2), np.concatenate([past[1], v], 2)
-    mask = np.arange(P + T) <= P + np.arange(T)[:, None]
-    scores = np.where(mask, q @ repeat_kv(k, H // K).swapaxes(2, 3) / math.sqrt(d), -np.inf)
-    return (softmax(scores) @ repeat_kv(v, H // K)).swapaxes(1, 2).reshape(B, T, -1) @ block["Wo"], (k, v)
-
-
-@wrong("attention_with_cache", says="one too small")
-def cached_one_position_behind(x, block, config, past):
-    """The published off-by-one: the position of the last token is taken for that of the next."""
-    B, T, _ = x.shape
-    H, K, d, P = config.heads, config.kv_heads, config.head_dim, 0 if past is None else past[0].shape[2]
-    places = max(P - 1, 0) + np.arange(T)
-    q, k, v = ((x @ block[n]).reshape(B, T, h, d).swapaxes(1, 2) for n, h in (("Wq", H), ("Wk", K), ("Wv", K)))
-    q, k = rope(q, places, config.rope_base), rope(k, places, config.rope_base)
-    if past is not None:
-        k, v = np.concatenate([past[0], k], 2), np.concatenate([past[1], v], 2)
-    mask = np.arange(P + T) <= P + np.arange(T)[:, None]
-    scores = np.where(mask, q @ repeat_kv(k, H // K).swapaxes(2, 3) / math.sqrt(d), -np.inf)
-    return (softmax(scores) @ repeat_kv(v, H // K)).swapaxes(1, 2).reshape(B, T, -1) @ block["Wo"], (k, v)
-
-
-@wrong("attention_with_cache", says="one too large")
-def cached_one_position_ahead(x, block, config, past):
-    """Positions counted from 1 once there is a past."""
-    B, T, _ = x.shape
-    H, K, d, P = config.heads, config.kv_heads, config.head_dim, 0 if past is None else past[0].shape[2]
-    places = (P + 1 if P else 0) + np.arange(T)
-    q, k, v = ((x @ block[n]).reshape(B, T, h, d).swapaxes(1, 2) for n, h in (("Wq", H), ("Wk", K), ("Wv", K)))
-    q, k = rope(q, places, config.rope_base), rope(k, places, config.rope_base)
-    if past is not None:
-        k, v = np.concatenate([past[0], k], 2), np.concatenate([past[1], v], 2)
-    mask = np.arange(P + T) <= P + np.arange(T)[:, None]
-    scores = np.where(mask, q @ repeat_kv(k, H // K).swapaxes(2, 3) / math.sqrt(d), -np.inf)
-    return (softmax(scores) @ repeat_kv(v, H // K)).swapaxes(1, 2).reshape(B, T, -1) @ block["Wo"], (k, v)
-
-
-@wrong("attention_with_cache", says="aligned to the first key")
-def cached_with_the_mask_of_the_prompt(x, block, config, past):
-    """np.tri(T, P + T): the triangle starts at the first key."""
-    B, T, _ = x.shape
-    H, K, d, P = config.heads, config.kv_heads, config.head_dim, 0 if past is None else past[0].shape[2]
-    places = P + np.arange(T)
-    q, k, v = ((x @ block[n]).reshape(B, T, h, d).swapaxes(1, 2) for n, h in (("Wq", H), ("Wk", K), ("Wv", K)))
-    q, k = rope(q, places, config.rope_base), rope(k, places, config.rope_base)
-    if past is not None:
-        k, v = np.concatenate([past[0], k], 2), np.concatenate([past[1], v], 2)
-    mask = np.tri(T, P + T, dtype=bool)
-    scores = np.where(mask, q @ repeat_kv(k, H // K).swapaxes(2, 3) / math.sqrt(d), -np.inf)
-    return (softmax(scores) @ repeat_kv(v, H // K)).swapaxes(1, 2).reshape(B, T, -1) @ block["Wo"], (k, v)
-
-
-@wrong("attention_with_cache", says="there is no mask")
-def cached_without_a_mask(x, block, config, past):
-    """Right for one token at a time, and for nothing else."""
-    B, T, _ = x.shape
-    H, K, d, P = config.heads, config.kv_heads, config.head_dim, 0 if past is None else past[0].shape[2]
-    places = P + np.arange(T)
-    q, k, v = ((x @ block[n]).reshape(B, T, h, d).swapaxes(1, 2) for n, h in (("Wq", H), ("Wk", K), ("Wv", K)))
-    q, k = rope(q, places, config.rope_base), rope(k, places, config.rope_base)
-    if past is not None:
-        k, v = np.concatenate([past[0], k], 2), np.concatenate([past[1], v], 2)
-    scores = q @ repeat_kv(k, H // K).swapaxes(2, 3) / math.sqrt(d)
-    return (softmax(scores) @ repeat_kv(v, H // K)).swapaxes(1, 2).reshape(B, T, -1) @ block["Wo"], (k, v)
-
-
-@wrong("attention_with_cache", says="keep the K heads")
-def cached_with_repeated_heads(x, block, config, past):
-    """The heads are repeated first, and kept so."""
-    B, T, _ = x.shape
-    H, K, d, P = config.heads, config.kv_heads, config.head_dim, 0 if past is None else past[0].shape[2]
-    places = P + np.arange(T)
-    q, k, v = ((x @ block[n]).reshape(B, T, h, d).swapaxes(1, 2) for n, h in (("Wq", H), ("Wk", K), ("Wv", K)))
-    q, k = rope(q, places, config.rope_base), rope(k, places, config.rope_base)
-    k, v = repeat_kv(k, H // K), repeat_kv(v, H // K)
-    if past is not None:
-        k, v = np.concatenate([past[0], k], 2), np.concatenate([past[1], v], 2)
-    scores = np.where(np.arange(P + T) <= places[:, None], q @ k.swapaxes(2, 3) / math.sqrt(d), -np.inf)
-    return (softmax(scores) @ v).swapaxes(1, 2).reshape(B, T, -1) @ block["Wo"], (k, v)
-
-
-@wrong("attention_with_cache", says="turned again with every piece")
-def cached_turned_again(x, block, config, past):
-    """rope on all keys with every piece, also on those that have been turned."""
-    B, T, _ = x.shape
-    H, K, d, P = config.heads, config.kv_heads, config.head_dim, 0 if past is None else past[0].shape[2]
-    q, k, v = ((x @ block[n]).reshape(B, T, h, d).swapaxes(1, 2) for n, h in (("Wq", H), ("Wk", K), ("Wv", K)))
-    if past is not None:
-        k, v = np.concatenate([past[0], k], 2), np.concatenate([past[1], v], 2)
-    q, k = rope(q, P + np.arange(T), config.rope_base), rope(k, np.arange(P + T), config.rope_base)
-    mask = np.arange(P + T) <= P + np.arange(T)[:, None]
-    scores = np.where(mask, q @ repeat_kv(k, H // K).swapaxes(2, 3) / math.sqrt(d), -np.inf)
-    return (softmax(scores) @ repeat_kv(v, H // K)).swapaxes(1, 2).reshape(B, T, -1) @ block["Wo"], (k, v)
-
-
-@wrong("attention_with_cache", says="keys are kept after rope")
-def cached_before_rope(x, block, config, past):
-    """Keys are kept as they come from Wk, and all turned each time: y is right, and the work is done again."""
-    B, T, _ = x.shape
-    H, K, d, P = config.heads, config.kv_heads, config.head_dim, 0 if past is None else past[0].shape[2]
-    q, k, v = ((x @ block[n]).reshape(B, T, h, d).swapaxes(1, 2) for n, h in (("Wq", H), ("Wk", K), ("Wv", K)))
-    if past is not None:
-        k, v = np.concatenate([past[0], k], 2), np.concatenate([past[1], v], 2)
-    q, turned = rope(q, P + np.arange(T), config.rope_base), rope(k, np.arange(P + T), config.rope_base)
-    mask = np.arange(P + T) <= P + np.arange(T)[:, None]
-    scores = np.where(mask, q @ repeat_kv(turned, H // K).swapaxes(2, 3) / math.sqrt(d), -np.inf)
-    return (softmax(scores) @ repeat_kv(v, H // K)).swapaxes(1, 2).reshape(B, T, -1) @ block["Wo"], (k, v)
-
-
-@wrong("attention_with_cache", says="only the new keys were returned")
-def cached_that_keeps_the_new_ones(x, block, config, past):
-    """The past is used and not handed on."""
-    B, T, _ = x.shape
-    H, K, d, P = config.heads, config.kv_heads, config.head_dim, 0 if past is None else past[0].shape[2]
-    places = P + np.arange(T)
-    q, k, v = ((x @ block[n]).reshape(B, T, h, d).swapaxes(1, 2) for n, h in (("Wq", H), ("Wk", K), ("Wv", K)))
-    q, k = rope(q, places, config.rope_base), rope(k, places, config.rope_base)
-    new = (k, v)
-    if past is not None:
-        k, v = np.concatenate([past[0], k], 2), np.concatenate([past[1], v], 2)
-    scores = q @ repeat_kv(k, H // K).swapaxes(2, 3) / math.sqrt(d)
-    scores = np.where(np.arange(P + T) <= places[:, None], scores, -np.inf)
-    return (softmax(scores) @ repeat_kv(v, H // K)).swapaxes(1, 2).reshape(B, T, -1) @ block["Wo"], new
+cached_with_positions_from_zero = edit(
+    "attention_with_cache",
+    "Every piece begins at position 0. The positions go on where the last piece ended: at P.",
+    ("    positions = P + np.arange(T)", "    positions, places = P + np.arange(T), np.arange(T)"),
+    ("rope(q, positions, config.rope_base), rope(k, positions,", "rope(q, places, config.rope_base), rope(k, places,"),
+)
+cached_one_position_behind = edit(
+    "attention_with_cache",
+    "After the first piece the positions are one too small: the place of the last token was taken for that of "
+    "the next.",
+    ("    positions = P + np.arange(T)", "    positions, places = P + np.arange(T), P - (P > 0) + np.arange(T)"),
+    ("rope(q, positions, config.rope_base), rope(k, positions,", "rope(q, places, config.rope_base), rope(k, places,"),
+)
+cached_one_position_ahead = edit(
+    "attention_with_cache",
+    "After the first piece the positions are one too large: counted from 0, the new tokens begin at P.",
+    ("    positions = P + np.arange(T)", "    positions, places = P + np.arange(T), P + (P > 0) + np.arange(T)"),
+    ("rope(q, positions, config.rope_base), rope(k, positions,", "rope(q, places, config.rope_base), rope(k, places,"),
+)
+cached_with_positions_from_the_end = edit(
+    "attention_with_cache",
+    "The positions begin where they should end: they go from P to P + T − 1.",
+    ("    positions = P + np.arange(T)", "    positions, places = P + np.arange(T), P + T + np.arange(T)"),
+    ("rope(q, positions, config.rope_base), rope(k, positions,", "rope(q, places, config.rope_base), rope(k, places,"),
+)
+cached_with_the_mask_of_the_prompt = edit(
+    "attention_with_cache",
+    "The mask's triangle starts at the first key. A new token sees all P old ones, too: it is aligned to the last key.",
+    ("np.arange(P + T) <= positions[:, None]", "np.tri(T, P + T, dtype=bool)"),
+)
+cached_without_a_mask = edit(
+    "attention_with_cache",
+    "There is no mask, which is right for one token at a time only: within a piece, tokens see later ones.",
+    ("    scores = np.where(np.arange(P + T) <= positions[:, None], scores, -np.inf)\n", ""),
+)
+cached_without_itself = edit(
+    "attention_with_cache",
+    "New tokens do not see themselves. Each sees itself and all before it.",
+    ("<= positions[:, None], scores, -np.inf", "< positions[:, None], scores, -1e30"),
+)
+cached_with_repeated_heads = edit(
+    "attention_with_cache",
+    "The repeated heads were kept. Keep the K heads, and repeat them for the products only.",
+    ("    if past is not None:", "    k, v = repeat_kv(k, H // K), repeat_kv(v, H // K)\n    if past is not None:"),
+    ("q @ repeat_kv(k, H // K).transpose", "q @ k.transpose"),
+    ("softmax(scores) @ repeat_kv(v, H // K)", "softmax(scores) @ v"),
+)
+cached_turned_again = edit(
+    "attention_with_cache",
+    "The kept keys were turned again with every piece. They have been turned already.",
+    (
+        "rope(q, positions, config.rope_base), rope(k, positions, config.rope_base)",
+        "rope(q, positions, config.rope_base), k",
+    ),
+    ("    scores = q @", "    k = rope(k, np.arange(P + T), config.rope_base)\n    scores = q @"),
+)
+cached_before_rope = edit(
+    "attention_with_cache",
+    "The outputs are right, and the keys are kept as they come from Wk, so all are turned each time. Keep them "
+    "after rope.",
+    (
+        "rope(q, positions, config.rope_base), rope(k, positions, config.rope_base)",
+        "rope(q, positions, config.rope_base), k",
+    ),
+    (
+        "    scores = q @ repeat_kv(k, H // K)",
+        "    turned = rope(k, np.arange(P + T), config.rope_base)\n    scores = q @ repeat_kv(turned, H // K)",
+    ),
+)
+cached_that_keeps_the_new_ones = edit(
+    "attention_with_cache",
+    "Only the new keys and values were handed on. The next piece needs those of all tokens.",
+    ("    if past is not None:", "    new = k, v\n    if past is not None:"),
+    ('@ block["Wo"], (k, v)', '@ block["Wo"], new'),
+)
+cached_without_the_past = edit(
+    "attention_with_cache",
+    "The past is not used: the new tokens see only each other.",
+    ("    P = 0 if past is None else past[0].shape[2]", "    old, past = past, None\n    P = 0"),
+)
+cached_past_in_the_wrong_order = edit(
+    "attention_with_cache",
+    "The old keys and values were put behind the new ones. They come first, oldest first.",
+    (
+        "np.concatenate([past[0], k], axis=2), np.concatenate([past[1], v], axis=2)",
+        "np.concatenate([k, past[0]], axis=2), np.concatenate([v, past[1]], axis=2)",
+    ),
+)
 
 
 @right("attention_with_cache")
@@ -2725,75 +2237,62 @@ def cached_in_groups(x, block, config, past):
 
 # forward_with_cache
 
-
-@wrong("forward_with_cache", says="the last position only")
-def cached_forward_to_all_positions(ids, weights, config, run_block, past):
-    """Logits of every position: 32,000 numbers for each token of the prompt that nobody reads."""
-    x, kept = weights["embed"][ids], []
-    for i, block in enumerate(weights["blocks"]):
-        x, p = run_block(x, block, past[i] if past else None)
-        kept.append(p)
-    return rms_norm(x, weights["norm"], config.eps) @ weights["head"], kept
-
-
-@wrong("forward_with_cache", says="first position of the piece")
-def cached_forward_to_the_first_position(ids, weights, config, run_block, past):
-    """x[:, 0]: the same as x[:, -1] while one token comes at a time."""
-    x, kept = weights["embed"][ids], []
-    for i, block in enumerate(weights["blocks"]):
-        x, p = run_block(x, block, past[i] if past else None)
-        kept.append(p)
-    return rms_norm(x[:, 0], weights["norm"], config.eps) @ weights["head"], kept
-
-
-@wrong("forward_with_cache", says="all new ids must go through")
-def cached_forward_of_the_last_id(ids, weights, config, run_block, past):
-    """Only the last id goes in; the keys of the rest of the prompt are never made."""
-    x, kept = weights["embed"][ids[:, -1:]], []
-    for i, block in enumerate(weights["blocks"]):
-        x, p = run_block(x, block, past[i] if past else None)
-        kept.append(p)
-    return rms_norm(x[:, -1], weights["norm"], config.eps) @ weights["head"], kept
-
-
-@wrong("forward_with_cache", says="each block has its own")
-def cached_forward_with_one_past(ids, weights, config, run_block, past):
-    """Every block is handed the entry of the first."""
-    x, kept = weights["embed"][ids], []
-    for block in weights["blocks"]:
-        x, p = run_block(x, block, past[0] if past else None)
-        kept.append(p)
-    return rms_norm(x[:, -1], weights["norm"], config.eps) @ weights["head"], kept
-
-
-@wrong("forward_with_cache", says="block 1 was handed a past, where there is none")
-def cached_forward_that_hands_on_the_past(ids, weights, config, run_block, past):
-    """What one block kept goes to the next block, instead of to the next piece."""
-    x, kept, p = weights["embed"][ids], [], None
-    for i, block in enumerate(weights["blocks"]):
-        x, p = run_block(x, block, past[i] if past else p)
-        kept.append(p)
-    return rms_norm(x[:, -1], weights["norm"], config.eps) @ weights["head"], kept
-
-
-@wrong("forward_with_cache", says="list of the last call is not used")
-def cached_forward_without_a_past(ids, weights, config, run_block, past):
-    """The past is collected, and never handed in."""
-    x, kept = weights["embed"][ids], []
-    for block in weights["blocks"]:
-        x, p = run_block(x, block, None)
-        kept.append(p)
-    return rms_norm(x[:, -1], weights["norm"], config.eps) @ weights["head"], kept
-
-
-@wrong("forward_with_cache", says="last norm is missing")
-def cached_forward_without_the_last_norm(ids, weights, config, run_block, past):
-    """From the last block straight to the head."""
-    x, kept = weights["embed"][ids], []
-    for i, block in enumerate(weights["blocks"]):
-        x, p = run_block(x, block, past[i] if past else None)
-        kept.append(p)
-    return x[:, -1] @ weights["head"], kept
+cached_forward_to_all_positions = edit(
+    "forward_with_cache",
+    "The logits of all positions were computed, V numbers for each token of the prompt that nobody reads. Cut out the "
+    "last position before the head.",
+    ("x[:, -1]", "x"),
+)
+cached_forward_to_the_first_position = edit(
+    "forward_with_cache",
+    "These are the logits of the first position of the piece, which is the last one only while one token comes "
+    "at a time.",
+    ("x[:, -1]", "x[:, 0]"),
+)
+cached_forward_of_the_last_id = edit(
+    "forward_with_cache",
+    "Only the last id went through the blocks. All new ids must: later tokens need their keys and values.",
+    ('weights["embed"][ids]', 'weights["embed"][ids[:, -1:]]'),
+)
+cached_forward_with_one_past = edit(
+    "forward_with_cache",
+    "Every block was handed the entry of the first one. Each has its own.",
+    ("past or [None] * config.layers", "[past[0] if past else None] * config.layers"),
+)
+cached_forward_that_hands_on_the_past = edit(
+    "forward_with_cache",
+    "What one block kept went to the next block. It goes to the same block, with the next piece.",
+    ("    kept = []", "    kept, before = [], None"),
+    (
+        "        x, p = run_block(x, block, p)",
+        "        x, before = run_block(x, block, p if past else before)\n        p = before",
+    ),
+)
+cached_forward_without_a_past = edit(
+    "forward_with_cache",
+    "The past was collected and never handed in: the list of the last call is not used.",
+    ("past or [None] * config.layers", "[None] * config.layers"),
+)
+cached_forward_that_keeps_the_old_past = edit(
+    "forward_with_cache",
+    "What the blocks returned was not kept: the list that comes back is the one that was handed in.",
+    ("x, p = run_block(x, block, p)", "x, q = run_block(x, block, p)\n        p = q if p is None else p"),
+)
+cached_forward_without_the_last_norm = edit(
+    "forward_with_cache",
+    "The last norm, before the head, is missing.",
+    ('rms_norm(x[:, -1], weights["norm"], config.eps)', "x[:, -1]"),
+)
+cached_forward_with_a_tied_head = edit(
+    "forward_with_cache",
+    "The embedding turned round served as the head. `weights` always holds a head.",
+    ('weights["head"]', 'weights["embed"].T'),
+)
+cached_forward_to_the_mean = edit(
+    "forward_with_cache",
+    "The positions were averaged. The last one alone says what follows.",
+    ("x[:, -1]", "x.mean(axis=1)"),
+)
 
 
 @right("forward_with_cache")
@@ -2871,6 +2370,17 @@ temperature_on_the_probabilities = edit(
     ("np.max(logits)) / temperature", "np.max(logits))"),
     ("e / e.sum()", "e / e.sum() / temperature"),
 )
+temperature_in_logarithms = edit(
+    "temperature_softmax",
+    "Those are logarithms of probabilities: take their exponentials.",
+    ("return e / e.sum()", "return np.log(e / e.sum())"),
+)
+temperature_in_the_dtype_of_the_logits = edit(
+    "temperature_softmax",
+    "The probabilities were written into an array of whole numbers, which cuts them to 0 and 1.",
+    ("return e / e.sum()", "return (e / e.sum()).astype(logits.dtype)"),
+    hidden=True,
+)
 temperature_low_is_zero = edit(
     "temperature_softmax",
     "A low temperature was taken for T = 0. Logits that lie close together still share at it.",
@@ -2947,6 +2457,16 @@ top_k_with_partition = edit(
 )
 top_k_one_too_few = edit("top_k_filter", "One token too few stayed: k of them do.", ("[:k]", "[: k - 1]"))
 top_k_one_too_many = edit("top_k_filter", "One token too many stayed: k of them do.", ("[:k]", "[: k + 1]"))
+top_k_in_equal_shares = edit(
+    "top_k_filter",
+    "The kept ones have equal shares. Each keeps its probability, divided by what all of them sum to.",
+    ("filtered[kept] = p[kept]", "filtered[kept] = 1"),
+)
+top_k_divided_by_k = edit(
+    "top_k_filter",
+    "The kept ones were divided by how many they are. Divide by what they sum to, so that the result sums to 1.",
+    ("/ filtered.sum()", "/ k"),
+)
 top_k_first_ids = edit(
     "top_k_filter",
     "The first k ids stayed, not the k likeliest: the tokens do not come sorted.",
@@ -3016,6 +2536,22 @@ top_p_not_shared_out = edit(
     "The others are 0, and the kept ones do not sum to 1 yet: divide by what they sum to.",
     (" / filtered.sum()", ""),
 )
+top_p_divided_by_the_line = edit(
+    "top_p_filter",
+    "The kept ones were divided by top_p. Their sum is that or more: divide by it.",
+    ("/ filtered.sum()", "/ (top_p or 1.0)"),
+)
+top_p_with_all_equals = edit(
+    "top_p_filter",
+    "All that are as likely as the crossing token stayed. The tokens come one by one, of equal ones the lowest "
+    "id first.",
+    ("filtered[kept] = p[kept]", "kept = p >= p[kept].min()\n    filtered[kept] = p[kept]"),
+)
+top_p_of_nothing = edit(
+    "top_p_filter",
+    "With top_p = 0 nothing stayed. At least one token always does.",
+    ("order[: crossing + 1]", "order[: crossing + (top_p > 0)]"),
+)
 top_p_mask_on_the_wrong_order = edit(
     "top_p_filter",
     "The likeliest came first, so the ids are lost: after the sorting, each id goes back to its place.",
@@ -3083,6 +2619,12 @@ draw_one_too_far = edit(
     "draw",
     "The token behind the right one was drawn: with u = 0 it would never be the first.",
     ("min(place,", "min(place + 1,"),
+)
+draw_in_hundredths = edit(
+    "draw",
+    "The sums were rounded, so a number near a border falls on the wrong token.",
+    ("np.cumsum(p)", "np.round(np.cumsum(p), 2)"),
+    hidden=True,
 )
 draw_the_likeliest = edit(
     "draw",
@@ -3161,6 +2703,27 @@ sample_multiplies = edit(
 )
 sample_without_top_k = edit("sample", "top_k is not used: exactly the k likeliest may come.", ("[:top_k]", ""))
 sample_without_top_p = edit("sample", "top_p is not used.", ("if top_p is not None:", "if False:"))
+sample_keeps_all_equals = edit(
+    "sample",
+    "More than top_k tokens stayed: all that are as likely as the k-th. Exactly k stay.",
+    ("given_ranking(p)[:top_k]", "[i for i in given_ranking(p) if p[i] >= p[given_ranking(p)[:top_k][-1]]]"),
+)
+sample_takes_low_for_zero = edit(
+    "sample",
+    "A low temperature was taken for 0. Logits that lie close together still share at it.",
+    ("temperature == 0", "temperature < 0.1"),
+    hidden=True,
+)
+sample_of_places = edit(
+    "sample",
+    "A place in the order from the likeliest on came back. The id that stands there is asked for.",
+    ("rng.choice(ids, p=q)", "rng.choice(len(ids), p=q)"),
+)
+sample_without_the_last_division = edit(
+    "sample",
+    "What top-k or top-p left was not divided by its sum, and `rng.choice` takes only what sums to 1.",
+    ("p[ids] / p[ids].sum()", "p[ids]"),
+)
 sample_keeps_the_highest_ids = edit(
     "sample",
     "Among equal ones the highest ids stayed. `given_ranking` has the lowest first.",
@@ -3244,6 +2807,11 @@ encode_prefixes_nothing = edit(
     "An empty text has no ids, not even the one of its prefix.",
     ("    if not text:\n        return []\n", ""),
 )
+encode_prefixes_words_only = edit(
+    "llama_encode",
+    "No space was put before a text that begins with one. One more always is, so that decoding can take it away.",
+    ('(" " + text)', '(text if text.startswith(" ") else " " + text)'),
+)
 encode_drops_characters = edit(
     "llama_encode",
     "What has no piece was dropped. It becomes the ids of its UTF-8 bytes, so that nothing is lost.",
@@ -3315,6 +2883,22 @@ encode_with_begin = edit(
     "llama_encode",
     "<s> was put in front. That is the caller's business, who may want to put a text behind another one.",
     ("ids = []", "ids = [1]"),
+)
+encode_in_one_pass = edit(
+    "llama_encode",
+    "One walk from the left put pairs together as they came. Look at all pairs before each step, and take the best.",
+    (
+        "    while places := [",
+        "    i = 0\n    while i < len(parts) - 1:\n        pair = parts[i] + parts[i + 1]\n"
+        "        parts[i : i + 2] = [pair] if pair in scores else parts[i : i + 2]\n        i += pair not in scores\n"
+        "    while places := False and [",
+    ),
+)
+encode_in_the_order_of_ids = edit(
+    "llama_encode",
+    "The piece with the lowest id was put together first. It is the score that decides.",
+    ("scores[parts[i] + parts[i + 1]])", "-number[parts[i] + parts[i + 1]])"),
+    hidden=True,
 )
 encode_in_lower_case = edit(
     "llama_encode",
@@ -3413,6 +2997,17 @@ decode_strips_on_the_left = edit(
     "llama_decode",
     "All spaces at the beginning are gone. Only one is taken away, the one that encoding has put there.",
     ('.removeprefix(" ")', '.lstrip(" ")'),
+)
+decode_strips_all_blanks = edit(
+    "llama_decode",
+    "Spaces and newlines at both ends are gone. Only one space is taken away, at the beginning.",
+    ('.removeprefix(" ")', ".strip()"),
+)
+decode_up_to_the_end_token = edit(
+    "llama_decode",
+    "The text ends at the first </s>. Control tokens give nothing, and what stands behind them counts.",
+    ("for i in ids:", "for i in ids[: ids.index(2) if 2 in ids else None]:"),
+    hidden=True,
 )
 decode_keeps_the_prefix = edit(
     "llama_decode",
@@ -3641,6 +3236,25 @@ generate_with_the_last_id_alone = edit(
     "The model was given the last id alone, as one does with a cache. It has none: it needs all ids so far.",
     ("next_logits(list(ids))", "next_logits(ids[-1:] if len(ids) > len(prompt) else list(ids))"),
 )
+generate_yields_late = edit(
+    "generate",
+    "Each id came only after the model had been asked for the next one. Yield it before.",
+    ("    for _ in range(max_new):\n", "    late = []\n    for _ in range(max_new):\n"),
+    ("        if new in end", "        yield from late\n        late.clear()\n        if new in end"),
+    ("        yield new", "        late.append(new)\n    yield from late"),
+)
+generate_takes_0_for_nothing = edit(
+    "generate",
+    "The id 0 ended the text. It is an id like any other, unless it is in the set `end`.",
+    ("if new in end", "if not new or new in end"),
+    hidden=True,
+)
+generate_looks_into_the_prompt = edit(
+    "generate",
+    "An end token within the prompt ended the text before it began. Only a chosen id does.",
+    ("if new in end", "if end & {new, *ids}"),
+    hidden=True,
+)
 generate_asks_ahead = edit(
     "generate",
     "The model was asked once too often: after the last id nothing more is needed.",
@@ -3715,6 +3329,23 @@ perplexity_with_two = edit(
 )
 perplexity_without_exp = edit(
     "perplexity", "This is the mean loss. The perplexity is e to its power.", ("np.exp(loss.mean())", "loss.mean()")
+)
+perplexity_in_bits = edit(
+    "perplexity",
+    "The losses are in bits and e was taken to their mean. Stay with nats throughout.",
+    ("loss.mean()", "loss.mean() / np.log(2)"),
+)
+perplexity_along_the_text = edit(
+    "perplexity",
+    "The softmax runs along the text. It runs over the vocabulary, row by row.",
+    ("logits[:-1].max(axis=1, keepdims=True)", "logits[:-1].max(axis=0, keepdims=True)"),
+    ("np.exp(x).sum(axis=1, keepdims=True)", "np.exp(x).sum(axis=0, keepdims=True)"),
+)
+perplexity_with_a_floor = edit(
+    "perplexity",
+    "Small probabilities were kept above a floor, so a great surprise counts too little. Work with logarithms.",
+    ("loss = -log_p", "loss = -np.maximum(log_p, np.log(1e-12))"),
+    hidden=True,
 )
 perplexity_of_the_sum = edit(
     "perplexity",
@@ -3939,6 +3570,11 @@ q4_0_for_q4_1 = edit(
     "8 was subtracted and the minimum left out: that is Q4_0. Here the minimum takes its place.",
     ("q.astype(np.float32) + m[:, None]", "(q.astype(np.float32) - 8)"),
 )
+q4_0_with_a_minimum = edit(
+    "dequantize_q4_1",
+    "8 was subtracted, as in Q4_0. Here the minimum takes its place.",
+    ("q.astype(np.float32) + m", "(q.astype(np.float32) - 8) + m"),
+)
 q4_signed = edit(
     "dequantize_q4_1",
     "The numbers were taken for signed ones. Four bits hold 0 to 15 here.",
@@ -4028,6 +3664,12 @@ int8_rounds_down = edit(
     "quantize_int8",
     "The numbers were rounded down, so a weight may be off by nearly a whole scale. Round to the nearest.",
     ("np.rint", "np.floor"),
+)
+int8_by_the_range = edit(
+    "quantize_int8",
+    "The scale was made of the range from the smallest to the largest weight. Here 0 stays 0: take the largest "
+    "absolute value, over 127.",
+    ("np.abs(x).max(axis=2) / 127", "(x.max(axis=2) - x.min(axis=2)) / 255"),
 )
 int8_in_floats = edit(
     "quantize_int8",
@@ -4160,6 +3802,22 @@ chat_with_any_role = edit(
         '            raise ValueError(f"unknown role {role!r}")\n',
         "",
     ),
+)
+chat_skips_other_roles = edit(
+    "chat_prompt",
+    "A message of another role was left out in silence. Raise ValueError, so that nobody wonders where it is.",
+    ('raise ValueError(f"unknown role {role!r}")', "continue"),
+)
+chat_with_stripped_roles = edit(
+    "chat_prompt",
+    "A role with a newline or a space at its end was let through. Each of the three is spelt as it is.",
+    ('message["role"]', 'message["role"].strip()'),
+    hidden=True,
+)
+chat_refuses_what_looks_special = edit(
+    "chat_prompt",
+    "A content with what looks like a special token was refused. It is text like any other, and harmless as such.",
+    ("            raise", '            raise ValueError("role")\n        if "<|im_" in content:\n            raise'),
 )
 chat_with_upper_case_roles = edit(
     "chat_prompt",

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import bisect
 import functools
+import json
 import math
 import re
+import struct
 from collections.abc import Iterable, Sequence
-from itertools import accumulate, islice, takewhile
+from itertools import accumulate, islice, takewhile, zip_longest
+from types import SimpleNamespace
 
 import gguf
 import jinja2
 import numpy as np
+import safetensors
+import safetensors.torch
 import sentencepiece
 import torch
 import torch.nn.functional as F  # noqa: N812  its usual name
-from sentencepiece import sentencepiece_model_pb2
+from transformers import DynamicCache
 from transformers.models.llama.configuration_llama import LlamaConfig
-from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding, apply_rotary_pos_emb
+from transformers.models.llama.modeling_llama import LlamaForCausalLM, LlamaRotaryEmbedding, apply_rotary_pos_emb
 from transformers.models.llama.modeling_llama import repeat_kv as hugging_repeat_kv
 
 from oracles import oracle
@@ -164,20 +169,30 @@ def sample(logits, temperature=1.0, top_k=None, top_p=None, rng=None):
     return int(rng.multinomial(1, q).argmax())
 
 
+def field(number: int, value: int | float | bytes) -> bytes:
+    """One field of a protobuf message: a small whole number, a float, or bytes."""
+    if isinstance(value, int):
+        return bytes([*varint(number << 3), *varint(value)])
+    if isinstance(value, float):
+        return bytes(varint(number << 3 | 5)) + struct.pack("<f", value)
+    return bytes([*varint(number << 3 | 2), *varint(len(value))]) + value
+
+
+def varint(number: int) -> list[int]:
+    return [number] if number < 128 else [number & 127 | 128, *varint(number >> 7)]
+
+
 @functools.lru_cache
 def sentencepiece_of(vocab: tuple[tuple[str, float], ...]) -> sentencepiece.SentencePieceProcessor:
-    """A vocabulary of the chapter as a sentencepiece model, as LLaMA's is set up."""
-    kinds = sentencepiece_model_pb2.ModelProto.SentencePiece
-    model = sentencepiece_model_pb2.ModelProto()
+    """A vocabulary of the chapter as a sentencepiece model (sentencepiece_model.proto), set up as LLaMA's is."""
+    unknown, control, byte, normal, bpe = 2, 3, 6, 1, 2
+    data = b""
     for i, (piece, score) in enumerate(vocab):
-        kind = kinds.UNKNOWN if i == 0 else kinds.CONTROL if i < 3 else kinds.BYTE if i < 259 else kinds.NORMAL
-        model.pieces.add(piece=piece, score=score, type=kind)
-    model.trainer_spec.model_type = sentencepiece_model_pb2.TrainerSpec.BPE
-    model.trainer_spec.byte_fallback = True
-    model.normalizer_spec.name = "identity"
-    model.normalizer_spec.add_dummy_prefix = True
-    model.normalizer_spec.remove_extra_whitespaces = False
-    return sentencepiece.SentencePieceProcessor(model_proto=model.SerializeToString())
+        kind = unknown if i == 0 else control if i < 3 else byte if i < 259 else normal
+        data += field(1, field(1, piece.encode()) + field(2, float(score)) + field(3, kind))
+    data += field(2, field(3, bpe) + field(35, 1))  # model_type, byte_fallback
+    data += field(3, field(1, b"identity") + field(3, 1) + field(4, 0))  # add_dummy_prefix, remove_extra_whitespaces
+    return sentencepiece.SentencePieceProcessor(model_proto=data)
 
 
 @oracle("llama_encode")
@@ -281,3 +296,227 @@ def chat_prompt(messages, encode, start, end):
         "([\ue000\ue001])", jinja2.Template(template, keep_trailing_newline=True).render(messages=messages)
     )
     return [i for part in parts for i in {"\ue000": [start], "\ue001": [end]}.get(part) or encode(part)]
+
+
+# ---- model
+
+
+@oracle("count_parameters")
+def count_parameters(config):
+    """The parameters of a model of transformers that is never filled."""
+    settings = LlamaConfig(
+        hidden_size=config.dim, intermediate_size=config.hidden, num_hidden_layers=config.layers,
+        num_attention_heads=config.heads, num_key_value_heads=config.kv_heads, vocab_size=config.vocab,
+        tie_word_embeddings=config.tied,
+    )  # fmt: skip
+    with torch.device("meta"):
+        model = LlamaForCausalLM(settings)
+    return sum(p.numel() for name, p in model.named_parameters() if not (config.tied and name == "lm_head.weight"))
+
+
+def turned(x: torch.Tensor, places: torch.Tensor, base: float) -> torch.Tensor:
+    """Meta's rotation (..., T, d): neighbours as complex numbers."""
+    d = x.shape[-1]
+    speeds = torch.exp(-torch.arange(0, d, 2).double() / d * math.log(base))
+    angles = torch.outer(places.double(), speeds)
+    pairs = torch.view_as_complex(x.double().unflatten(-1, (-1, 2)).contiguous())
+    return torch.view_as_real(pairs * torch.polar(torch.ones_like(angles), angles)).flatten(-2)
+
+
+@oracle("attention_with_cache")
+def attention_with_cache(x, block, config, past):
+    """torch's grouped attention in float64; the mask is the lower right end of the whole text's."""
+    wide = {name: tensor(W).double() for name, W in block.items()}
+    heads = [tensor(x).double() @ wide[f"W{n}"] for n in "qkv"]
+    q, k, v = (y.unflatten(-1, (-1, config.head_dim)).movedim(1, 2) for y in heads)
+    start = 0 if past is None else past[0].shape[2]
+    places = torch.arange(start, start + x.shape[1])
+    q, k = (turned(y, places, config.rope_base) for y in (q, k))
+    if past is not None:
+        k, v = (torch.cat([tensor(old).double(), new], dim=2) for old, new in zip(past, (k, v), strict=True))
+    mask = torch.ones(k.shape[2], k.shape[2], dtype=torch.bool).tril()[start:]
+    y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, enable_gqa=True).movedim(1, 2).flatten(2) @ wide["Wo"]
+    return y.numpy().astype(x.dtype), (k.numpy().astype(x.dtype), v.numpy().astype(x.dtype))
+
+
+@oracle("llama_attention")
+def llama_attention(x, block, config):
+    return attention_with_cache(x, block, config, None)[0]
+
+
+def normed(x: np.ndarray, gain: np.ndarray, eps: float) -> torch.Tensor:
+    return F.rms_norm(tensor(x).double(), x.shape[-1:], tensor(gain).double(), eps)
+
+
+@oracle("llama_block")
+def llama_block(x, block, config, attention):
+    z = x + np.asarray(attention(normed(x, block["attn_norm"], config.eps).numpy()))
+    h = normed(z, block["mlp_norm"], config.eps)
+    return z + swiglu(h.numpy(), block["Wg"], block["Wu"], block["Wd"])
+
+
+@oracle("llama_forward")
+def llama_forward(ids, weights, config, run_block):
+    x = F.embedding(tensor(ids), tensor(weights["embed"])).numpy()
+    x = functools.reduce(run_block, weights["blocks"], x)
+    return F.linear(normed(x, weights["norm"], config.eps), tensor(weights["head"].T).double()).numpy()
+
+
+@oracle("forward_with_cache")
+def forward_with_cache(ids, weights, config, run_block, past):
+    kept = []
+
+    def step(x, pair):
+        y, p = run_block(x, *pair)
+        kept.append(p)
+        return y
+
+    x = F.embedding(tensor(ids), tensor(weights["embed"])).numpy()
+    last = functools.reduce(step, zip_longest(weights["blocks"], past or []), x)[:, -1]
+    return F.linear(normed(last, weights["norm"], config.eps), tensor(weights["head"].T).double()).numpy(), kept
+
+
+@oracle("huggingface_weights")
+def huggingface_weights(tensors, config):
+    """Row by row: place 2i of a head is row i of it, place 2i + 1 is row d/2 + i."""
+    d, half = config.head_dim, config.head_dim // 2
+    widths = {"q": config.heads * d, "k": config.kv_heads * d, "v": config.kv_heads * d}
+
+    def named(name: str, *shape: int) -> np.ndarray:
+        found = tensors.get(f"{name}.weight")
+        if found is None or found.shape != shape:
+            raise ValueError(f"{name}.weight: {shape}")
+        return found
+
+    def columns(W: np.ndarray) -> np.ndarray:
+        rows = [W[h * d + i + odd * half] for h in range(len(W) // d) for i in range(half) for odd in (0, 1)]
+        return np.stack(rows, axis=1)
+
+    blocks = []
+    for p in (f"model.layers.{i}" for i in range(config.layers)):
+        q, k, v = (named(f"{p}.self_attn.{n}_proj", widths[n], config.dim) for n in "qkv")
+        gate, up = (named(f"{p}.mlp.{n}_proj", config.hidden, config.dim) for n in ("gate", "up"))
+        norms = [named(f"{p}.{n}_layernorm", config.dim) for n in ("input", "post_attention")]
+        block = {"attn_norm": norms[0], "mlp_norm": norms[1], "Wq": columns(q), "Wk": columns(k), "Wv": v.T}
+        block |= {"Wo": named(f"{p}.self_attn.o_proj", config.dim, widths["q"]).T, "Wg": gate.T, "Wu": up.T}
+        blocks.append(block | {"Wd": named(f"{p}.mlp.down_proj", config.dim, config.hidden).T})
+    embed = named("model.embed_tokens", config.vocab, config.dim)
+    head = embed if config.tied else named("lm_head", config.vocab, config.dim)
+    return {"embed": embed, "blocks": blocks, "norm": named("model.norm", config.dim), "head": head.T}
+
+
+@oracle("read_safetensors")
+def read_safetensors(path):
+    """The library's own reader. Its errors know no file and no names, so all that could be meant are told."""
+    content = path.read_bytes()
+    try:
+        found = safetensors.deserialize(content)
+        if any(entry["dtype"] not in ("F32", "F16", "BF16") for _, entry in found):
+            raise ValueError("another dtype")
+        return {name: entry.float().numpy() for name, entry in safetensors.torch.load(content).items()}
+    except Exception as error:
+        names = re.findall(r"\w+", content.decode("latin-1"))
+        raise ValueError(f"{path.name}: header, dtype or data_offsets of {names}: {error}") from None
+
+
+@oracle("KVCache")
+class KVCache:
+    """transformers' cache, with the limits around it."""
+
+    def __init__(self, config, batch=1, dtype=np.float32):
+        self.room = torch.from_numpy(np.zeros((batch, config.kv_heads, config.max_len, config.head_dim), dtype))
+        self.cache, self.layers = DynamicCache(), config.layers
+        empty = self.room[:, :, :0]
+        for layer in range(config.layers):
+            self.cache.update(empty, empty, layer)
+
+    def append(self, layer, k, v):
+        batch, heads, room, d = self.room.shape
+        if k.shape != v.shape or k.shape != (batch, heads, *k.shape[2:3], d):
+            raise ValueError("the shapes do not fit")
+        if self.length(layer) + k.shape[2] > room:
+            raise ValueError("there is no room")
+        kept = self.cache.update(tensor(k).to(self.room), tensor(v).to(self.room), layer)
+        return tuple(one.numpy() for one in kept)
+
+    def length(self, layer):
+        return self.cache.get_seq_length(layer)
+
+    def truncate(self, n):
+        if n < 0 or n > min(map(self.length, range(self.layers))):
+            raise ValueError("a block holds fewer")
+        for layer in self.cache.layers:
+            layer.keys, layer.values = layer.keys[:, :, :n], layer.values[:, :, :n]
+
+    def nbytes(self):
+        return 2 * self.layers * self.room.numel() * self.room.element_size()
+
+
+@oracle("load_llama2c")
+def load_llama2c(path):
+    """Strided views into one row of all numbers: a matrix (out, in) is (in, out) with its strides exchanged."""
+    data = path.read_bytes()
+    names = ("dim", "hidden_dim", "n_layers", "n_heads", "n_kv_heads", "vocab_size", "seq_len")
+    if len(data) < 28:
+        raise ValueError(f"{path.name}: header")
+    header = dict(zip(names, struct.unpack_from("<7i", data), strict=True))
+    for name, value in header.items():
+        if value == 0 or (value < 0 and name != "vocab_size"):
+            raise ValueError(f"{path.name}: {name}")
+    D, F, L, H, K, vocab, T = header.values()
+    if D % (2 * H) or H % K:
+        raise ValueError(f"{path.name}: n_heads")
+    V, q, kv, half = abs(vocab), D, D // H * K, D // H // 2
+    shapes = {"token_embedding": (1, V, D), "rms_att": (L, 1, D), "wq": (L, q, D), "wk": (L, kv, D), "wv": (L, kv, D)}
+    shapes |= {"wo": (L, D, q), "rms_ffn": (L, 1, D), "w1": (L, F, D), "w2": (L, D, F), "w3": (L, F, D)}
+    shapes |= {"rms_final": (1, 1, D), "freqs_cos": (1, T, half), "freqs_sin": (1, T, half)}
+    shapes |= {"wcls": (1, V, D)} if vocab < 0 else {}
+    ends = list(accumulate(map(math.prod, shapes.values())))
+    for name, end in zip(shapes, ends, strict=True):
+        if 28 + 4 * end > len(data):
+            raise ValueError(f"{path.name}: {name}")
+    if 28 + 4 * ends[-1] != len(data):
+        raise ValueError(path.name)
+    numbers = torch.frombuffer(bytearray(data), dtype=torch.float32, offset=28)
+    starts = dict(zip(shapes, [0, *ends], strict=False))
+
+    def turned_round(name: str, i: int = 0) -> np.ndarray:
+        _, rows, columns = shapes[name]
+        return numbers.as_strided((columns, rows), (1, columns), starts[name] + i * rows * columns).numpy()
+
+    ours = {"attn_norm": "rms_att", "Wq": "wq", "Wk": "wk", "Wv": "wv", "Wo": "wo", "mlp_norm": "rms_ffn"}
+    ours |= {"Wg": "w1", "Wd": "w2", "Wu": "w3"}
+    blocks = [
+        {mine: turned_round(name, i).squeeze(1 if "norm" in mine else ()) for mine, name in ours.items()}
+        for i in range(L)
+    ]
+    config = SimpleNamespace(
+        dim=D, hidden=F, layers=L, heads=H, kv_heads=K, vocab=V, max_len=T, rope_base=10000.0, eps=1e-5, tied=vocab > 0
+    )
+    head = turned_round("token_embedding" if config.tied else "wcls")
+    embed, norm = turned_round("token_embedding").T, turned_round("rms_final")[:, 0]
+    return config, {"embed": embed, "blocks": blocks, "norm": norm, "head": head}
+
+
+@oracle("read_config")
+def read_config(folder):
+    """transformers' own reading of the keys, once they have been found right."""
+    try:
+        found = json.loads((folder / "config.json").read_bytes())
+        broken = {"rope_scaling"} if found.get("rope_scaling") is not None else set()
+        needed = {"hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "vocab_size"}
+        broken |= (needed | {"max_position_embeddings", "rms_norm_eps"}) - found.keys()
+        broken |= {"model_type"} if found.get("model_type") != "llama" else set()
+        heads = found.get("num_attention_heads", 1)
+        if found.get("hidden_size", 0) % heads or heads % found.get("num_key_value_heads", heads):
+            broken.add("num_attention_heads")
+        if broken:
+            raise ValueError(broken)
+    except (ValueError, AttributeError) as error:
+        raise ValueError(f"config.json: {error}") from None
+    theirs = LlamaConfig(**{key: value for key, value in found.items() if value is not None})
+    names = {"dim": "hidden_size", "hidden": "intermediate_size", "layers": "num_hidden_layers", "eps": "rms_norm_eps"}
+    names |= {"heads": "num_attention_heads", "kv_heads": "num_key_value_heads", "max_len": "max_position_embeddings"}
+    names |= {"vocab": "vocab_size", "tied": "tie_word_embeddings"}
+    values = {mine: getattr(theirs, name) for mine, name in names.items()}
+    return SimpleNamespace(**values, rope_base=theirs.rope_parameters["rope_theta"])
