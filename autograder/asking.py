@@ -23,6 +23,7 @@ CELL = "check"  # the `grade_id` of the cell that carries this module in a noteb
 RTOL, ATOL = 1e-4, 1e-6  # how near a number must be, unless the question says otherwise
 HALF = (1e-2, 1e-3)  # the same where an argument has half precision
 NOT_SAID = object()  # None is an answer, too
+LISTED = ("list", "tuple", "range", "iterator")  # how the form of a list begins
 RESERVED = ("gives", "within", "exact", "worth", "changes", "about")  # what `check` takes for itself
 NOT_WRITTEN = "not written yet"
 MOST_ITEMS = 100_000  # of an iterator: it may have no end
@@ -202,9 +203,12 @@ def _difference(expected: Plain, got: Plain, within: tuple[float, float], place:
 
 def _difference_of_numbers(expected: Plain, got: Plain, within: tuple[float, float], place: str) -> Difference | None:
     if expected.shape != got.shape:
-        return Difference("shape", place, expected, got)
+        pieces = len(expected.shape) == len(got.shape) and expected.shape[1:] == got.shape[1:]
+        listed = expected.form.startswith(LISTED) and got.form.startswith(LISTED)
+        return Difference("length" if pieces and listed else "shape", place, expected, got)
     whole_for_real = KINDS.index("whole") <= KINDS.index(got.kind) < KINDS.index(expected.kind)
-    if expected.kind != got.kind and not whole_for_real:
+    from_mixed = not got.form and expected.kind == "whole"  # an array has one kind for all of a mixed list's numbers
+    if expected.kind != got.kind and not whole_for_real and not from_mixed:
         return Difference("kind", place, expected, got)
     for number, (right, mine) in enumerate(zip(expected.items, got.items, strict=True)):
         if not near(right, mine, within):

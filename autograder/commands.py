@@ -51,7 +51,7 @@ def one_line_errors() -> Iterator[None]:
 @app.command()
 def release(chapter: Chapter) -> None:
     """Write the student notebooks of a chapter to chapters/<chapter>/exercises/."""
-    from autograder.course.release import build_student_notebooks
+    from autograder.course.release import build_student_notebooks, long_tests
 
     with one_line_errors():
         course = Course.find()
@@ -60,6 +60,8 @@ def release(chapter: Chapter) -> None:
             written = build_student_notebooks(course, chapter, course.student_notebooks(chapter))
     for path in written:
         typer.echo(path.relative_to(course.root))
+        for line in long_tests(path):
+            typer.echo(f"note: {line}", err=True)
 
 
 @app.command()

@@ -104,6 +104,11 @@ class Sheet:
         asks_here = TimedAsking()
         return asks_here.ask(names[test], self.without[test]), asks_here.seconds
 
+    def ask_of(self, test: str, names: dict[str, Any], answer: Any) -> list[asking.Asked]:
+        """The answers of any function in the exercise's place."""
+        exec(compile(self.tests[test], f"<{test}>", "exec"), names := {**names, exercise_of(test): answer})
+        return TimedAsking().ask(names[test], self.without[test])
+
     def affected(self, exercise: str) -> list[str]:
         """The tests of other exercises that could notice this one."""
         return [
@@ -174,8 +179,27 @@ def _answers(sheet: Sheet, test: str, base: dict[str, Any], entries: Sequence[En
         "seconds": seconds,
         "entries": answers,
         "forgotten": forgotten.kinds(reference),
+        "answers_in_sight": _answers_in_sight(sheet, test, base, reference),
         "apart": _apart(sheet, test, base, entries, answers, reference),
     }
+
+
+def _answers_in_sight(sheet: Sheet, test: str, base: dict[str, Any], reference: Sequence[asking.Asked]) -> list[str]:
+    """The functions that a student has from the start and that would solve the exercise: given ones, the test's own."""
+    names = dict(base)
+    exec(compile(visible(sheet.tests[test]), f"<{test}>", "exec"), names)
+    solutions = {name for source in sheet.solutions.values() for name in defined(source)}
+    absent = {*solutions, *sheet.without[test], test, "check", "run"}
+    found = []
+    for name, value in names.items():
+        if name in absent or name.startswith("_") or not callable(value) or isinstance(value, types.ModuleType):
+            continue
+        with contextlib.suppress(Exception):
+            mine = sheet.ask_of(test, names, value)
+            pairs = zip(reference, mine, strict=True)
+            if all(asking.difference(a.answer, b.answer, a.within, a.exact) is None for a, b in pairs):
+                found.append(name)
+    return found
 
 
 def _question(one: asking.Asked, is_visible: bool) -> dict[str, Any]:

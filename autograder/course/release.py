@@ -61,6 +61,20 @@ def build_student_notebooks(course: Course, chapter: str, target: Path) -> list[
     return [target / path.name for path in released]
 
 
+MOST_LINES = 40  # of a visible test: beyond, the apparatus stands in front of the idea
+
+
+def long_tests(path: Path) -> list[str]:
+    """A line for each test of a released notebook that has grown beyond its measure."""
+    said = []
+    for cell in nbformat.read(path, as_version=4).cells:
+        about = cell.metadata.get("nbgrader", {})
+        lines = sum(1 for line in cell.source.splitlines() if line.strip())
+        if about.get("grade") and cell.cell_type == "code" and lines > MOST_LINES:
+            said.append(f"{path.name}: {about['grade_id']}: {lines} visible lines, more than {MOST_LINES}: ask less")
+    return said
+
+
 def _check_released(path: Path) -> None:
     """Every released cell must parse, and carry no marker of a solution or hidden test."""
     for cell in nbformat.read(path, as_version=4).cells:

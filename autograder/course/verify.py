@@ -236,6 +236,10 @@ def _hold(
         if question["fill"]:
             answer = asking.show(asking.from_json(question["answer"]))
             found.fills.append(Fill(path.stem, f"test_{exercise}", question["line"], answer))
+    found.problems += [
+        f"{where}: `{name}`, which a student has, is a working answer: name it in `without`, or take it away"
+        for name in answers["answers_in_sight"]
+    ]
     if not any(question["visible"] for question in questions):
         found.problems.append(f"{where}: no visible question: a student would not know what is asked")
     if not any(not entry.is_right for entry in entries):

@@ -162,6 +162,7 @@ def test_scaled_scores():
     check(scaled_scores, Q, K, gives=[[1.0, 0.0, 1.0], [0.0, 1.0, 2.0], [2.0, 0.0, 1.0]])
     check(scaled_scores, Q[:2], np.vstack([K, K + 1]))
     check(scaled_scores, np.stack([Q, Q + 1]), np.stack([K, K - 1]))
+    check(scaled_scores, np.ones((1, 2, 3, 4)), np.ones((1, 2, 1, 4)))
     ### BEGIN HIDDEN TESTS
     rng = np.random.default_rng(17)
     for lead, Tq, Tk, d in [((), 1, 6, 3), ((), 6, 1, 5), ((4,), 4, 4, 9), ((3, 2), 5, 7, 8), ((2, 2, 2), 3, 4, 5)]:
