@@ -492,9 +492,9 @@ def given_vocab(pieces: dict[str, float]) -> list[tuple[str, float]]:
 # the ids 0 to 2 never come out, and byte ids only for what has no piece.
 #
 # By hand, with the pieces `▁`, `n`, `e`, `w`, `ne` (score −1), `ew` (−2), `▁ne` (−3) and `new` (−4): `"new"` starts as
-# `▁ n e w`. `ne` beats `ew`: `▁ ne w`. Now `▁ne` beats `new`: `▁ne w`. With `▁new` missing, this is the end, and
-# with `▁` at 259 and the others behind it in this order, the ids are 265 and 262. In `"né"`, é has no piece: it becomes its
-# two bytes C3 and A9, the ids 198 and 172.
+# `▁ n e w`. `ne` beats `ew`: `▁ ne w`. Now `▁ne` beats `new`: `▁ne w`. With `▁new` missing, this is the end. With `▁` at
+# 259 and the others behind it in this order, the ids are 265 and 262. In `"né"`, é has no piece: it becomes its two bytes C3
+# and A9, the ids 198 and 172.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #

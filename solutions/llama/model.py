@@ -739,6 +739,7 @@ def test_read_config():
     check(config_in, without(num_key_value_heads=1), about="one key/value head")
     check(config_in, without(tie_word_embeddings=False), about="a head of its own")
     check(config_in, without(rms_norm_eps=0.0), about="an epsilon of 0")
+    check(config_in, without("rope_scaling", rms_norm_eps=0), about="an epsilon of 0 that is a whole number")
     check(config_in, dict(reversed(FULL.items())), about="another order of the keys")
     for key in list(FULL)[2:5] + list(FULL)[5:6] + list(FULL)[7:9]:
         check(config_complaint, without(key), key, about=f"no {key}")
@@ -871,7 +872,11 @@ def test_read_safetensors():
     check(tensor_complaint, packed({"steps": entry("I64", [2], 0, 16)}, bytes(16)), "steps", "dtype")
     check(tensor_complaint, packed({"alpha": entry("F32", [2, 4], 0, 24)}, alpha.tobytes()), "alpha", "data_offsets")
     ### BEGIN HIDDEN TESTS
-    check(tensors_in, packed({"x": entry("BF16", [], 0, 2), "y": entry("F32", [], 2, 6)}, gamma[:2] + alpha[1:2].tobytes()), about="single numbers")  # fmt: skip
+    check(
+        tensors_in,
+        packed({"x": entry("BF16", [], 0, 2), "y": entry("F32", [], 2, 6)}, gamma[:2] + alpha[1:2].tobytes()),
+        about="single numbers",
+    )
     check(tensors_in, packed({"x": entry("F16", [0, 4], 0, 0)}, b""), about="an axis of length 0")
     check(tensors_in, packed({"x": entry("F16", [2, 1, 2], 0, 8)}, beta.tobytes()), about="three axes")
     check(tensors_in, packed({}, b""), about="no tensors")
@@ -886,8 +891,20 @@ def test_read_safetensors():
     check(tensor_complaint, whole[:7], "header", about="seven bytes")
     check(tensor_complaint, b"\x89PNG\r\n\x1a\n" * 9, "header", about="a picture")
     check(tensor_complaint, struct.pack("<Q", 8) + b"not json", "header", about="no JSON")
-    check(tensor_complaint, packed({"alpha": entry("F32", [6], 24, 48)}, alpha.tobytes()), "alpha", "data_offsets", about="offsets beyond the file")  # fmt: skip
-    check(tensor_complaint, packed({"alpha": entry("F32", [6], 0, 20)}, alpha.tobytes()), "alpha", "data_offsets", about="offsets that are too near to each other")  # fmt: skip
+    check(
+        tensor_complaint,
+        packed({"alpha": entry("F32", [6], 24, 48)}, alpha.tobytes()),
+        "alpha",
+        "data_offsets",
+        about="offsets beyond the file",
+    )
+    check(
+        tensor_complaint,
+        packed({"alpha": entry("F32", [6], 0, 20)}, alpha.tobytes()),
+        "alpha",
+        "data_offsets",
+        about="offsets that are too near to each other",
+    )
     check(
         tensor_complaint,
         packed({"theta": entry("F64", [3], 0, 24)}, alpha.tobytes()),
@@ -1059,10 +1076,34 @@ def test_huggingface_weights():
     halves = {name: W.astype(np.float16) for name, W in tensors_for(one).items()}
     check(weights_dtypes, halves, one, about="float16")
     check(weights_complaint, tensors_for(untied, norm=None), untied, "model.norm.weight", about="no last norm")
-    check(weights_complaint, tensors_for(untied, input_layernorm=None), untied, "model.layers.0.input_layernorm.weight", about="no norm")  # fmt: skip
-    check(weights_complaint, tensors_for(tied, down_proj=(3, 8)), tied, "model.layers.0.mlp.down_proj.weight", about="a matrix turned round")  # fmt: skip
-    check(weights_complaint, tensors_for(untied, k_proj=(16, 16)), untied, "model.layers.0.self_attn.k_proj.weight", about="keys of another model")  # fmt: skip
-    check(weights_complaint, tensors_for(tied, post_attention_layernorm=(1, 8)), tied, "post_attention_layernorm.weight", about="a gain with two axes")  # fmt: skip
+    check(
+        weights_complaint,
+        tensors_for(untied, input_layernorm=None),
+        untied,
+        "model.layers.0.input_layernorm.weight",
+        about="no norm",
+    )
+    check(
+        weights_complaint,
+        tensors_for(tied, down_proj=(3, 8)),
+        tied,
+        "model.layers.0.mlp.down_proj.weight",
+        about="a matrix turned round",
+    )
+    check(
+        weights_complaint,
+        tensors_for(untied, k_proj=(16, 16)),
+        untied,
+        "model.layers.0.self_attn.k_proj.weight",
+        about="keys of another model",
+    )
+    check(
+        weights_complaint,
+        tensors_for(tied, post_attention_layernorm=(1, 8)),
+        tied,
+        "post_attention_layernorm.weight",
+        about="a gain with two axes",
+    )
     check(weights_complaint, tensors_for(one, lm_head=(4, 2)), one, "lm_head.weight", about="a head turned round")
     ### END HIDDEN TESTS
 
