@@ -946,6 +946,16 @@ forgets_the_last_norm = edit(
     "The last norm, before the head, is missing. It belongs to no block.",
     (" + c.dim + head", " + head"),
 )
+counts_the_head_where_it_is_tied = edit(
+    "count_parameters",
+    "Tied and untied are exchanged: a tied head costs nothing, an untied one has numbers of its own.",
+    ("0 if c.tied else c.dim * c.vocab", "c.dim * c.vocab if c.tied else 0"),
+)
+counts_the_angles = edit(
+    "count_parameters",
+    "The tables of RoPE were counted. They are computed, not learnt.",
+    ("+ c.dim + head", "+ c.dim + head + c.max_len * d"),
+)
 counts_one_block = edit("count_parameters", "Only one block was counted.", ("c.layers * block", "block"))
 
 
@@ -1018,6 +1028,23 @@ attention_without_a_mask = edit(
     "llama_attention",
     "The future is not hidden: a token may look at itself and at those before it only.",
     ("    scores = np.where(np.tri(T, dtype=bool), scores, -np.inf)\n", ""),
+)
+attention_with_a_mild_mask = edit(
+    "llama_attention",
+    "The future was given a score that is low, and still counts. Only −∞, or a number as good as that, leaves no "
+    "weight.",
+    ("np.where(np.tri(T, dtype=bool), scores, -np.inf)", "scores - np.float32(10) * (1 - np.tri(T, dtype=np.float32))"),
+)
+attention_masked_too_late = edit(
+    "llama_attention",
+    "The attention weights were masked after the softmax, so they do not sum to 1. Hide the future's scores before it.",
+    ("    scores = np.where(np.tri(T, dtype=bool), scores, -np.inf)\n", ""),
+    ("softmax(scores)", "softmax(scores) * np.tri(T, dtype=x.dtype)"),
+)
+attention_over_the_queries = edit(
+    "llama_attention",
+    "The softmax runs over the queries. Each query shares out its weight among the keys, along the last axis.",
+    ("softmax(scores)", "softmax(np.maximum(scores, -1e30).swapaxes(-1, -2)).swapaxes(-1, -2)"),
 )
 attention_one_token_ahead = edit(
     "llama_attention",
@@ -1155,6 +1182,12 @@ block_with_an_attention_without_norm = edit(
     "Attention read the stream itself. It reads a normalised copy of it.",
     ('rms_norm(x, block["attn_norm"], config.eps)', "x"),
 )
+block_with_a_norm_at_the_end = edit(
+    "llama_block",
+    "The stream was normalised at the end. A block never does that; a last norm stands before the head only.",
+    ("    return x + swiglu", "    x = x + swiglu"),
+    ('block["Wd"])', 'block["Wd"])\n    return rms_norm(x, block["mlp_norm"], config.eps)'),
+)
 block_with_one_gain = edit(
     "llama_block",
     "Both norms have the gain `attn_norm`. The second one is `mlp_norm`.",
@@ -1235,6 +1268,19 @@ forward_that_starts_over = edit(
 )
 forward_of_the_first_block = edit(
     "llama_forward", "Only the first block ran.", ('in weights["blocks"]', 'in weights["blocks"][:1]')
+)
+forward_without_the_last_block = edit(
+    "llama_forward",
+    "The last block did not run.",
+    ('in weights["blocks"]', 'in weights["blocks"][: config.layers - 1]'),
+)
+forward_to_log_probabilities = edit(
+    "llama_forward",
+    "Those are logarithms of probabilities. Return the logits: loss and sampling apply the softmax themselves.",
+    (
+        'return rms_norm(x, weights["norm"], config.eps) @ weights["head"]',
+        'return np.log(softmax(rms_norm(x, weights["norm"], config.eps) @ weights["head"]))',
+    ),
 )
 forward_that_repeats_the_first_block = edit(
     "llama_forward",
@@ -2144,6 +2190,18 @@ cached_without_a_mask = edit(
     "There is no mask, which is right for one token at a time only: within a piece, tokens see later ones.",
     ("    scores = np.where(np.arange(P + T) <= positions[:, None], scores, -np.inf)\n", ""),
 )
+cached_with_a_mask_for_the_prompt_only = edit(
+    "attention_with_cache",
+    "A later piece has no mask, which is right for one token at a time only: within a piece, tokens see later ones.",
+    ("np.arange(P + T) <= positions[:, None]", "(np.arange(P + T) <= positions[:, None]) | (P > 0)"),
+)
+cached_that_slips_into_float64 = edit(
+    "attention_with_cache",
+    "The numbers are right and are float64, though x is float32. Is there a NumPy number, such as `np.sqrt(d)`, "
+    "in between?",
+    ("math.sqrt(d)", "np.sqrt(d)"),
+    hidden=True,
+)
 cached_without_itself = edit(
     "attention_with_cache",
     "New tokens do not see themselves. Each sees itself and all before it.",
@@ -2242,6 +2300,17 @@ cached_forward_to_all_positions = edit(
     "The logits of all positions were computed, V numbers for each token of the prompt that nobody reads. Cut out the "
     "last position before the head.",
     ("x[:, -1]", "x"),
+)
+cached_forward_that_keeps_the_time = edit(
+    "forward_with_cache",
+    "The logits have an axis of the time, of length 1. They are those of one position, so they are (B, V).",
+    ("x[:, -1]", "x[:, -1:]"),
+)
+cached_forward_that_adds_to_the_past = edit(
+    "forward_with_cache",
+    "The list that is kept grows with every piece. It has one entry for each block: the new one takes the old "
+    "one's place.",
+    ("    kept = []", "    kept = list(past or [])"),
 )
 cached_forward_to_the_first_position = edit(
     "forward_with_cache",
