@@ -58,7 +58,7 @@ def plain(value: Any) -> Plain:
         return Plain("text", (), str(value), "str")
     if isinstance(value, bytes | bytearray):
         return Plain("bytes", (), bytes(value), type(value).__name__)
-    if hasattr(value, "dtype") and hasattr(value, "shape"):
+    if hasattr(value, "dtype") and hasattr(value, "shape") and not isinstance(value, type):
         return _plain_array(value)
     if isinstance(value, BaseException):
         names = [kind.__name__ for kind in type(value).__mro__ if kind is not object]

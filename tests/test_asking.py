@@ -311,3 +311,9 @@ def test_a_notebook_is_shown_a_few_lines_and_no_traceback_of_ours() -> None:
     lines = caught.value._render_traceback_()
     assert lines[0] == "✗ f: 0 of 1 right"
     assert len(lines) <= 5
+
+
+def test_a_class_as_an_argument_is_no_array() -> None:
+    """NumPy's kinds of number have a `dtype` of their own, which is none of an array."""
+    assert plain(np.float32).kind == "object"
+    assert verdict(lambda kind: np.dtype(kind).itemsize, [(np.float32,)], record([4])).message == ""
