@@ -15,6 +15,7 @@ import json
 import linecache
 import math
 import sys
+import types
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -26,6 +27,7 @@ NOT_SAID = object()  # None is an answer, too
 LISTED = ("list", "tuple", "range", "iterator")  # how the form of a list begins
 RESERVED = ("gives", "within", "exact", "worth", "changes", "about")  # what `check` takes for itself
 NOT_WRITTEN = "not written yet"
+NO_SUCH = "There is no `{}`: its cell was not run, ended in an error, or gives it another name."
 MOST_ITEMS = 100_000  # of an iterator: it may have no end
 MOST_SHOWN = 72  # characters of a value that is shown whole
 PYTHON_KINDS = (("bool", bool), ("whole", int), ("real", float), ("complex", complex))
@@ -428,7 +430,7 @@ class WrongAnswer(AssertionError):  # noqa: N818  what a student reads is no "er
 
     def _render_traceback_(self) -> list[str]:
         """What a notebook shows in place of a traceback."""
-        return [self.title, *str(self).splitlines()]
+        return [*filter(None, [self.title]), *str(self).splitlines()]
 
 
 class NotRecordedError(RuntimeError):
@@ -562,28 +564,44 @@ class Asking:
 
     def ask(self, test: Callable[[], None], without: Iterable[str] = ()) -> list[Asked]:
         """Ask a test's questions; what is named in `without` is not there while it runs."""
-        self.names = test.__globals__
-        absent = {name: Absent(name) for name in without if name in test.__globals__}
-        before = {name: test.__globals__[name] for name in (*absent, "check") if name in test.__globals__}
+        namespace = test.__globals__
+        self.names = namespace
+        instead: dict[str, Any] = {name: Absent(name) for name in without if name in namespace}
+        if getattr(namespace.get("check"), "__module__", "") == __name__:  # a student's own is left to their functions
+            instead["check"] = self.check
+        before = {name: namespace[name] for name in instead}
         found: list[Asked] = []
         self.asked = found
-        test.__globals__.update(absent, check=self.check)
+        namespace.update(instead)
+        own = {**namespace, "check": self.check}
+        asks = types.FunctionType(test.__code__, own, test.__name__, test.__defaults__, test.__closure__)
         try:
-            test()
+            asks()
         finally:
             self.asked = None
-            test.__globals__.update(before)
+            namespace.update(before)
         return found
 
     def run(self, test: Callable[[], None], without: Iterable[str] = ()) -> float | None:
         """Ask a test's questions and say what the answers mean: raise for a wrong one, or print that all are right."""
-        verdict = self.judge(test.__name__.removeprefix("test_"), self.ask(test, without))
+        exercise = test.__name__.removeprefix("test_")
+        try:
+            asked = self.ask(test, without)
+        except NameError as error:
+            if not error.name:
+                raise
+            raise self.missing(exercise, error) from None
+        verdict = self.judge(exercise, asked)
         if verdict.message and verdict.points is None:
             raise WrongAnswer(
                 verdict.message, title=verdict.title, entry=verdict.entry, details=verdict.details
             ) from None
         print(verdict.title + (f"\n{verdict.message}" if verdict.message else ""))
         return verdict.points
+
+    def missing(self, exercise: str, error: NameError) -> Exception:
+        """What is raised where a test's own lines find no such name."""
+        return WrongAnswer(NO_SUCH.format(error.name), title=f"✗ {exercise}", details=_text_of(error))
 
     # What answers mean.
 
@@ -784,7 +802,7 @@ def hint(exercise: str, asked: Sequence[Asked], differences: Sequence[Difference
     one, found = pairs[0]
     expected, got = found.expected, found.got
     if one.answer.kind == "error" and found.kind == "error":
-        return _hint_of_error(one, expected, visible)
+        return _hint_of_error(exercise, one, expected, visible)
     if all(o.answer.kind == "none" for o, _ in pairs):
         return "None came back: is the `return` missing?"
     if found.kind == "changed":
@@ -803,10 +821,12 @@ def hint(exercise: str, asked: Sequence[Asked], differences: Sequence[Difference
     return said or "The answer is not the right one yet."
 
 
-def _hint_of_error(one: Asked, expected: Plain, visible: bool) -> str:
+def _hint_of_error(exercise: str, one: Asked, expected: Plain, visible: bool) -> str:
     names, text = one.answer.items
     if "NotImplementedError" in names:
         return NOT_WRITTEN
+    if "NameError" in names and text.startswith(f"name '{exercise}' is not defined"):
+        return NO_SUCH.format(exercise)
     if expected.kind == "error":
         return f"Expected {expected.items[0][0]}, and {names[0]} was raised."
     return f"The call ended in {names[0]}: {text}" if text and visible else f"The call ended in {names[0]}."
