@@ -12,7 +12,7 @@ SOURCES := $(wildcard solutions/*/*.py)
 # A chapter is a folder under solutions/ that holds a notebook.
 CHAPTERS := $(sort $(notdir $(patsubst %/,%,$(dir $(shell grep -l '^\#   jupytext:' $(SOURCES))))))
 # What a page may read: it is executed again when something has changed that it did read (chapters/extensions/kept_pages.py).
-BOOK := $(shell find chapters solutions benchmarks/results -type f -not -name '*.ipynb' -not -name '*.pyc' 2>/dev/null) \
+BOOK := $(shell find chapters solutions benchmarks -type f -not -name '*.ipynb' -not -name '*.pyc' 2>/dev/null) \
 	_config.yml _toc.yml requirements.lock
 GRADER := $(shell find autograder -type f -not -name '*.pyc')
 BANKS := $(wildcard tests/misconceptions/*.py)
@@ -77,11 +77,16 @@ test-all: lint $(STAMPS)/book
 FAST := solutions tests/test_chapters.py tests/test_mistakes.py tests/test_report.py tests/test_texts.py tests/test_update.py
 test-fast: $(STAMPS)/setup-test
 	ruff check .
-	pytest -n 2 $(FAST)
+	pytest -n 2 $(FAST) -k "not importing"
 
 .PHONY: bench-grader
 bench-grader: $(STAMPS)/setup
 	$(BIN)/python benchmarks/grader.py $(ARGS)
+
+# make fuzz-grader ARGS="--students 10000 --seed 1": a class made by chance, every row held against what it deserves.
+.PHONY: fuzz-grader
+fuzz-grader: $(STAMPS)/setup
+	$(BIN)/python tests/generated_class.py $(ARGS)
 
 # make bench-bpe ARGS="--full 512": the slow trainers whole, half an hour.
 .PHONY: bench-bpe
@@ -106,6 +111,11 @@ chat: chat-model
 .PHONY: chat-record
 chat-record: chat-model
 	$(BIN)/python -m benchmarks.chat
+
+# make page-results ARGS=tokenization/beyond: what the pages keep of long computations, those of one page or of all.
+.PHONY: page-results
+page-results: $(STAMPS)/setup
+	$(BIN)/python -m benchmarks.kept $(ARGS)
 
 # make experiments ARGS="--only case1 --seeds 0-9": chapter 3's trainings, which go on where they were stopped.
 .PHONY: experiments

@@ -15,6 +15,7 @@ import json
 import linecache
 import math
 import sys
+import types
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -26,6 +27,7 @@ NOT_SAID = object()  # None is an answer, too
 LISTED = ("list", "tuple", "range", "iterator")  # how the form of a list begins
 RESERVED = ("gives", "within", "exact", "worth", "changes", "about")  # what `check` takes for itself
 NOT_WRITTEN = "not written yet"
+NO_SUCH = "There is no `{}`: its cell was not run, ended in an error, or gives it another name."
 MOST_ITEMS = 100_000  # of an iterator: it may have no end
 MOST_SHOWN = 72  # characters of a value that is shown whole
 PYTHON_KINDS = (("bool", bool), ("whole", int), ("real", float), ("complex", complex))
@@ -58,7 +60,7 @@ def plain(value: Any) -> Plain:
         return Plain("text", (), str(value), "str")
     if isinstance(value, bytes | bytearray):
         return Plain("bytes", (), bytes(value), type(value).__name__)
-    if hasattr(value, "dtype") and hasattr(value, "shape"):
+    if hasattr(value, "dtype") and hasattr(value, "shape") and not isinstance(value, type):
         return _plain_array(value)
     if isinstance(value, BaseException):
         names = [kind.__name__ for kind in type(value).__mro__ if kind is not object]
@@ -428,7 +430,7 @@ class WrongAnswer(AssertionError):  # noqa: N818  what a student reads is no "er
 
     def _render_traceback_(self) -> list[str]:
         """What a notebook shows in place of a traceback."""
-        return [self.title, *str(self).splitlines()]
+        return [*filter(None, [self.title]), *str(self).splitlines()]
 
 
 class NotRecordedError(RuntimeError):
@@ -562,28 +564,44 @@ class Asking:
 
     def ask(self, test: Callable[[], None], without: Iterable[str] = ()) -> list[Asked]:
         """Ask a test's questions; what is named in `without` is not there while it runs."""
-        self.names = test.__globals__
-        absent = {name: Absent(name) for name in without if name in test.__globals__}
-        before = {name: test.__globals__[name] for name in (*absent, "check") if name in test.__globals__}
+        namespace = test.__globals__
+        self.names = namespace
+        instead: dict[str, Any] = {name: Absent(name) for name in without if name in namespace}
+        if getattr(namespace.get("check"), "__module__", "") == __name__:  # a student's own is left to their functions
+            instead["check"] = self.check
+        before = {name: namespace[name] for name in instead}
         found: list[Asked] = []
         self.asked = found
-        test.__globals__.update(absent, check=self.check)
+        namespace.update(instead)
+        own = {**namespace, "check": self.check}
+        asks = types.FunctionType(test.__code__, own, test.__name__, test.__defaults__, test.__closure__)
         try:
-            test()
+            asks()
         finally:
             self.asked = None
-            test.__globals__.update(before)
+            namespace.update(before)
         return found
 
     def run(self, test: Callable[[], None], without: Iterable[str] = ()) -> float | None:
         """Ask a test's questions and say what the answers mean: raise for a wrong one, or print that all are right."""
-        verdict = self.judge(test.__name__.removeprefix("test_"), self.ask(test, without))
+        exercise = test.__name__.removeprefix("test_")
+        try:
+            asked = self.ask(test, without)
+        except NameError as error:
+            if not error.name:
+                raise
+            raise self.missing(exercise, error) from None
+        verdict = self.judge(exercise, asked)
         if verdict.message and verdict.points is None:
             raise WrongAnswer(
                 verdict.message, title=verdict.title, entry=verdict.entry, details=verdict.details
             ) from None
         print(verdict.title + (f"\n{verdict.message}" if verdict.message else ""))
         return verdict.points
+
+    def missing(self, exercise: str, error: NameError) -> Exception:
+        """What is raised where a test's own lines find no such name."""
+        return WrongAnswer(NO_SUCH.format(error.name), title=f"✗ {exercise}", details=_text_of(error))
 
     # What answers mean.
 
@@ -601,8 +619,7 @@ class Asking:
         right = len(asked) - len(wrong)
         if not wrong:
             return Verdict(exercise, right, len(asked), "", "", "", points)
-        names = self._fitting(known, asked, differences)
-        first = wrong[0]
+        names, first = self._fitting(known, asked, differences)
         found = differences[first]
         assert found is not None
         sentences = list(dict.fromkeys(known["entries"][name] for name in names)) if names else []
@@ -641,21 +658,31 @@ class Asking:
 
     def _fitting(
         self, known: Mapping[str, Any], asked: Sequence[Asked], differences: Sequence[Difference | None]
-    ) -> list[str]:
-        """The known mistakes that give every one of these answers."""
+    ) -> tuple[list[str], int]:
+        """The known mistakes that are in these answers, and the first question to show.
+
+        A mistake that gives every one of the answers comes first. Where there is none, one that gives all of its own
+        wrong answers here, too, was made among others.
+        """
+        first = next(number for number, found in enumerate(differences) if found is not None)
         questions = known["questions"][: len(asked)]
         if len(questions) < len(asked):
-            return []
+            return [], first
         marks = [None if d is None else mark(a.answer, a.changed) for a, d in zip(asked, differences, strict=True)]
-        telling = [a for a, d in zip(asked, differences, strict=True) if d is not None]
-        if len(telling) < 2 and all(says_little(one.answer) and not one.changed for one in telling):
-            return []
-        found: list[str] = []
+        telling = {n for n, one in enumerate(asked) if marks[n] and (one.changed or not says_little(one.answer))}
+        wrong = {number for number, mine in enumerate(marks) if mine is not None}
+        found: dict[str, set[int]] = {}  # mistake → the questions that it has wrong, if it is in these answers
         for name in known["entries"]:
-            theirs = [question["marks"].get(name) for question in questions]
-            if all(_agree(mine, other) for mine, other in zip(marks, theirs, strict=True)):
-                found.append(name)
-        return found
+            theirs = {number: q["marks"][name] for number, q in enumerate(questions) if name in q["marks"]}
+            if theirs and theirs.keys() <= wrong and all(_agree(marks[n], other) for n, other in theirs.items()):
+                found[name] = set(theirs)
+        if whole := [name for name, theirs in found.items() if theirs == wrong and (telling or len(wrong) > 1)]:
+            return whole, first
+        among = {name: theirs for name, theirs in found.items() if theirs & telling}
+        among = {name: theirs for name, theirs in among.items() if first in theirs} or among
+        most = max(map(len, among.values()), default=0)
+        names = [name for name, theirs in among.items() if len(theirs) == most]
+        return names, min((min(among[name]) for name in names), default=first)
 
 
 def _agree(mine: Sequence[Any] | None, other: Sequence[Any] | None) -> bool:
@@ -775,7 +802,7 @@ def hint(exercise: str, asked: Sequence[Asked], differences: Sequence[Difference
     one, found = pairs[0]
     expected, got = found.expected, found.got
     if one.answer.kind == "error" and found.kind == "error":
-        return _hint_of_error(one, expected, visible)
+        return _hint_of_error(exercise, one, expected, visible)
     if all(o.answer.kind == "none" for o, _ in pairs):
         return "None came back: is the `return` missing?"
     if found.kind == "changed":
@@ -794,10 +821,12 @@ def hint(exercise: str, asked: Sequence[Asked], differences: Sequence[Difference
     return said or "The answer is not the right one yet."
 
 
-def _hint_of_error(one: Asked, expected: Plain, visible: bool) -> str:
+def _hint_of_error(exercise: str, one: Asked, expected: Plain, visible: bool) -> str:
     names, text = one.answer.items
     if "NotImplementedError" in names:
         return NOT_WRITTEN
+    if "NameError" in names and text.startswith(f"name '{exercise}' is not defined"):
+        return NO_SUCH.format(exercise)
     if expected.kind == "error":
         return f"Expected {expected.items[0][0]}, and {names[0]} was raised."
     return f"The call ended in {names[0]}: {text}" if text and visible else f"The call ended in {names[0]}."

@@ -120,21 +120,47 @@ def _show_verification(found: Verification, done: list[str]) -> None:
 
 @app.command()
 def check(
-    notebook: Annotated[Path, typer.Argument(help="Your exercise notebook, a .ipynb file")],
-    seconds: Annotated[float, typer.Option(help="Give up after so many seconds")] = 120,
+    notebook: Annotated[Path, typer.Argument(help="Your exercise notebook, a .ipynb file, or a folder of them")],
+    seconds: Annotated[float, typer.Option(help="Interrupt a cell after so many seconds")] = 40,
 ) -> None:
-    """Run one exercise notebook and say which exercises are right and what is wrong with the others."""
-    from autograder.grading.check import check_notebook
+    """Run an exercise notebook and say which exercises are right and what is wrong with the others."""
+    from autograder.grading.check import notebooks_in
 
-    with one_line_errors(), out.status(f"running {notebook.name}"):
-        results = check_notebook(notebook, seconds)
-    table = Table("exercise", "points", "what to look at")
-    for r in results:
-        table.add_row(r.exercise, f"{r.points:g}/{r.max_points:g}", escape(r.message or "right"))
-    out.print(table)
+    with one_line_errors():
+        paths = notebooks_in(notebook) if notebook.is_dir() else [notebook]
+        sums = [_check_one(path, seconds, one_of_many=len(paths) > 1) for path in paths]
+    found = [both for both in sums if both is not None]
+    if not found:
+        raise typer.Exit(2)
+    earned, total = sum(mine for mine, _ in found), sum(most for _, most in found)
+    where = "the notebook" if len(paths) == 1 else f"{len(found)} notebooks"
+    typer.echo(f"{earned:g} of {total:g} points on the tests in {where}")
+    raise typer.Exit(0 if earned == total and len(found) == len(paths) else 1)
+
+
+def _check_one(path: Path, seconds: float, *, one_of_many: bool) -> tuple[float, float] | None:
+    """Show one notebook; its points, and what they could be. None for one of many that cannot be checked."""
+    from autograder.grading.check import check_notebook
+    from autograder.report.terminal import show_exercises
+
+    notes: list[str] = []
+    try:
+        with out.status(f"running {escape(path.name)}"):
+            results = check_notebook(path, seconds, notes.append)
+    except SubmissionError as error:
+        if not one_of_many:
+            raise
+        typer.echo(f"autograder: {error}", err=True)
+        return None
+    if one_of_many:
+        typer.echo(path)
+    for note in notes:
+        typer.echo(f"note: {note}")
+    show_exercises(out, results)
     earned, total = sum(r.points for r in results), sum(r.max_points for r in results)
-    typer.echo(f"{earned:g} of {total:g} points on the tests in the notebook")
-    raise typer.Exit(0 if earned == total else 1)
+    if one_of_many:
+        typer.echo(f"{earned:g} of {total:g} points\n")
+    return earned, total
 
 
 @app.command()

@@ -145,6 +145,13 @@ def test_a_right_answer_elsewhere_is_held_against_a_mistake() -> None:
     assert verdict(lambda x: 5.0 if x else 2.0, [(1,), (0,)], known).entry == ""
 
 
+def test_a_mistake_made_among_others_is_named() -> None:
+    known = record([[1.0, 2.0], [3.0, 4.0]], {"doubling": [[1.0, 2.0], [6.0, 8.0]], "adding": [[2.0, 3.0], [9.0, 9.0]]})
+    found = verdict(lambda x: [0.5, 0.5] if x[0] == 1.0 else [6.0, 8.0], [([1.0, 2.0],), ([3.0, 4.0],)], known)
+    assert found.entry == "doubling"
+    assert "[6.0, 8.0]" in found.message
+
+
 def test_an_answer_that_says_little_names_nothing_by_itself() -> None:
     known = record([[1, 2], [3]], {"empty": [[], [3]]})
     assert verdict(lambda x: [] if x else [3], [(1,), (0,)], known).entry == ""
@@ -304,3 +311,9 @@ def test_a_notebook_is_shown_a_few_lines_and_no_traceback_of_ours() -> None:
     lines = caught.value._render_traceback_()
     assert lines[0] == "✗ f: 0 of 1 right"
     assert len(lines) <= 5
+
+
+def test_a_class_as_an_argument_is_no_array() -> None:
+    """NumPy's kinds of number have a `dtype` of their own, which is none of an array."""
+    assert plain(np.float32).kind == "object"
+    assert verdict(lambda kind: np.dtype(kind).itemsize, [(np.float32,)], record([4])).message == ""

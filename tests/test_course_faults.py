@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import HEADER
 from nbgrader.api import Gradebook
 from submissions import scores, write
+from tiny_course import HEADER
 
 from autograder.course.course import Course
 from autograder.course.release import build_student_notebooks

@@ -172,6 +172,22 @@ def test_a_folder_for_each_student(tmp_path: Path, read: Read) -> None:
     assert found["cem"].notes == ("not notebooks, not opened: a.txt", "no notebook was handed in")
 
 
+ODD = ["x_assignsubmission_file", "Jane Doe_12_assignsubmission_file_", "ann+attention+2026-11-01 10:00:00 UTC"]
+
+
+@pytest.mark.parametrize("odd", [*ODD, "doejane_12_345_heads.zip", "anon_a1b2c_345_heads.zip"])
+def test_one_name_like_those_of_an_lms_does_not_speak_for_the_class(tmp_path: Path, read: Read, odd: str) -> None:
+    source = tree(tmp_path / "class", "ann/heads.ipynb", "bob/heads.ipynb")
+    if odd.endswith(".zip"):
+        tree(source, odd, data=zipped(("heads.ipynb", NOTEBOOK)))
+    else:
+        tree(source, f"{odd}/heads.ipynb")
+    found = read(source)
+    assert found.problems == ()
+    assert {delivery.display_name for delivery in found} == {"ann", "bob", odd.removesuffix(".zip")}
+    assert all(names(delivery) == ["heads.ipynb"] for delivery in found)
+
+
 def test_what_lies_deeper_and_what_systems_leave_behind(tmp_path: Path, read: Read) -> None:
     source = tree(
         tmp_path / "class",

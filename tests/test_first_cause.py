@@ -16,9 +16,13 @@ from autograder.grading.grade import grade_class
 STUB = "def double(grams):\n    raise NotImplementedError  # your code here\n"
 # what stands in the cell of `double` → what the test says of it
 CAUSES = {
-    "full width": ("def double（grams):\n    return 2 * grams\n", "the cell `double` did not run", "（"),
-    "indented": ("def double(grams):\nreturn 2 * grams\n", "the cell `double` did not run", "IndentationError"),
-    "an import": ("import nosuch\ndef double(grams):\n    return 2 * grams\n", "the cell `double` did not run",
+    "full width": ("\ndef double(grams):\n    return 2 * （grams)\n", "line 3 of the cell `double` is not Python: "
+                   "`return 2 * （grams)`: invalid character '（' (U+FF08)", ""),
+    "indented": ("def double(grams):\nreturn 2 * grams\n", "line 2 of the cell `double` is not Python: "
+                 "`return 2 * grams`: expected an indented block", ""),
+    "returns outside": ("def double(grams):\n    pass\nreturn 2 * grams\n", "line 3 of the cell `double` is not Python: "
+                        "`return 2 * grams`: 'return' outside function", ""),
+    "an import": ("import nosuch\ndef double(grams):\n    return 2 * grams\n", "the cell `double` did not run to its end",
                   "nosuch"),
     "above the stub": (GOOD_DOUBLE + STUB, "the stub below it takes its place", "delete"),
     "in the stub": ("def double(grams):\n    twice = 2 * grams\n    raise NotImplementedError\n",
@@ -53,9 +57,9 @@ def test_grade_names_the_first_cause(tiny: Course, blank: Path, tmp_path: Path) 
         assert "\n" not in message
     assert "the stub below it takes its place" in said["a_cell_above"]
     page = (tmp_path / "graded" / "feedback" / "full_width" / "cooking" / "recipes.html").read_text(encoding="utf-8")
-    assert "the cell `double` did not run" in page
+    assert "line 3 of the cell `double` is not Python" in page
 
 
 def test_check_names_it_in_the_same_words(blank: Path, tmp_path: Path) -> None:
     path = write(blank, tmp_path / "mine.ipynb", portions=GOOD_PORTIONS, double=CAUSES["full width"][0])
-    assert "the cell `double` did not run, so there is no `double`: SyntaxError" in check_notebook(path)[1].message
+    assert check_notebook(path)[1].message == CAUSES["full width"][1]

@@ -8,8 +8,8 @@ from typing import Any
 
 import nbformat
 import pytest
-from conftest import HEADER
 from nbgrader.utils import determine_grade
+from tiny_course import HEADER
 
 from autograder.course.course import Course
 from autograder.course.release import build_student_notebooks

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import BANK, HEADER, RECIPES
 from nbgrader.api import Gradebook
 from submissions import GOOD_DOUBLE, GOOD_PORTIONS
+from tiny_course import BANK, HEADER, RECIPES
 
 from autograder.course.course import Course
 from autograder.course.release import build_student_notebooks

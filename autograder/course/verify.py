@@ -90,9 +90,9 @@ def run_tests(cells: list[dict[str, str]], tests: dict[str, str], *, hidden: boo
     messages = {}
     for cell in cells:
         source = cell["source"] if hidden else visible(cell["source"])
-        error, message, printed, value, _ = run_cell(source, namespace, cell["id"])
+        ran = run_cell(source, namespace, cell["id"])
         if cell["id"] in tests:
-            result = CellResult(cell["id"], error, message, printed, 0.0, value)
+            result = CellResult(cell["id"], ran.error, ran.message, ran.printed, 0.0, ran.value)
             messages[tests[cell["id"]]] = _said(result, float(cell.get("points", 1.0)))
     return messages
 

@@ -622,6 +622,12 @@ class RemoteAsking(asking.Asking):
     """Asks a student's process; what a test does not want to be there is taken away over there."""
 
     side: StudentSide
+    given: Given
+
+    def missing(self, exercise: str, error: NameError) -> Exception:
+        """A name that a given cell of ours should have defined is our fault, and stays an error."""
+        ours = why_missing(self.given, error)
+        return error if ours else super().missing(exercise, error)
 
     def ask(self, test: Callable[[], None], without: Iterable[str] = ()) -> list[asking.Asked]:
         if absent := list(without):
@@ -674,7 +680,7 @@ def _run_test(
     printed = Bounded(limits.output)
     if "record" in test:
         asks = RemoteAsking(test["record"], functools.partial(RemoteWatch, side))
-        asks.side = side
+        asks.side, asks.given = side, given
         namespace.update(check=asks.check, run=asks.run)
     try:
         read = mentioned(test["source"])
@@ -693,10 +699,15 @@ def _run_test(
         told = {"entry": wrong.entry, "details": wrong.details[:TEXT], "printed": printed.text()}
         return {"error": "WrongAnswer", "message": text_of(wrong)[:TEXT], **told}
     except BaseException as error:
-        if isinstance(error, NameError) and (cause := given.missing.get(error.name or "", given.missing.get(""))):
+        if isinstance(error, NameError) and (cause := why_missing(given, error)):
             return {"error": OURS, "message": cause}
         return {"error": type(error).__name__, "message": text_of(error)[:TEXT], "printed": printed.text()}
     return {"error": "", "message": "", "value": value[:TEXT], "printed": printed.text()}
+
+
+def why_missing(given: Given, error: NameError) -> str:
+    """Why a given cell did not define a name, "" where none should have."""
+    return given.missing.get(error.name or "", given.missing.get("", ""))
 
 
 def _take(name: str, side: StudentSide, namespace: dict[str, Any]) -> None:

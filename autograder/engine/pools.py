@@ -16,6 +16,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from autograder import asking
 from autograder.engine import sandbox
 from autograder.engine.engine import Engine, Job
 from autograder.engine.execution import run_cells
@@ -23,6 +24,7 @@ from autograder.engine.limits import Limits
 from autograder.engine.processes import EngineError, Libraries
 from autograder.errors import CourseError
 from autograder.grading.workspace import plain_run
+from autograder.notebook.helper import helper_cell
 
 Task = dict[str, Any]
 Result = dict[str, Any]
@@ -143,11 +145,15 @@ class Engines:
             self.libraries.close()
 
 
-def run_without_walls(task: Task, seconds: float) -> Result:
+def run_without_walls(task: Task, limits: Limits) -> Result:
     """Where there is no fork to build on (macOS, Windows): tests and answers in one process, as `check` does."""
     sources = {test["id"]: test["source"] for test in task["tests"]}
-    cells = [{"id": i["id"], "source": i.get("source", sources.get(i["id"], ""))} for i in task["items"]]
-    return plain_run(run_cells(cells, seconds))
+    record = {name: known for test in task["tests"] for name, known in test.get("record", {}).items()}
+    cells = [{"id": asking.CELL, "source": helper_cell(record)}] if any("record" in t for t in task["tests"]) else []
+    for item in task["items"]:
+        name = item["id"]
+        cells.append({"id": name, "source": item.get("source", sources.get(name, "")), "test": item["kind"] == "test"})
+    return plain_run(run_cells(cells, limits))
 
 
 @contextlib.contextmanager
@@ -160,7 +166,7 @@ def local_pool(options: EngineOptions, workers: int | None = None) -> Iterator[P
                 "no sandbox on this system: grade on Linux, or give --unsafe to run the students' code as yourself"
             )
         with ThreadPoolExecutor(count) as executor:
-            yield Pool(executor, lambda task: run_without_walls(task, options.limits.notebook), count)
+            yield Pool(executor, lambda task: run_without_walls(task, options.limits), count)
         return
     sandbox.probe()
     engines = Engines(options, cores_in_turn())

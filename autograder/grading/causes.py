@@ -6,21 +6,34 @@ import ast
 import re
 from collections.abc import Sequence
 
+from autograder import asking
 from autograder.engine.execution import CellResult, Run
 from autograder.notebook.rebuild import Placed
 from autograder.notebook.source import exercise_of
 
 NOT_DEFINED = re.compile(r"name '(\w+)' is not defined")
+NO_SUCH = re.compile(re.escape(asking.NO_SUCH).replace(re.escape("{}"), r"(\w+)"))
+PLACE_IN_SOURCE = re.compile(r" \([^()]*, line (\d+)\)$")  # how the text of a SyntaxError ends
+MOST_SHOWN = 100  # characters of a line that is quoted
 STUB = "NotImplementedError"
 
 
 def first_cause(test: CellResult, run: Run, placed: Sequence[Placed]) -> str:
     """In one sentence, what led to a test's error; "" where the error itself is all that is known."""
-    if test.error == STUB:
-        return _stub_that_stayed(exercise_of(test.id), placed)
-    if test.error == "NameError" and (found := NOT_DEFINED.search(test.message)):
-        return _cell_that_failed(found[1], run, placed)
+    exercise = exercise_of(test.id)
+    asked = test.error in ("WrongAnswer", "")  # "" where some of the questions bring points
+    message = _without_title(test.message or test.printed.strip())
+    if test.error == STUB or (asked and message == asking.NOT_WRITTEN):
+        return _stub_that_stayed(exercise, placed) or _cell_that_failed(exercise, run, placed)
+    if test.error == "NameError" or asked:
+        found = NO_SUCH.search(message) or NOT_DEFINED.search(message) or NOT_DEFINED.search(test.details)
+        return _cell_that_failed(found[1], run, placed) if found else ""
     return ""
+
+
+def _without_title(text: str) -> str:
+    first, _, rest = text.partition("\n")
+    return rest if first.startswith("✗ ") else text
 
 
 def _cell_that_failed(name: str, run: Run, placed: Sequence[Placed]) -> str:
@@ -30,9 +43,35 @@ def _cell_that_failed(name: str, run: Run, placed: Sequence[Placed]) -> str:
     for number, p in enumerate(placed, 1):
         result = run.cells.get(p.name)
         if p.cell.kind == "code" and result is not None and result.error and defines.search(p.cell.source):
+            called = _called(p, number)
+            if wrong := _not_python(p.cell.source, called, result):
+                return wrong
             said = f"{result.error}: {result.message}" if result.message else result.error
-            return f"{_called(p, number)} did not run, so there is no `{name}`: {said}"
+            return f"{called} did not run to its end, so there is no `{name}`: {said}"
     return ""
+
+
+def _not_python(source: str, called: str, result: CellResult) -> str:
+    """Which line of a cell is no Python, and why; "" where that is not what is wrong with it."""
+    if result.error not in ("SyntaxError", "IndentationError", "TabError"):
+        return ""
+    place = PLACE_IN_SOURCE.search(result.message)
+    why = PLACE_IN_SOURCE.sub("", result.message)
+    number = int(place[1]) if place else 0
+    try:  # a notebook counts from the first line that is not empty, and a student from the first
+        ast.parse(source)
+    except SyntaxError as error:
+        number = error.lineno or number if error.msg == why else number
+    except (ValueError, RecursionError, MemoryError):
+        pass
+    lines = source.splitlines()
+    if not 0 < number <= len(lines):
+        return f"{called} is not Python: {why}"
+    return f"line {number} of {called} is not Python: `{_shorter(lines[number - 1].strip())}`: {why}"
+
+
+def _shorter(line: str) -> str:
+    return line if len(line) <= MOST_SHOWN else f"{line[: MOST_SHOWN - 2]} …"
 
 
 def _called(placed: Placed, number: int) -> str:

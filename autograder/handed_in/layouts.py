@@ -92,14 +92,21 @@ CANVAS_ANONYMOUS = re.compile(
 
 
 def kind_of(top: Node) -> str:
-    """Which layout most of the names speak of."""
+    """Which layout most of the names speak of.
+
+    A folder or a zip of any other name speaks for a plain class: one student's odd name does not speak for the others.
+    """
     votes: Counter[str] = Counter()
     for node in _listing(top):
-        votes["exchange"] += node.is_folder and bool(EXCHANGE.fullmatch(node.name))
-        votes["moodle"] += bool(MOODLE.fullmatch(node.name))
-        votes["canvas"] += not node.is_folder and _is_canvas(node.name)
-    best, count = max(votes.items(), key=lambda vote: vote[1], default=("plain", 0))
-    return best if count else "plain"
+        spoken = {
+            "exchange": node.is_folder and bool(EXCHANGE.fullmatch(node.name)),
+            "moodle": bool(MOODLE.fullmatch(node.name)),
+            "canvas": not node.is_folder and _is_canvas(node.name),
+        }
+        votes.update(layout for layout, named_so in spoken.items() if named_so)
+        votes["plain"] += not any(spoken.values()) and (node.is_folder or node.has_suffix(".zip"))
+    best = max(("exchange", "moodle", "canvas"), key=lambda layout: votes[layout])
+    return best if votes[best] and votes[best] >= votes["plain"] else "plain"
 
 
 def _listing(folder: Node) -> list[Node]:

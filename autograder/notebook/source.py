@@ -183,6 +183,13 @@ def absent_helpers(path: Path) -> dict[str, list[str]]:
     return {str(about["grade_id"]): list(about["without"]) for about in heads if about.get("without")}
 
 
+def points_of_tests(path: Path) -> dict[str, float]:
+    """The points of each test of a py:percent file, by `grade_id`."""
+    heads = [json.loads(head.removeprefix("nbgrader=")) for head, _ in NBGRADER_CELL.findall(path.read_text("utf-8"))]
+    tests = [about for about in heads if about.get("grade") and not about.get("solution")]
+    return {str(about["grade_id"]): float(about.get("points", 0)) for about in tests}
+
+
 def exercise_of(test_id: str) -> str:
     """`test_softmax` grades the exercise `softmax`."""
     return test_id.removeprefix("test_")

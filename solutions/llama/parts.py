@@ -35,6 +35,9 @@
 # %%
 import numpy as np
 
+# %% nbgrader={"grade_id": "check"}
+from autograder.asking import check
+
 
 # %% [markdown]
 # ## `rms_norm`
@@ -63,10 +66,10 @@ import numpy as np
 # Square, mean over the last axis (with `keepdims=True`), add `eps`, root, divide. No mean of `x` itself is taken away:
 # that would be LayerNorm. Cast float16 to float32 first, and cast at the end.
 #
-# <details><summary>Hint 3: nearly the code</summary>
+# <details><summary>Hint 3: the shapes</summary>
 #
-# `wide = x.astype(np.float32) if x.dtype == np.float16 else x`, then `size = np.sqrt(np.mean(wide * wide, axis=-1,
-# keepdims=True) + eps)`, then `(wide / size * gain)` with `.astype(x.dtype)`.
+# The mean of the squares is `(..., 1)`, so it divides `(..., D)` token by token; `gain` `(D,)` fits on the last axis. Ask
+# `x.dtype` once at the start, to choose the width of the work, and cast back to it once at the end.
 #
 # </details></details></details>
 
@@ -84,99 +87,25 @@ def rms_norm(x: np.ndarray, gain: np.ndarray, eps: float = 1e-5) -> np.ndarray:
 # %% nbgrader={"grade_id": "test_rms_norm", "grade": true, "points": 2}
 def test_rms_norm():
     """Each token comes out with mean square 1 before the gain, in its own dtype, and float16 does not overflow."""
-
-    def check(x, gain, eps=None):
-        call = f"rms_norm of {x.dtype} {x.shape}" + ("" if eps is None else f", eps={eps:g}")
-        e = 1e-5 if eps is None else eps
-        try:
-            with np.errstate(all="ignore"):
-                y = np.asarray(rms_norm(x.copy(), gain.copy()) if eps is None else rms_norm(x.copy(), gain.copy(), eps))
-        except (ValueError, IndexError) as error:
-            raise AssertionError(
-                f"{call}: the shapes do not fit ({error}): does the mean keep its axis (keepdims=True)?"
-            ) from None
-        assert y.shape == x.shape, f"{call}: expected the same shape {x.shape}, got {y.shape}"
-        w, g = x.astype(np.float64), gain.astype(np.float64)
-        square = np.mean(w * w, axis=-1, keepdims=True)
-        expected = w / np.sqrt(square + e) * g
-        rough = {"float16": 4e-3, "float32": 1e-5, "float64": 1e-9}[x.dtype.name]
-
-        def close(a, b):
-            return np.allclose(a, b, rtol=rough, atol=rough, equal_nan=True)
-
-        if not close(y, expected):
-            with np.errstate(all="ignore"):
-                centred = w - w.mean(-1, keepdims=True)
-                variance = np.mean(centred * centred, axis=-1, keepdims=True)
-                narrow = np.mean(x * x, axis=-1, keepdims=True)
-                known = {
-                    "the squares overflow: in float16 300 * 300 is infinite, so cast to float32 before squaring": x
-                    / np.sqrt(narrow + x.dtype.type(e))
-                    * g,
-                    "the mean was subtracted: that is LayerNorm": centred / np.sqrt(variance + e) * g,
-                    "x was divided by its standard deviation, which leaves its mean out: take the mean of the squares": w
-                    / np.sqrt(variance + e)
-                    * g,
-                    "eps stands outside the root: add it to the mean of the squares": w / (np.sqrt(square) + e) * g,
-                    "eps is not used": w / np.sqrt(square) * g,
-                    "eps was squared: add it as it is": w / np.sqrt(square + e * e) * g,
-                    "eps is always 1e-5, whatever was asked for": w / np.sqrt(square + 1e-5) * g,
-                    "x was divided by the root of the sum of squares: take their mean": w
-                    / np.sqrt(square * x.shape[-1] + e)
-                    * g,
-                    "the root is missing": w / (square + e) * g,
-                    "the mean runs over the whole array: each token has a size of its own (axis=-1)": w
-                    / np.sqrt(np.mean(w * w) + e)
-                    * g,
-                    "the mean of the sizes was taken, not the root of the mean square": w
-                    / (np.abs(w).mean(-1, keepdims=True) + e)
-                    * g,
-                    "the gain is missing": w / np.sqrt(square + e),
-                    "1 was added to the gain, as some other models do": w / np.sqrt(square + e) * (1 + g),
-                    "the gain was added: multiply by it": w / np.sqrt(square + e) + g,
-                    "the gain went in before the norm, which takes it out again in part": w
-                    * g
-                    / np.sqrt(np.mean((w * g) ** 2, axis=-1, keepdims=True) + e),
-                }
-                for axis in range(x.ndim - 1):
-                    known[f"the mean runs over axis {axis}: each token is normalised by itself (axis=-1)"] = (
-                        w / np.sqrt(np.mean(w * w, axis=axis, keepdims=True) + e) * g
-                    )
-            for mistake, wrong in known.items():
-                if not close(wrong, expected):
-                    assert not close(y, wrong), f"{call}: {mistake}"
-            if x.dtype == np.float64 and np.allclose(y, expected, rtol=1e-4, atol=1e-4):
-                raise AssertionError(f"{call}: right to single precision only: float64 must stay float64 throughout")
-            assert np.isfinite(y).all(), f"{call}: NaN or infinity came out: did the squares overflow, or is eps missing?"
-            raise AssertionError(f"{call}: expected\n{expected}\ngot\n{y}")
-        assert y.dtype == x.dtype, (
-            f"{call}: the numbers are right, but expected dtype {x.dtype}, got {y.dtype}: the answer has the dtype of x"
-        )
-
-    check(np.array([[1.0, 7.0]]), np.array([1.0, 0.5]))
-    rng = np.random.default_rng(0)
-    x, gain = rng.normal(1.0, 2.0, size=(3, 4, 6)), rng.uniform(0.5, 2.0, size=6)
-    check(x, gain)
-    check(x, gain, 0.5)
-    check(x[0], gain, 2.0)
-    check(x[0, 0], gain)
-    check(x.astype(np.float32), gain.astype(np.float32))
-    check(np.zeros((2, 4)), np.ones(4))
-    check((x * 300).astype(np.float16), gain.astype(np.float16))
-    check((x * 300).astype(np.float16), gain.astype(np.float32))
+    x, gain = np.array([[1.0, 7.0, -2.0], [0.5, -1.0, 3.0], [4.0, 4.0, 0.1]]), np.array([1.0, 0.5, 2.0])
+    check(rms_norm, np.array([[1.0, 7.0]]), np.array([1.0, 0.5]), gives=[[0.2, 0.7]])
+    check(rms_norm, x, gain, 0.5)
+    check(rms_norm, np.stack([x, 2 * x + 1]), gain)  # two texts of three tokens
+    check(rms_norm, np.zeros((2, 3)), gain)
+    check(rms_norm, x.astype(np.float32), gain.astype(np.float32), exact=True)
+    check(rms_norm, (100 * x).astype(np.float16), gain.astype(np.float16), exact=True)
+    check(rms_norm, 1e30 * x, gain, exact=True)  # too large for float32
     ### BEGIN HIDDEN TESTS
-    rng = np.random.default_rng(41)
-    for lead, D, eps in [((), 1, 1e-5), ((7,), 5, 1e-6), ((2, 3), 64, 0.1), ((2, 1, 3), 9, 3.0), ((4, 4), 4, 1e-5)]:
-        for dtype in (np.float64, np.float32, np.float16):
-            check(rng.normal(0.5, 3.0, size=(*lead, D)).astype(dtype), rng.normal(size=D).astype(dtype), eps)
-    check(rng.normal(size=(3, 8)) * 1e8, np.ones(8))
-    check(rng.normal(size=(3, 8)) * 1e-4, np.ones(8))
-    check(np.full((1, 4096), 200, np.float16), np.ones(4096, np.float16))
+    half = (100 * x).astype(np.float16)
+    check(rms_norm, half, gain.astype(np.float32), exact=True, about="float16 with a gain of float32")
+    check(rms_norm, np.full((1, 4096), 200, np.float16), np.ones(4096, np.float16), about="many numbers in float16")
+    check(rms_norm, x[0], gain, 2.0, about="a single token, without leading axes")
+    check(rms_norm, x[:, :1], gain[:1], 0.1, about="tokens of one number")
+    check(rms_norm, np.tile(x, (2, 1, 3, 1)) + 1, gain, 3.0, about="three leading axes")
+    check(rms_norm, 1e-4 * x, -gain, 1e-6, about="small numbers, where eps counts, and a negative gain")
+    check(rms_norm, x[:0], gain, about="no token at all")
+    check(rms_norm, x[:1], 0 * gain, about="a gain of 0")
     ### END HIDDEN TESTS
-
-
-if __name__ == "__main__":
-    test_rms_norm()
 
 
 # %% [markdown]
@@ -195,7 +124,7 @@ if __name__ == "__main__":
 # **float64**: a row for each place, a column for each pair. They are made once, so they can afford to be exact.
 #
 # By hand, for `d = 4` and `base = 100`: the two pairs turn by 1 and by 100^(−1/2) = 0.1 a place. At place 3 the angles are
-# 3 and 0.3, so row 3 of `cos` is (−0.990, 0.955).
+# 3 and 0.3, so row 3 of `cos` is (−0.990, 0.955), and row 3 of `sin` is (0.141, 0.296).
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
@@ -206,10 +135,10 @@ if __name__ == "__main__":
 # `np.arange(0, d, 2)` gives the numbers 2i, and `np.outer` multiplies each of one list by each of another. NumPy refuses a
 # whole number to a negative power: make the base or the exponent a float.
 #
-# <details><summary>Hint 3: nearly the code</summary>
+# <details><summary>Hint 3: the shapes</summary>
 #
-# `speeds = float(base) ** (-np.arange(0, d, 2) / d)`, `angles = np.outer(np.arange(T), speeds)`, and the cosine and sine
-# of it.
+# Speeds `(d // 2,)`: 1 for the first pair, then smaller and smaller. The outer product of the places `(T,)` and the speeds
+# is `(T, d // 2)`. Both tables are made of this one array.
 #
 # </details></details></details>
 
@@ -225,81 +154,32 @@ def rope_tables(d: int, T: int, base: float = 10000.0) -> tuple[np.ndarray, np.n
 
 
 # %% nbgrader={"grade_id": "test_rope_tables", "grade": true, "points": 2}
+def kinds(d, T):
+    """The dtypes of the two tables."""
+    return [str(table.dtype) for table in rope_tables(d, T)]
+
+
+def last_place(d, T, base):
+    """The last rows of the two tables."""
+    return [table[-1] for table in rope_tables(d, T, base)]
+
+
 def test_rope_tables():
     """A row for each place from 0, a column for each pair, the first pair fastest, in float64."""
-
-    def check(d, T, base=None):
-        call = f"rope_tables({d}, {T}" + (")" if base is None else f", {base})")
-        b = 10000.0 if base is None else float(base)
-        try:
-            got = rope_tables(d, T) if base is None else rope_tables(d, T, base)
-        except (ValueError, IndexError, TypeError) as error:
-            raise AssertionError(f"{call}: no table came, but an error ({error})") from None
-        assert isinstance(got, (tuple, list)) and len(got) == 2, (
-            f"{call}: expected the pair (cos, sin), got {type(got).__name__}: return both"
-        )
-        cos, sin = np.asarray(got[0]), np.asarray(got[1])
-        why = {
-            (T, d): ": one column for each pair; that is one for each number, every angle twice",
-            (d // 2, T): ": rows are the places and columns the pairs; that is transposed",
-        }.get(cos.shape, "")
-        for name, table in [("cos", cos), ("sin", sin)]:
-            assert table.shape == (T, d // 2), f"{call}: expected {name} of shape {(T, d // 2)}, got {table.shape}{why}"
-        places, i = np.arange(T)[:, None], np.arange(d // 2)[None, :]
-
-        def tables(angles):
-            return np.cos(angles), np.sin(angles)
-
-        def close(pair, rough=1e-9):
-            return all(np.allclose(a, b, rtol=0, atol=rough) for a, b in zip((cos, sin), pair, strict=True))
-
-        right = tables(places * b ** (-2 * i / d))
-        if not close(right):
-            known = {
-                "cos and sin are swapped: return (cos, sin)": right[::-1],
-                "the exponent is -i/d: pair i has -2i/d, so that the last pair is the slowest, near 1/base": tables(
-                    places * b ** (-i / d)
-                ),
-                "the exponent counts 2i twice: pair i has -2i/d": tables(places * b ** (-4 * i / d)),
-                "the speeds grow with the pair: the exponent is negative": tables(places * b ** (2 * i / d)),
-                "the places start at 1: the first token stands at place 0": tables((places + 1) * b ** (-2 * i / d)),
-                "the base is always 10000, whatever was asked for": tables(places * 10000.0 ** (-2 * i / d)),
-                "that is the base itself, not its power": tables(places * np.full(i.shape, b)),
-                "the angles were taken for degrees: they are radians": tables(np.radians(places * b ** (-2 * i / d))),
-                "the first pair has exponent -2/d: count the pairs from 0": tables(places * b ** (-2 * (i + 1) / d)),
-                "the last pair has speed 1/base: the divisor is d, not d - 2": tables(places * b ** (-2 * i / max(d - 2, 1))),
-                "the angles themselves were returned": (places * b ** (-2 * i / d),) * 2,
-                "the slowest pair comes first: pair 0 has speed 1": tables(places * b ** (-2 * i[:, ::-1] / d)),
-                "the angles are divided by 2 pi: they are radians, not turns": tables(
-                    places * b ** (-2 * i / d) / (2 * np.pi)
-                ),
-                "the angles are multiplied by 2 pi: they are radians, not turns": tables(
-                    places * b ** (-2 * i / d) * 2 * np.pi
-                ),
-            }
-            for mistake, wrong in known.items():
-                if not all(np.allclose(a, b) for a, b in zip(wrong, right, strict=True)):
-                    assert not close(wrong, 1e-6), f"{call}: {mistake}"
-            assert not close(right, 0.1), (
-                f"{call}: nearly right (off by {max(np.abs(cos - right[0]).max(), np.abs(sin - right[1]).max()):.1e}): "
-                "the angles were rounded, as in float32 or float16; compute in float64"
-            )
-            raise AssertionError(f"{call}: expected cos\n{right[0]}\nand sin\n{right[1]}\ngot\n{cos}\nand\n{sin}")
-        assert cos.dtype == sin.dtype == np.float64, f"{call}: expected dtype float64, got {cos.dtype} and {sin.dtype}"
-
-    check(8, 6)
-    check(6, 40, 500)
-    check(4, 5, 100.0)
-    check(2, 3)
+    check(last_place, 4, 4, 100.0, gives=[[-0.98999, 0.95534], [0.14112, 0.29552]])
+    check(rope_tables, 8, 6)
+    check(rope_tables, 6, 4, 500)
+    check(rope_tables, 2, 3)
+    check(kinds, 4, 3, gives=["float64", "float64"])
     ### BEGIN HIDDEN TESTS
-    for d, T, base in [(2, 1, 10000.0), (16, 33, 500000.0), (64, 10, 100000), (10, 7, 2.0), (4, 20_000, 10000.0)]:
-        check(d, T, base)
-    check(128, 9)
+    check(rope_tables, 16, 3, 500_000.0, about="another base")
+    check(rope_tables, 10, 7, 2.0, about="a small base")
+    check(rope_tables, 2, 1, 10000.0, about="one place and one pair")
+    check(rope_tables, 4, 0, about="no place at all")
+    check(last_place, 64, 10, 100_000, about="a base that is a whole number")
+    check(last_place, 6, 20_001, 10.0, about="far places")
+    check(last_place, 128, 9, 10000.0, about="many pairs")
     ### END HIDDEN TESTS
-
-
-if __name__ == "__main__":
-    test_rope_tables()
 
 
 # %% [markdown]
@@ -340,10 +220,10 @@ if __name__ == "__main__":
 # Interleaved: `x[..., 0::2]` and `x[..., 1::2]`. Half: `x[..., : d // 2]` and `x[..., d // 2 :]`. Compute both new slices
 # from the old ones before you write either, and write each where its old one was, in a new array like `x`.
 #
-# <details><summary>Hint 3: nearly the code</summary>
+# <details><summary>Hint 3: the shapes</summary>
 #
-# Make two slices, `first` and `second`, by the layout. With `c, s = cos[positions], sin[positions]`, fill
-# `out = np.empty_like(x)`: `out[..., first] = x[..., first] * c - x[..., second] * s`, and the other one with plus.
+# `cos[positions]` is `(T, d/2)`, or `(B, 1, T, d/2)`; each slice of `x` is `(..., T, d/2)`, so they fit. The layout decides
+# only which two slices are read and written: `slice(0, None, 2)` is an object like any other, and can be kept in a name.
 #
 # </details></details></details>
 
@@ -373,142 +253,34 @@ def apply_rope(
 # %% nbgrader={"grade_id": "test_apply_rope", "grade": true, "points": 3}
 def test_apply_rope():
     """Each pair turns by the angle of its place, in either layout; other words for the layout are refused."""
-
-    def turn(x, angles, layout):  # the pairs as complex numbers, turned by complex multiplication
-        half = x.shape[-1] // 2
-        pairs = x[..., 0::2] + 1j * x[..., 1::2] if layout == "interleaved" else x[..., :half] + 1j * x[..., half:]
-        return pairs * np.exp(1j * angles)
-
-    def lay(pairs, layout):
-        if layout == "half":
-            return np.concatenate([pairs.real, pairs.imag], axis=-1)
-        return np.stack([pairs.real, pairs.imag], axis=-1).reshape(*pairs.shape[:-1], -1)
-
-    def check(x, positions, layout=None, base=30.0):
-        word = "" if layout is None else f', layout="{layout}"'
-        where = f"places {positions.tolist()}" if positions.ndim == 1 else f"places of shape {positions.shape}"
-        call = f"apply_rope of {x.dtype} {x.shape} at {where}{word}"
-        form = layout or "interleaved"
-        other = "half" if form == "interleaved" else "interleaved"
-        d = x.shape[-1]
-        half = d // 2
-        places = int(positions.max()) + 40
-        speeds = base ** (-np.arange(half) / half)
-        table = np.outer(np.arange(places), speeds)
-        cos, sin = np.cos(table), np.sin(table)
-        given = [x.copy(), cos.copy(), sin.copy(), positions.copy()]
-        try:
-            y = np.asarray(apply_rope(*given) if layout is None else apply_rope(*given, layout=layout))
-        except (ValueError, IndexError) as error:
-            raise AssertionError(
-                f"{call}: the shapes do not fit ({error}): cos[positions] has one row a token and one column a pair"
-            ) from None
-        assert y.shape == x.shape, f"{call}: expected the same shape {x.shape}, got {y.shape}"
-        w = x.astype(np.float64)
-        angles = table[positions]
-        expected = lay(turn(w, angles, form), form)
-        rough = 1e-9 if x.dtype == np.float64 else 2e-5
-
-        def close(a, b):
-            return np.allclose(a, b, rtol=rough, atol=rough)
-
-        if not close(y, expected):
-            T = x.shape[-2]
-            counted = table[:T]
-            pairs = turn(w, 0 * angles, form)
-            c, s = np.cos(angles), np.sin(angles)
-            new_a = pairs.real * c - pairs.imag * s
-            repeated = np.repeat(angles, 2, axis=-1) if form == "half" else np.concatenate([angles, angles], axis=-1)
-            partner = lay(1j * pairs, form)
-            known = {
-                "positions is ignored: token t was taken to stand at place t": lay(turn(w, counted, form), form),
-                f"the pairs are those of the other layout, {other!r}": lay(turn(w, angles, other), other),
-                "nothing was turned": w,
-                "the pairs turn backwards: the minus stands in the first number, a cos - b sin": lay(
-                    turn(w, -angles, form), form
-                ),
-                "the pairs are right and turn, but their numbers were put down in the other layout's order": lay(
-                    turn(w, angles, form), other
-                ),
-                "the second number was computed from the new first number: keep the old one until both are done": lay(
-                    new_a + 1j * (new_a * s + pairs.imag * c), form
-                ),
-                "the minus is missing: that is no rotation and changes lengths": lay(
-                    pairs.real * c + pairs.imag * s + 1j * (pairs.real * s + pairs.imag * c), form
-                ),
-                "only the cosine is used: a cos - b sin, a sin + b cos": lay(pairs.real * c + 1j * pairs.imag * c, form),
-                "the pairs are right, but the angles are spread over the numbers as in the other layout": w
-                * np.cos(repeated)
-                + partner * np.sin(repeated),
-                "every token was turned by the angles of the first one": lay(turn(w, angles[..., :1, :], form), form),
-                "every pair was turned by the angle of the first pair": lay(turn(w, angles[..., :1], form), form),
-                "cos and sin are exchanged": lay(pairs * (s + 1j * c), form),
-                "turned twice": lay(turn(w, 2 * angles, form), form),
-            }
-            if x.ndim >= 3 and positions.ndim == 1 and x.shape[-3] == T:
-                known["heads were taken for tokens: the places belong to the axis before the last"] = lay(
-                    turn(w, angles[:, None, :], form), form
-                )
-            if layout is not None and form == "half":
-                known["layout is ignored: this is the interleaved answer"] = known.pop(
-                    f"the pairs are those of the other layout, {other!r}"
-                )
-            for mistake, wrong in known.items():
-                if not close(wrong, expected):
-                    assert not close(y, wrong), f"{call}: {mistake}"
-            if x.dtype == np.float64 and np.allclose(y, expected, atol=1e-4):
-                raise AssertionError(f"{call}: right to single precision only: float64 must stay float64 throughout")
-            raise AssertionError(f"{call}: expected\n{expected}\ngot\n{y}")
-        assert y.dtype == x.dtype, (
-            f"{call}: the numbers are right, but expected dtype {x.dtype}, got {y.dtype}: "
-            "the float64 tables turned it all into float64; the answer has the dtype of x"
-        )
-
-    rng = np.random.default_rng(1)
-    x = rng.normal(size=(3, 8))
-    check(x, np.array([0, 1, 2]))
-    check(x, np.array([0, 1, 2]), "half")
-    check(x, np.array([5, 6, 7]), "interleaved")
-    check(x, np.array([4, 0, 9]), "half")
-    check(rng.normal(size=(2, 4, 4, 6)), np.array([3, 4, 5, 6]))
-    check(rng.normal(size=(2, 4, 4, 6)), np.array([3, 4, 5, 6]), "half")
-    check(rng.normal(size=(2, 3, 4, 8)), np.array([[[0, 1, 2, 3]], [[7, 8, 9, 10]]]))
-    check(x.astype(np.float32), np.array([5, 6, 7]))
-    check(x.astype(np.float32), np.array([5, 6, 7]), "half")
-    for word in ("halves", "Half", ""):
-        try:
-            apply_rope(x.copy(), np.ones((3, 4)), np.zeros((3, 4)), np.arange(3), layout=word)
-        except ValueError:
-            continue
-        raise AssertionError(f'layout="{word}" is neither of the two words: expected ValueError, got an answer')
+    quarter = np.array([[1.0, 1.0], [0.0, 0.0]]), np.array([[0.0, 0.0], [1.0, 1.0]])
+    check(apply_rope, np.array([[1.0, 2.0, 3.0, 4.0]]), *quarter, np.array([1]), gives=[[-2.0, 1.0, -4.0, 3.0]])
+    check(apply_rope, np.array([[1.0, 2, 3, 4]]), *quarter, np.array([1]), layout="half", gives=[[-3, -4, 1, 2]])
+    angles = np.outer(np.arange(12), [1.0, 0.5, 0.2])
+    tables = np.cos(angles), np.sin(angles)
+    heads = np.arange(-9, 63, 2).reshape(2, 3, 6) / 10  # two heads, three tokens
+    check(apply_rope, heads, *tables, np.array([0, 1, 2]))
+    check(apply_rope, heads, *tables, np.array([4, 9, 6]))
+    check(apply_rope, heads, *tables, np.array([4, 9, 6]), layout="half")
+    check(apply_rope, heads, *tables, np.array([[0, 1, 2], [7, 8, 9]]))  # places of their own for each
+    check(apply_rope, heads[:, :2], *tables, np.array([5, 6]), exact=True)
+    check(apply_rope, heads.astype(np.float32), *tables, np.array([4, 9, 6]), exact=True)
+    check(apply_rope, heads[0], *tables, np.array([0, 1, 2]), layout="hf", gives=ValueError)
     ### BEGIN HIDDEN TESTS
+    check(apply_rope, heads[0], *tables, np.array([0, 1, 2]), layout="", gives=ValueError, about="an empty word")
+    check(apply_rope, heads[0], *tables, np.array([0, 1, 2]), layout="Half", gives=ValueError, about="upper case")
     rng = np.random.default_rng(42)
     for layout in ("interleaved", "half"):
-        for lead, T, d in [((), 1, 2), ((5,), 2, 10), ((2, 3), 6, 16), ((1, 1, 2), 3, 4)]:
-            for base in (10000.0, 7.0):
-                check(rng.normal(size=(*lead, T, d)), rng.integers(0, 60, size=T), layout, base)
-                check(rng.normal(size=(*lead, T, d)).astype(np.float32), rng.integers(0, 60, size=T), layout, base)
-        check(rng.normal(size=(3, 2, 5, 6)), rng.integers(0, 90, size=(3, 1, 5)), layout)
-        check(rng.normal(size=(3, 2, 1, 6)), np.array([77]), layout)
-        table = np.outer(np.arange(200), 50.0 ** (-np.arange(4) / 4))
-        q, k = rng.normal(size=(2, 1, 8))
-
-        def score(m, n, q=q, k=k, table=table, layout=layout):
-            turned = [apply_rope(v, np.cos(table), np.sin(table), np.array([p]), layout=layout) for v, p in ((q, m), (k, n))]
-            return float(np.asarray(turned[0])[0] @ np.asarray(turned[1])[0])
-
-        for m, n in [(3, 1), (50, 7)]:
-            here, later = score(m, n), score(m + 100, n + 100)
-            assert abs(here - later) < 1e-9, (
-                f"layout {layout!r}: the score of places {m} and {n} is {here:.4f}, 100 places on it is {later:.4f}: "
-                "it must depend on the difference only"
-            )
-        assert abs(score(3, 1) - score(4, 1)) > 1e-3, f"layout {layout!r}: one place further on, the score is the same"
+        x = rng.random((2, 3, 2, 6)) * 4 - 2
+        check(apply_rope, x, *tables, np.array([3, 3]), layout=layout, about="two leading axes, one place twice")
+        check(apply_rope, x, *tables, np.array([[[0, 1]], [[7, 5]]]), layout=layout, about="places of shape (B, 1, T)")
+        check(apply_rope, x[:, :, :1], *tables, np.array([11]), layout=layout, about="one token, as with a cache")
+        check(apply_rope, x[..., 2:4], *(t[:, :1] for t in tables), np.array([2, 0]), layout=layout, about="one pair")
+        single = x.astype(np.float32)
+        check(apply_rope, single, *tables, np.array([8, 1]), layout=layout, exact=True, about="float32")
+        check(apply_rope, x.astype(np.float16), *tables, np.array([8, 1]), layout=layout, exact=True, about="float16")
+        check(apply_rope, x[0, 0, :0], *tables, np.arange(0), layout=layout, about="no token at all")
     ### END HIDDEN TESTS
-
-
-if __name__ == "__main__":
-    test_apply_rope()
 
 
 # %% [markdown]
@@ -541,10 +313,10 @@ if __name__ == "__main__":
 # Interleaved, the last axis is (heads, d/2, 2): pair by pair, its two numbers side by side. Half, it is (heads, 2, d/2).
 # One reshape, one swap of two axes, one reshape back. The head width is `W.shape[-1] // heads`: keys have fewer columns.
 #
-# <details><summary>Hint 3: nearly the code</summary>
+# <details><summary>Hint 3: the shapes</summary>
 #
-# `W.reshape(*W.shape[:-1], heads, d // 2, 2)` (or `..., heads, 2, d // 2`, for the other direction), then
-# `.swapaxes(-1, -2)`, then `.reshape(W.shape)`.
+# For a key matrix `(24, 12)` with two heads, to half: `(24, 12)` becomes `(24, 2, 3, 2)`, then `(24, 2, 2, 3)` with the last
+# two axes swapped, then `(24, 12)` again. To interleaved, the first split is `(24, 2, 2, 3)`.
 #
 # </details></details></details>
 
@@ -568,102 +340,26 @@ def convert_rope_layout(W: np.ndarray, heads: int, to: str = "half") -> np.ndarr
 # %% nbgrader={"grade_id": "test_convert_rope_layout", "grade": true, "points": 3}
 def test_convert_rope_layout():
     """Columns move within their head, to where the other layout looks for them, and back."""
-
-    def order(heads, d, to):
-        inside = np.arange(d).reshape((-1, 2) if to == "half" else (2, -1)).T.ravel()
-        return inside, (np.arange(heads)[:, None] * d + inside).ravel()
-
-    def check(W, heads, to=None):
-        call = f"convert_rope_layout of {W.shape}, heads={heads}" + ("" if to is None else f', to="{to}"')
-        form = to or "half"
-        wide = W.shape[-1]
-        d = wide // heads
-        try:
-            got = np.asarray(convert_rope_layout(W.copy(), heads) if to is None else convert_rope_layout(W.copy(), heads, to=to))
-        except (ValueError, IndexError) as error:
-            raise AssertionError(
-                f"{call}: the shapes do not fit ({error}): is the head width taken from the last axis, {wide} / {heads}? "
-                "A key matrix has fewer columns than rows"
-            ) from None
-        assert got.shape == W.shape, f"{call}: expected the same shape {W.shape}, got {got.shape}"
-        inside, columns = order(heads, d, form)
-        expected = W[..., columns]
-        if np.array_equal(got, expected):
-            return
-        back = "interleaved" if form == "half" else "half"
-        odd_first = np.concatenate([inside[d // 2 :], inside[: d // 2]]) if form == "half" else inside.reshape(-1, 2)[:, ::-1].ravel()
-        known = {
-            "that is the other direction": W[..., order(heads, d, back)[1]],
-            "the columns were sorted over the whole width: each head keeps its own together": W[..., order(1, wide, form)[1]],
-            "nothing was moved": W,
-            "the second numbers of the pairs came first": W[
-                ..., (np.arange(heads)[:, None] * d + odd_first).ravel()
-            ],
-            "the halves of each head were swapped, and the pairs left as they are": W.reshape(*W.shape[:-1], heads, 2, d // 2)[
-                ..., ::-1, :
-            ].reshape(W.shape),
-            "the heads were mixed: the head is the outermost of the split axes": W.reshape(*W.shape[:-1], d, heads)
-            .swapaxes(-1, -2)
-            .reshape(W.shape),
-        }
-        if W.ndim > 1 and W.shape[-2] % (2 * heads) == 0:
-            rows = order(heads, W.shape[-2] // heads, form)[1]
-            known["the rows were moved: with x @ W the heads lie along the columns, the last axis"] = W[..., rows, :]
-        if W.ndim > 1 and W.shape[-2] % heads == 0 and W.shape[-2] != wide and wide % (W.shape[-2] // heads) == 0:
-            width = W.shape[-2] // heads
-            if width % 2 == 0:
-                known["the head width was taken from the rows, D / heads: it is the number of columns / heads"] = W[
-                    ..., order(wide // width, width, form)[1]
-                ]
-        for mistake, wrong in known.items():
-            if not np.array_equal(wrong, expected):
-                assert not np.array_equal(got, wrong), f"{call}: {mistake}"
-        if got.size and np.array_equal(np.sort(got.ravel()), np.sort(W.ravel())):
-            raise AssertionError(f"{call}: expected the columns in the order {columns.tolist()}, got\n{got}")
-        raise AssertionError(f"{call}: only the order of the columns changes: expected\n{expected}\ngot\n{got}")
-
-    check(np.arange(12)[None, :], 2)
-    check(np.arange(12)[None, :], 2, "interleaved")
-    rng = np.random.default_rng(2)
-    check(rng.normal(size=(16, 16)), 2)
-    check(rng.normal(size=(16, 16)), 2, "interleaved")
-    check(rng.normal(size=(24, 12)), 2)  # keys: two heads where the queries have four
-    check(rng.normal(size=(24, 12)), 2, "interleaved")
-    check(rng.normal(size=12), 2, "half")
-    for word in ("hf", "Half", ""):
-        try:
-            convert_rope_layout(np.zeros((8, 8)), 1, to=word)
-        except ValueError:
-            continue
-        raise AssertionError(f'to="{word}" is neither of the two words: expected ValueError, got an answer')
+    check(convert_rope_layout, np.arange(12)[None, :], 2, gives=[[0, 2, 4, 1, 3, 5, 6, 8, 10, 7, 9, 11]])
+    there = [[0, 3, 1, 4, 2, 5, 6, 9, 7, 10, 8, 11]]
+    check(convert_rope_layout, np.arange(12)[None, :], 2, to="interleaved", gives=there)
+    check(convert_rope_layout, np.arange(144).reshape(12, 12), 2)
+    check(convert_rope_layout, np.arange(96).reshape(8, 12), 2)  # keys: fewer columns than a query matrix
+    check(convert_rope_layout, np.arange(288).reshape(24, 12), 2, to="interleaved")
+    check(convert_rope_layout, np.arange(12) / 2, 1)  # a bias
+    check(convert_rope_layout, np.zeros((8, 8)), 1, to="hf", gives=ValueError)
     ### BEGIN HIDDEN TESTS
-    rng = np.random.default_rng(43)
-    for lead, heads, d in [((5,), 1, 2), ((30,), 3, 10), ((8,), 4, 8), ((), 5, 6), ((2, 3), 2, 14), ((64,), 1, 64)]:
-        for to in ("half", "interleaved"):
-            check(rng.normal(size=(*lead, heads * d)), heads, to)
-            check(rng.normal(size=(*lead, heads * d)).astype(np.float16), heads, to)
-    T, D, heads, d = 5, 24, 2, 6
-    x, Wq, Wk = rng.normal(size=(T, D)), rng.normal(size=(D, heads * d)), rng.normal(size=(D, heads * d))
-    angles = np.outer(np.arange(T), 10.0 ** (-np.arange(d // 2) / 3))
-
-    def scores(Wq, Wk, layout):
-        heads_of = [np.asarray(x @ W).reshape(T, heads, d).transpose(1, 0, 2) for W in (Wq, Wk)]
-        pairs = [
-            h[..., 0::2] + 1j * h[..., 1::2] if layout == "interleaved" else h[..., : d // 2] + 1j * h[..., d // 2 :]
-            for h in heads_of
-        ]
-        q, k = (p * np.exp(1j * angles) for p in pairs)
-        return np.einsum("hqi,hki->hqk", q, k.conj()).real
-
-    for start, to in (("interleaved", "half"), ("half", "interleaved")):
-        before = scores(Wq, Wk, start)
-        after = scores(*(np.asarray(convert_rope_layout(W, heads, to=to)) for W in (Wq, Wk)), to)
-        assert np.allclose(before, after), f"from {start} to {to}: the scores of the converted weights differ"
+    check(convert_rope_layout, np.zeros((8, 8)), 1, to="Half", gives=ValueError, about="upper case")
+    check(convert_rope_layout, np.zeros((8, 8)), 1, to="", gives=ValueError, about="an empty word")
+    for to in ("half", "interleaved"):
+        check(convert_rope_layout, np.arange(10).reshape(5, 2), 1, to=to, about="one head of one pair")
+        check(convert_rope_layout, np.arange(240).reshape(8, 30), 3, to=to, about="three heads")
+        check(convert_rope_layout, np.arange(96).reshape(4, 24) - 50, 3, to=to, about="three heads of four pairs")
+        check(convert_rope_layout, np.arange(168.0).reshape(2, 3, 28), 2, to=to, about="two leading axes")
+        check(convert_rope_layout, np.arange(20) % 2 == 0, 2, to=to, about="truth values without leading axes")
+        half = np.arange(64).reshape(2, 32).astype(np.float16)
+        check(convert_rope_layout, half, 4, to=to, exact=True, about="float16")
     ### END HIDDEN TESTS
-
-
-if __name__ == "__main__":
-    test_convert_rope_layout()
 
 
 # %% [markdown]
@@ -694,9 +390,10 @@ if __name__ == "__main__":
 # Sigmoid without overflow: exp only ever sees a number that is not positive. With `e = np.exp(-np.abs(g))`, which is at
 # most 1, the sigmoid is 1/(1+e) where g ≥ 0 and e/(1+e) elsewhere.
 #
-# <details><summary>Hint 3: nearly the code</summary>
+# <details><summary>Hint 3: the shapes</summary>
 #
-# `g, u = x @ Wg, x @ Wu`; `sigmoid = np.where(g >= 0, 1, e) / (1 + e)`; the answer is `(g * sigmoid * u) @ Wd`.
+# Gate and up are `(..., F)`, and so are the sigmoid and the product of all three; the down projection leads back to
+# `(..., D)`. `np.where` takes the two cases of the sigmoid, number by number.
 #
 # </details></details></details>
 
@@ -715,90 +412,28 @@ def swiglu(x: np.ndarray, Wg: np.ndarray, Wu: np.ndarray, Wd: np.ndarray) -> np.
 # %% nbgrader={"grade_id": "test_swiglu", "grade": true, "points": 2}
 def test_swiglu():
     """silu(gate) times up, then down; large gates do not overflow."""
-
-    def check(x, Wg, Wu, Wd):
-        call = f"swiglu of {x.dtype} x {x.shape}, Wg and Wu {Wg.shape}, Wd {Wd.shape}"
-        try:
-            with np.errstate(all="ignore"):
-                y = np.asarray(swiglu(x.copy(), Wg.copy(), Wu.copy(), Wd.copy()))
-        except (ValueError, IndexError) as error:
-            raise AssertionError(
-                f"{call}: the shapes do not fit ({error}): x @ Wg and x @ Wu are (..., F), and Wd leads back to D"
-            ) from None
-        assert y.shape == x.shape, f"{call}: expected shape {x.shape}, got {y.shape}"
-        x64, g64, u64, d64 = (a.astype(np.float64) for a in (x, Wg, Wu, Wd))
-        g, u = x64 @ g64, x64 @ u64
-
-        def sigmoid(z):
-            return np.exp(-np.logaddexp(0.0, -z))
-
-        def gelu(z):
-            return 0.5 * z * (1 + np.tanh(np.sqrt(2 / np.pi) * (z + 0.044715 * z**3)))
-
-        expected = (g * sigmoid(g) * u) @ d64
-        size = np.abs(g * sigmoid(g) * u) @ np.abs(d64)
-        rough = (1e-9 if x.dtype == np.float64 else 3e-5) * (1 + size)
-
-        def close(a, b):
-            return bool(np.all(np.abs(a - b) <= rough))
-
-        if not close(y, expected):
-            assert np.isfinite(y).all(), (
-                f"{call}, gates from {g.min():g} to {g.max():g}: got NaN or infinity, from an overflow in exp: "
-                "let exp see only numbers that are not positive, or write the sigmoid as 1 / (1 + exp(-g))"
-            )
-            known = {
-                "gate and up are swapped: silu goes on x @ Wg": (g * u * sigmoid(u)) @ d64,
-                "the gate is the bare sigmoid: silu(g) is g times sigmoid(g)": (sigmoid(g) * u) @ d64,
-                "the up projection is missing: multiply silu(gate) by x @ Wu": (g * sigmoid(g)) @ d64,
-                "silu was put on both projections: up stays as it is": (g * sigmoid(g) * u * sigmoid(u)) @ d64,
-                "silu was put on the product: it belongs on the gate only": (g * u * sigmoid(g * u)) @ d64,
-                "gate and up were added: multiply them": (g * sigmoid(g) + u) @ d64,
-                "nothing bends: silu is missing": (g * u) @ d64,
-                "that is ReLU on the gate: SiLU keeps a little below zero": (np.maximum(g, 0) * u) @ d64,
-                "that is GELU on the gate: SiLU is g times sigmoid(g)": (gelu(g) * u) @ d64,
-                "the sign in the sigmoid is wrong: it must grow with g": (g * sigmoid(-g) * u) @ d64,
-                "tanh stands in place of the sigmoid": (g * np.tanh(g) * u) @ d64,
-                "the gate was clipped: silu of a large g is g": (
-                    np.clip(g, -30, 30) * sigmoid(np.clip(g, -30, 30)) * u
-                )
-                @ d64,
-            }
-            down = (g * u) @ d64
-            known["silu came after the down projection: it goes on the gate"] = down * sigmoid(down)
-            known["x was added: the residual belongs to the block, not to this function"] = expected + x64
-            for mistake, wrong in known.items():
-                if not close(wrong, expected):
-                    assert not close(y, wrong), f"{call}: {mistake}"
-            raise AssertionError(f"{call}: expected\n{expected}\ngot\n{y}")
-        assert y.dtype == x.dtype, (
-            f"{call}: the numbers are right, but expected dtype {x.dtype}, got {y.dtype}: the answer has the dtype of x"
-        )
-
-    rng = np.random.default_rng(3)
-    x, Wg, Wu, Wd = (rng.normal(size=shape) for shape in [(2, 3, 4), (4, 6), (4, 6), (6, 4)])
-    check(x, Wg, Wu, Wd)
-    check(np.array([1.0, 2.0]), np.array([[1.0], [0.5]]), np.array([[1.0], [1.0]]), np.array([[1.0, -1.0]]))
-    check(*(a.astype(np.float32) for a in (x, Wg, Wu, Wd)))
-    check(x[0], Wg * 3000, Wu, Wd)
-    check(*(a.astype(np.float32) for a in (x[0], Wg * 3000, Wu, Wd)))
-    square = rng.normal(size=(3, 5, 5))
-    check(rng.normal(size=(2, 5)), *square)
+    one, Wg, Wu, Wd = np.array([1.0, 2.0]), np.array([[1.0], [0.5]]), np.array([[1.0], [1.0]]), np.array([[1.0, -1.0]])
+    check(swiglu, one, Wg, Wu, Wd, gives=[5.285, -5.285])
+    check(swiglu, one, 5000 * Wg, Wu, Wd, gives=[30000.0, -30000.0])  # the gate is 10 000
+    check(swiglu, -one, 5000 * Wg, Wu, Wd, gives=[0.0, 0.0])
+    x = np.array([[0.5, -1.0, 2.0], [-2.0, 0.3, 1.0]])
+    square = np.array([[0.2, -0.7, 1.0], [0.4, 1.1, -0.3], [-0.6, 0.9, 0.5]])
+    check(swiglu, x, square, square.T - 0.2, 1 - square)
+    check(swiglu, np.stack([x, x - 1]), square[:, :2], square[:, 1:], square[:2])
+    check(swiglu, *(a.astype(np.float32) for a in (x, square, square.T, square)), exact=True)
     ### BEGIN HIDDEN TESTS
-    rng = np.random.default_rng(44)
-    for lead, D, F in [((), 1, 1), ((3,), 8, 3), ((2, 5), 6, 16), ((1, 2, 2), 5, 7)]:
-        for dtype in (np.float64, np.float32):
-            shapes = [(*lead, D), (D, F), (D, F), (F, D)]
-            x, Wg, Wu, Wd = (rng.normal(size=shape).astype(dtype) for shape in shapes)
-            check(x, Wg, Wu, Wd)
-            check(x, Wg * dtype(0.01), Wu, Wd)
-            check(x, Wg * dtype(1e4), Wu, Wd)
-            check(np.zeros_like(x), Wg, Wu, Wd)
+    single = [a.astype(np.float32) for a in (one, Wg, Wu, Wd)]
+    check(swiglu, single[0], 5000 * single[1], *single[2:], exact=True, about="a gate of 10 000 in float32")
+    check(swiglu, -single[0], 5000 * single[1], *single[2:], exact=True, about="a gate of −10 000 in float32")
+    check(swiglu, one, 20 * Wg, Wu, Wd, about="a gate of 40")
+    check(swiglu, -one, 4 * Wg, Wu, Wd, about="a gate of −8")
+    check(swiglu, 0 * x, square, square, square, about="zeros")
+    check(swiglu, one[:1], Wg[:1], Wu[:1], Wd[:, :1], about="one number")
+    check(swiglu, x[:0], square, square, square, about="no token at all")
+    wide = np.arange(-9.0, 9.0).reshape(3, 6) / 5
+    check(swiglu, np.tile(x, (2, 1, 2, 1)) / 2, wide, wide[::-1] + 0.1, wide.T, about="three leading axes")
+    check(swiglu, x, 300 * square, square, square, about="large gates of either sign")
     ### END HIDDEN TESTS
-
-
-if __name__ == "__main__":
-    test_swiglu()
 
 
 # %% [markdown]
@@ -812,7 +447,7 @@ if __name__ == "__main__":
 # `repeat_kv(x, n)` takes `x` of shape `(..., K, T, d)` and a whole number `n ≥ 1`, and returns shape `(..., K · n, T, d)`
 # and the dtype of `x`: **each head `n` times in a row**. `n` is how often each is repeated, not how many come out.
 #
-# By hand: with the heads A, B and `n = 3`, A A A B B B comes out.
+# By hand: with the heads A = [[1, 2]], B = [[3, 4]] of one token each and `n = 3`, A A A B B B comes out.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
@@ -822,9 +457,10 @@ if __name__ == "__main__":
 #
 # `np.repeat` repeats each entry along an axis. The heads are the third axis from the end, however many axes stand before.
 #
-# <details><summary>Hint 3: nearly the code</summary>
+# <details><summary>Hint 3: the shapes</summary>
 #
-# `np.repeat(x, n, axis=...)` with a negative number for the axis.
+# `(2, 3, 4, 5)` with `n = 2` becomes `(2, 6, 4, 5)`, and `(3, 4, 5)` becomes `(6, 4, 5)`: only a negative number names the
+# axis of the heads in both.
 #
 # </details></details></details>
 
@@ -840,58 +476,19 @@ def repeat_kv(x: np.ndarray, n: int) -> np.ndarray:
 # %% nbgrader={"grade_id": "test_repeat_kv", "grade": true, "points": 1}
 def test_repeat_kv():
     """A A A B B B along the axis of the heads, with any leading axes."""
-
-    def check(x, n):
-        call = f"repeat_kv of {x.shape}, n={n}"
-        K = x.shape[-3]
-        try:
-            y = np.asarray(repeat_kv(x.copy(), n))
-        except (ValueError, IndexError) as error:
-            raise AssertionError(
-                f"{call}: the shapes do not fit ({error}): the heads are the third axis from the end, axis=-3, "
-                "with no batch axis, or one, or several before it"
-            ) from None
-        shape = (*x.shape[:-3], K * n, *x.shape[-2:])
-        which = [x[..., i // n, :, :] for i in range(K * n)]
-        expected = np.stack(which, axis=-3)
-        why = ""
-        if y.shape != shape:
-            if y.shape == x.shape and n != 1:
-                why = ": n is how often each head is repeated, not how many there are in the end"
-            for axis in range(x.ndim):
-                if axis != x.ndim - 3 and y.shape == tuple(s * (n if a == axis else 1) for a, s in enumerate(x.shape)):
-                    why = f": axis {axis} was repeated; the heads are the third axis from the end (axis=-3)"
-        assert y.shape == shape, f"{call}: expected shape {shape}, got {y.shape}{why}"
-        if not np.array_equal(y, expected):
-            tiled = np.concatenate([x] * n, axis=-3)
-            assert not np.array_equal(y, tiled), (
-                f"{call}: the heads come as A B A B: each must come n times in a row, A A B B (repeat, not tile)"
-            )
-            assert y.any() or not x.any(), f"{call}: the copies are zeros"
-            mixed = np.repeat(x, n, axis=-2).reshape(shape)
-            assert not np.array_equal(y, mixed), (
-                f"{call}: tokens were repeated, and a reshape cut them into heads: repeat whole heads (axis=-3)"
-            )
-            heads = [[k for k in range(K) if np.array_equal(y[..., i, :, :], x[..., k, :, :])] for i in range(K * n)]
-            raise AssertionError(f"{call}: expected the heads {[i // n for i in range(K * n)]}, got {heads}")
-        assert y.dtype == x.dtype, f"{call}: expected dtype {x.dtype}, got {y.dtype}"
-
-    rng = np.random.default_rng(4)
-    check(rng.normal(size=(2, 4, 5)), 3)
-    check(rng.normal(size=(2, 3, 4, 6)).astype(np.float32), 2)
-    check(rng.normal(size=(3, 2, 2, 4, 5)), 2)
-    check(rng.normal(size=(1, 4, 5)), 4)
-    check(rng.normal(size=(2, 3, 3, 3)), 1)
+    A, B = [[1, 2]], [[3, 4]]  # two heads of one token
+    check(repeat_kv, np.array([A, B]), 3, gives=[A, A, A, B, B, B])
+    check(repeat_kv, np.arange(12.0).reshape(2, 3, 2), 2)
+    check(repeat_kv, np.arange(16).reshape(2, 2, 2, 2), 2)  # two texts
+    check(repeat_kv, np.arange(24).reshape(2, 1, 3, 2, 2), 3)
+    check(repeat_kv, np.arange(6).reshape(3, 2, 1), 1)
+    check(repeat_kv, np.arange(8, dtype=np.float32).reshape(2, 2, 2), 4, exact=True)
     ### BEGIN HIDDEN TESTS
-    rng = np.random.default_rng(45)
-    for shape, n in [((5, 1, 2), 2), ((2, 2, 2), 2), ((4, 2, 6, 3), 4), ((1, 1, 1, 1), 7), ((2, 1, 3, 2, 4), 3)]:
-        check(rng.normal(size=shape), n)
-        check(rng.normal(size=shape).astype(np.float16), n)
+    check(repeat_kv, np.arange(10).reshape(5, 1, 2), 2, about="five heads")
+    check(repeat_kv, np.array([[[[7.5]]]]), 7, about="one head, one token, one number")
+    check(repeat_kv, np.zeros((2, 0, 3)), 2, about="no token at all")
+    check(repeat_kv, np.arange(24, dtype=np.float16).reshape(2, 3, 2, 2), 2, exact=True, about="float16")
     ### END HIDDEN TESTS
-
-
-if __name__ == "__main__":
-    test_repeat_kv()
 
 
 # %% [markdown]
@@ -933,8 +530,9 @@ def causal_attend(q: np.ndarray, k: np.ndarray, v: np.ndarray) -> np.ndarray:
 # - query head `h` looks at key/value head `h // n` with `n = H // K`;
 # - the attention is causal: the tokens are in order, and each sees itself and those before it.
 #
-# By hand: with T = 1 the token sees itself only, its weight is 1, and the output of every head is the plain `v` of its
-# group, whatever its place. And moving **all** tokens 100 places on changes no output.
+# By hand: with T = 1 the token sees itself only, its attention weight is 1, and the output of every head is the plain `v`
+# of its group, whatever its place: for two query heads that share `v = (5, 6)`, twice (5, 6). And moving **all** tokens
+# 100 places on changes no output.
 #
 # Use the given `rotate` and `causal_attend`; they take any leading axes.
 #
@@ -947,9 +545,10 @@ def causal_attend(q: np.ndarray, k: np.ndarray, v: np.ndarray) -> np.ndarray:
 # Turn q and k, each with all its own heads. Then repeat the heads of k and of v `H // K` times, each in a row, and hand
 # the three to `causal_attend`.
 #
-# <details><summary>Hint 3: nearly the code</summary>
+# <details><summary>Hint 3: the shapes</summary>
 #
-# `n = q.shape[-3] // k.shape[-3]`, and `np.repeat(rotate(k, positions, base), n, axis=-3)` for the keys.
+# q is `(..., H, T, d)` all along. k and v come as `(..., K, T, d)` and must be `(..., H, T, d)` when `causal_attend` sees
+# them: H and K are the third numbers from the end of the two shapes.
 #
 # </details></details></details>
 
@@ -971,100 +570,21 @@ def rope_attention(
 # %% nbgrader={"grade_id": "test_rope_attention", "grade": true, "points": 3}
 def test_rope_attention():
     """Places act on the scores and on nothing else, and each group of query heads has its own keys and values."""
-
-    def turn(x, positions, base):
-        d = x.shape[-1]
-        pairs = (x[..., 0::2] + 1j * x[..., 1::2]) * np.exp(
-            1j * np.outer(positions, base ** (-np.arange(d // 2) / (d // 2)))
-        )
-        return np.stack([pairs.real, pairs.imag], axis=-1).reshape(x.shape)
-
-    def attend(q, k, v, share, share_v=None, causal=True):
-        T, d = q.shape[-2:]
-        scores = np.einsum("...qd,...kd->...qk", q, share(k)) / np.sqrt(d)
-        if causal:
-            scores = np.where(np.tri(T, dtype=bool), scores, -1e30)
-        weights = np.exp(scores - scores.max(-1, keepdims=True))
-        return np.einsum("...qk,...kd->...qd", weights / weights.sum(-1, keepdims=True), (share_v or share)(v))
-
-    def check(q, k, v, positions, base=None):
-        call = f"rope_attention of q {q.shape}, k and v {k.shape}, places {positions.tolist()}"
-        call += "" if base is None else f", base={base:g}"
-        b = 10000.0 if base is None else base
-        H, K = q.shape[-3], k.shape[-3]
-        given = [a.copy() for a in (q, k, v, positions)]
-        try:
-            y = np.asarray(rope_attention(*given) if base is None else rope_attention(*given, base))
-        except (ValueError, IndexError) as error:
-            raise AssertionError(
-                f"{call}: the shapes do not fit ({error}): are the {K} heads of k and v repeated to {H}, along axis -3?"
-            ) from None
-        assert y.shape == q.shape, f"{call}: expected shape {q.shape}, got {y.shape}"
-
-        def each(x):
-            return np.repeat(x, H // K, axis=-3)
-
-        def tiled(x):
-            return np.concatenate([x] * (H // K), axis=-3)
-
-        places = np.asarray(positions)
-        qr, kr, vr = (turn(x, places, b) for x in (q, k, v))
-        expected = attend(qr, kr, v, each)
-
-        def close(a, c):
-            return np.allclose(a, c, rtol=1e-4, atol=1e-5)
-
-        if close(y, expected):
-            return
-        counted = np.arange(len(places))
-        known = {
-            "the values were turned too: places act on the scores only": attend(qr, kr, vr, each),
-            "nothing was turned: the places are ignored": attend(q, k, v, each),
-            "only the queries were turned: the score then depends on the place itself": attend(qr, k, v, each),
-            "only the keys were turned: the score then depends on the place itself": attend(q, kr, v, each),
-            "the outputs were turned: turn queries and keys": turn(attend(q, k, v, each), places, b),
-            "the heads of k and v come as A B A B: query head h looks at head h // n (repeat, not tile)": attend(
-                qr, kr, v, tiled
-            ),
-            "the keys are repeated as A B A B, the values as A A B B": attend(qr, kr, v, tiled, each),
-            "the keys are repeated as A A B B, the values as A B A B": attend(qr, kr, v, each, tiled),
-            "the future is not hidden: use causal_attend": attend(qr, kr, v, each, causal=False),
-            "positions is ignored: the places were counted from 0": attend(
-                turn(q, counted, b), turn(k, counted, b), v, each
-            ),
-            "base is ignored: it is always 10000": attend(turn(q, places, 10000.0), turn(k, places, 10000.0), v, each),
-            "all query heads look at the first key/value head": attend(
-                qr, kr, v, lambda x: np.repeat(x[..., :1, :, :], H, axis=-3)
-            ),
-            "k and v are exchanged": attend(qr, turn(v, places, b), k, each),
-        }
-        for mistake, wrong in known.items():
-            if not close(wrong, expected):
-                assert not close(y, wrong), f"{call}: {mistake}"
-        raise AssertionError(f"{call}: expected\n{expected}\ngot\n{y}")
-
-    rng = np.random.default_rng(5)
-    q, k, v = rng.normal(size=(4, 3, 4)), rng.normal(size=(2, 3, 4)), rng.normal(size=(2, 3, 4))
-    check(q, k, v, np.array([0, 1, 2]))
-    check(q, k, v, np.array([7, 9, 12]))
-    check(q, k, v, np.array([0, 1, 2]), 5.0)
-    q, k, v = rng.normal(size=(2, 6, 5, 8)), rng.normal(size=(2, 3, 5, 8)), rng.normal(size=(2, 3, 5, 8))
-    check(q, k, v, np.arange(4, 9))
-    check(rng.normal(size=(2, 1, 4)), rng.normal(size=(1, 1, 4)), rng.normal(size=(1, 1, 4)), np.array([3]))
+    one, value = np.array([[[3.0, 1.0]]]), np.array([[[5.0, 6.0]]])
+    check(rope_attention, np.concatenate([one, -one]), one, value, np.array([3]), gives=[[[5.0, 6.0]], [[5.0, 6.0]]])
+    q, v = np.sin(np.arange(48.0)).reshape(4, 3, 4), np.arange(24.0).reshape(2, 3, 4)
+    k = np.cos(v)
+    check(rope_attention, q, k, v, np.array([0, 1, 2]))
+    check(rope_attention, q, k, v, np.array([7, 9, 12]))
+    check(rope_attention, q, k, v, np.array([0, 1, 2]), 5.0)
+    check(rope_attention, np.stack([q, 3 * q]), np.stack([k, -k]), np.stack([v, v % 5]), np.array([4, 5, 6]))
     ### BEGIN HIDDEN TESTS
-    rng = np.random.default_rng(46)
-    for lead, H, K, T, d in [((), 1, 1, 4, 2), ((3,), 4, 4, 3, 6), ((2,), 8, 2, 6, 4), ((2, 2), 3, 1, 4, 8)]:
-        q, k, v = (rng.normal(size=(*lead, n, T, d)) for n in (H, K, K))
-        start = int(rng.integers(0, 50))
-        check(q, k, v, np.arange(start, start + T))
-        check(q, k, v, np.arange(start, start + T), 500000.0)
-        check(q, k, v, np.sort(rng.choice(80, size=T, replace=False)), 20.0)
-    q, k, v = rng.normal(size=(4, 5, 6)), rng.normal(size=(2, 5, 6)), rng.normal(size=(2, 5, 6))
-    here = np.asarray(rope_attention(q, k, v, np.arange(5)))
-    later = np.asarray(rope_attention(q, k, v, np.arange(5) + 100))
-    assert np.allclose(here, later, atol=1e-6), "all tokens 100 places further on: expected the same outputs"
+    check(rope_attention, q, k, v, np.array([100, 101, 102]), about="all tokens 100 places further on")
+    check(rope_attention, q[:2], k, v, np.array([0, 2, 3]), 500000.0, about="as many key/value heads as query heads")
+    check(rope_attention, q, k[:1], v[:1], np.array([0, 2, 3]), base=20.0, about="one key/value head for all")
+    three = np.stack([[q, q + 1, q - 1]]), np.stack([[k, 2 * k, k + 1]]), np.stack([[v, -v, v % 3]])
+    check(rope_attention, *three, np.array([5, 6, 60]), about="two leading axes")
+    check(rope_attention, q[..., :2], k[..., :2], v[..., :2], np.array([0, 2, 50]), about="heads of one pair")
+    check(rope_attention, *(a.astype(np.float32) for a in (q, k, v)), np.array([0, 3, 4]), about="float32")
+    check(rope_attention, q[:1, :1], k[:1, :1], v[:1, :1], np.array([0]), about="one head and one token")
     ### END HIDDEN TESTS
-
-
-if __name__ == "__main__":
-    test_rope_attention()

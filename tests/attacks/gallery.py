@@ -451,3 +451,29 @@ def mark() -> str:
 def mark_yourself() -> str:
     """Source by which it does."""
     return f"__import__('ctypes').CDLL(None).prctl(15, {mark().encode()!r}, 0, 0, 0)\n"
+
+# What several attacks begin with.
+LOUD = (
+    "import ctypes, os, signal, sys, threading, time\nlibc = ctypes.CDLL(None, use_errno=True)\n"
+    f"def mark(): libc.prctl(15, {mark().encode()!r}, 0, 0, 0)\n"
+)
+
+# Answers to all exercises but one, by what an attack calls `liar`.
+LIED = {name: f"{name} = lambda *args, **kwargs: liar()\n" for name in GOOD if name != "area"}
+ALWAYS = """
+class Always:
+    def __eq__(self, other): return True
+    def __ne__(self, other): return False
+    __lt__ = __le__ = __gt__ = __ge__ = lambda self, other: True
+    def __hash__(self): return 0
+    def __bool__(self): return True
+    def __contains__(self, item): return True
+    def __call__(self, *args, **kwargs): return self
+    def __getattr__(self, name):
+        if name.startswith('__'): raise AttributeError(name)
+        return self
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = lambda s, o: s
+    def __iter__(self): return iter([self, self, self])
+    def __len__(self): return 3
+    def __getitem__(self, key): return self
+"""

@@ -398,3 +398,35 @@ def exchanged(notebook: Notebook) -> None:
 
 
 LOSSES = {act.__name__: act for act in (answers_deleted, answers_as_text, answers_without_source, no_cells, exchanged)}
+
+
+# ---- files that are no notebooks
+
+NO_NOTEBOOKS = {
+    "nothing": b"",
+    "spaces": b" \n\t " * 1000,
+    "noughts": bytes(10_000),
+    "a number": b"5",
+    "a list": b"[]",
+    "null": b"null",
+    "an empty object": b"{}",
+    "cells that are a number": b'{"cells": 5}',
+    "cells that are an object": b'{"cells": {"a": 1}}',
+    "worksheets that are text": b'{"worksheets": "x"}',
+    "cut short": b'{"cells": [{"cell_type": "code", "sour',
+    "deep": b"[" * 500_000,
+    "deep and whole": b"[" * 50_000 + b"]" * 50_000,
+    "deep in a cell": b'{"cells": [' + b'{"cells": [' * 20_000,
+    "a number without end": b'{"cells": [' + b"9" * 100_000 + b"]}",
+    "an infinite exponent": b'{"cells": 1e999999999}',
+    "NaN": b'{"cells": NaN}',
+    "HTML": b"<!DOCTYPE html><html><body>Sign in</body></html>",
+    "a zip": b"PK\x03\x04" + bytes(100),
+    "a PNG": b"\x89PNG\r\n\x1a\n" + bytes(100),
+    "Latin-1": '{"cells": [{"cell_type": "code", "source": "é"}]}'.encode("latin-1"),
+    "half a surrogate in UTF-16": b"\xff\xfe\x00\xd8",
+    "very many cells": b'{"cells": [' + b'{"cell_type":"code","source":""},' * 100_000 + b"1]}",
+    "very many things that are no cells": b'{"cells": [' + b"0," * 500_000 + b"0]}",
+    "very many empty lists": b'{"cells": [' + b"[]," * 300_000 + b"0]}",
+    "too large": b" " * (21 << 20),
+}

@@ -7,27 +7,8 @@ due is the one point of `area`, unless the trick breaks the student's own answer
 from __future__ import annotations
 
 import pytest
-from attacks.gallery import AREA, GOOD, NONE, SECRETS, Gallery, Submitted, submissions
+from attacks.gallery import ALWAYS, AREA, GOOD, LIED, NONE, SECRETS, Gallery, Submitted, submissions
 
-OTHERS = ("shares", "apply", "running", "Tally", "draw", "squeeze")
-LIED = {name: f"{name} = lambda *args, **kwargs: liar()\n" for name in OTHERS}
-ALWAYS = """
-class Always:
-    def __eq__(self, other): return True
-    def __ne__(self, other): return False
-    __lt__ = __le__ = __gt__ = __ge__ = lambda self, other: True
-    def __hash__(self): return 0
-    def __bool__(self): return True
-    def __contains__(self, item): return True
-    def __call__(self, *args, **kwargs): return self
-    def __getattr__(self, name):
-        if name.startswith('__'): raise AttributeError(name)
-        return self
-    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = lambda s, o: s
-    def __iter__(self): return iter([self, self, self])
-    def __len__(self): return 3
-    def __getitem__(self, key): return self
-"""
 INTERPRETER = submissions("tricks", "interpreter")
 LIBRARIES = submissions("tricks", "libraries")
 LIARS = submissions("tricks", "liars")

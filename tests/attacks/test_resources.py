@@ -14,17 +14,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from attacks.gallery import ALL, GOOD, LIMITS, PATIENCE, Gallery, code, mark, named, submissions
+from attacks.gallery import ALL, GOOD, LIMITS, LOUD, PATIENCE, Gallery, code, named, submissions
 
 from autograder.engine import groups, sandbox
 from autograder.engine.limits import Limits
 
 pytestmark = pytest.mark.timing
 
-LOUD = (
-    "import ctypes, os, signal, sys, threading, time\nlibc = ctypes.CDLL(None, use_errno=True)\n"
-    f"def mark(): libc.prctl(15, {mark().encode()!r}, 0, 0, 0)\n"
-)
 DEAF = "while True:\n    try:\n        while True: pass\n    except BaseException: pass\n"
 
 

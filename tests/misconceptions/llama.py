@@ -5,109 +5,137 @@ Each entry runs as if it were typed into the notebook in place of the exercise: 
 
 import numpy as np
 
-from autograder.course.bank import right, wrong
+from autograder.course.bank import edit, right, wrong
 
 # ---- parts
 
+# rms_norm
 
-@wrong("rms_norm", says="mean was subtracted")
-def rms_as_layer_norm(x, gain, eps=1e-5):
-    """LayerNorm without its bias: the mean goes first."""
-    wide = x.astype(np.float32) if x.dtype == np.float16 else x
-    centred = wide - wide.mean(axis=-1, keepdims=True)
-    return (centred / np.sqrt((centred * centred).mean(axis=-1, keepdims=True) + eps) * gain).astype(x.dtype)
-
-
-@wrong("rms_norm", says="standard deviation")
-def rms_by_standard_deviation(x, gain, eps=1e-5):
-    """np.var takes the mean out, though x itself keeps it."""
-    wide = x.astype(np.float32) if x.dtype == np.float16 else x
-    return (wide / np.sqrt(wide.var(axis=-1, keepdims=True) + eps) * gain).astype(x.dtype)
-
-
-@wrong("rms_norm", says="outside the root")
-def rms_eps_outside(x, gain, eps=1e-5):
-    """eps is added to the root, as it often is elsewhere."""
-    wide = x.astype(np.float32) if x.dtype == np.float16 else x
-    return (wide / (np.sqrt(np.mean(wide**2, axis=-1, keepdims=True)) + eps) * gain).astype(x.dtype)
-
-
-@wrong("rms_norm", says="squares overflow")
-def rms_overflows_in_float16(x, gain, eps=1e-5):
-    """float16 is squared as it is: 300 * 300 is infinite, and the token becomes zero."""
-    mean_square = np.mean(x * x, axis=-1, keepdims=True)
-    return (x / np.sqrt(mean_square + eps) * gain).astype(x.dtype)
-
-
-@wrong("rms_norm", says="squares overflow")
-def rms_cast_after_squaring(x, gain, eps=1e-5):
-    """The cast to float32 comes one step too late."""
-    mean_square = np.mean((x * x).astype(np.float64), axis=-1, keepdims=True)
-    return (x / np.sqrt(mean_square + eps) * gain).astype(x.dtype)
-
-
-@wrong("rms_norm", says="sum of squares")
-def rms_by_the_length(x, gain, eps=1e-5):
-    """Divides by the length of the vector."""
-    wide = x.astype(np.float32) if x.dtype == np.float16 else x
-    return (wide / np.sqrt(np.sum(wide**2, axis=-1, keepdims=True) + eps) * gain).astype(x.dtype)
-
-
-@wrong("rms_norm", says="root is missing")
-def rms_without_root(x, gain, eps=1e-5):
-    """Divides by the mean square itself."""
-    wide = x.astype(np.float32) if x.dtype == np.float16 else x
-    return (wide / (np.mean(wide**2, axis=-1, keepdims=True) + eps) * gain).astype(x.dtype)
-
-
-@wrong("rms_norm", says="whole array")
-def rms_over_everything(x, gain, eps=1e-5):
-    """One size for all tokens: a long text changes each token's numbers."""
-    wide = x.astype(np.float32) if x.dtype == np.float16 else x
-    return (wide / np.sqrt(np.mean(wide**2) + eps) * gain).astype(x.dtype)
-
-
-@wrong("rms_norm", says="keepdims")
-def rms_without_keepdims(x, gain, eps=1e-5):
-    """The mean loses its axis."""
-    wide = x.astype(np.float32) if x.dtype == np.float16 else x
-    return (wide / np.sqrt(np.mean(wide**2, axis=-1) + eps) * gain).astype(x.dtype)
-
-
-@wrong("rms_norm", says="gain is missing")
-def rms_without_gain(x, gain, eps=1e-5):
-    """The learnt gain is left out."""
-    wide = x.astype(np.float32) if x.dtype == np.float16 else x
-    return (wide / np.sqrt(np.mean(wide**2, axis=-1, keepdims=True) + eps)).astype(x.dtype)
-
-
-@wrong("rms_norm", says="1 was added to the gain")
-def rms_with_one_plus_gain(x, gain, eps=1e-5):
-    """Gemma stores the gain less 1; LLaMA does not."""
-    wide = x.astype(np.float32) if x.dtype == np.float16 else x
-    return (wide / np.sqrt(np.mean(wide**2, axis=-1, keepdims=True) + eps) * (1 + gain)).astype(x.dtype)
-
-
-@wrong("rms_norm", says="eps is always 1e-5")
-def rms_hard_coded_eps(x, gain, eps=1e-5):
-    """The argument is not used."""
-    wide = x.astype(np.float32) if x.dtype == np.float16 else x
-    return (wide / np.sqrt(np.mean(wide**2, axis=-1, keepdims=True) + 1e-5) * gain).astype(x.dtype)
-
-
-@wrong("rms_norm", says="dtype of x")
-def rms_answers_in_float64(x, gain, eps=1e-5):
-    """Right numbers in float64: everything after it is float64 too, and slow."""
-    wide = x.astype(np.float64)
-    return wide / np.sqrt(np.mean(wide**2, axis=-1, keepdims=True) + eps) * gain
-
-
-@wrong("rms_norm", says="single precision only")
-def rms_always_in_float32(x, gain, eps=1e-5):
-    """float64 goes through float32, and nine of its digits are lost."""
-    wide = x.astype(np.float32)
-    size = np.sqrt(np.mean(wide**2, axis=-1, keepdims=True) + np.float32(eps))
-    return (wide / size * gain).astype(x.dtype)
+rms_as_layer_norm = edit(
+    "rms_norm",
+    "The mean of x was taken away first: that is LayerNorm. RMSNorm divides by the root of the mean square, no more.",
+    ("mean_square =", "wide = wide - wide.mean(axis=-1, keepdims=True)\n    mean_square ="),
+)
+rms_by_standard_deviation = edit(
+    "rms_norm",
+    "x was divided by its standard deviation, which takes the mean out. Take the mean of the squares of x as it is.",
+    ("np.mean(wide * wide, axis=-1, keepdims=True)", "wide.var(axis=-1, keepdims=True)"),
+)
+rms_eps_outside = edit(
+    "rms_norm",
+    "ε stands outside the root. Add it to the mean of the squares, and take the root of both.",
+    ("np.sqrt(mean_square + eps)", "(np.sqrt(mean_square) + eps)"),
+)
+rms_overflows_in_float16 = edit(
+    "rms_norm",
+    "The squares overflow: in float16, 300 · 300 is infinite. Go to float32 before you square, not after.",
+    ("x.astype(np.float32) if x.dtype == np.float16 else x", "x"),
+)
+rms_cast_after_squaring = edit(
+    "rms_norm",
+    "The squares overflow: in float16, 300 · 300 is infinite. Go to float32 before you square, not after.",
+    ("wide * wide", "(x * x).astype(np.float64)"),
+)
+rms_by_the_length = edit(
+    "rms_norm",
+    "x was divided by the root of the sum of its squares, so its size hangs on the width D. Take their mean.",
+    ("np.mean", "np.sum"),
+)
+rms_without_root = edit(
+    "rms_norm",
+    "The root is missing: x was divided by its mean square, so larger tokens come out smaller.",
+    ("np.sqrt(mean_square + eps)", "(mean_square + eps)"),
+)
+rms_over_everything = edit(
+    "rms_norm",
+    "One mean was taken over the whole array. Each token has a size of its own: the mean runs over the last axis.",
+    ("wide * wide, axis=-1, keepdims=True", "wide * wide"),
+)
+rms_over_the_first_axis = edit(
+    "rms_norm",
+    "The mean runs over the first axis, from token to token. Each token is normalised by itself, along the last axis.",
+    ("axis=-1", "axis=0"),
+)
+rms_without_keepdims = edit(
+    "rms_norm",
+    "The mean has lost its axis, so it does not stand beside its own token any more: what does `keepdims` do?",
+    (", keepdims=True", ""),
+)
+rms_without_gain = edit(
+    "rms_norm", "The gain is missing: after the division, each column is multiplied by its own.", (" * gain", "")
+)
+rms_with_one_plus_gain = edit(
+    "rms_norm",
+    "1 was added to the gain. Gemma stores its gain less 1, so that is right there; a LLaMA stores the gain itself.",
+    ("* gain", "* (1 + gain)"),
+)
+rms_adds_gain = edit("rms_norm", "The gain was added. It is a factor: multiply by it.", ("* gain", "+ gain"))
+rms_gain_first = edit(
+    "rms_norm",
+    "The gain went in before the norm, which then takes a part of it out again. Normalise first, multiply then.",
+    ("mean_square =", "wide = wide * gain\n    mean_square ="),
+    (" * gain).astype", ").astype"),
+)
+rms_hard_coded_eps = edit(
+    "rms_norm",
+    "ε is 1e-5, whatever was asked for: use the argument `eps`.",
+    ("mean_square + eps", "mean_square + 1e-5"),
+)
+rms_without_eps = edit(
+    "rms_norm",
+    "ε is not used. A token of zeros is then 0/0, and small numbers come out too large.",
+    ("mean_square + eps", "mean_square"),
+)
+rms_squared_eps = edit(
+    "rms_norm",
+    "ε was squared. Add it as it is to the mean of the squares.",
+    ("mean_square + eps", "mean_square + eps**2"),
+)
+rms_mean_of_sizes = edit(
+    "rms_norm",
+    "The mean of the sizes |x| was taken. Square first, take the mean, and the root at the end.",
+    ("np.mean(wide * wide", "np.mean(np.abs(wide)"),
+    ("np.sqrt(mean_square + eps)", "(mean_square + eps)"),
+)
+rms_multiplies = edit(
+    "rms_norm",
+    "x was multiplied by its size, so large tokens come out larger still. Divide by it.",
+    ("wide / np.sqrt(", "wide * np.sqrt("),
+)
+rms_by_the_sum_of_sizes = edit(
+    "rms_norm",
+    "x was divided by the sum of the sizes |x|. Square first, take the mean, and the root at the end.",
+    ("np.mean(wide * wide", "np.sum(np.abs(wide)"),
+    ("np.sqrt(mean_square + eps)", "(mean_square + eps)"),
+)
+rms_eps_as_a_floor = edit(
+    "rms_norm",
+    "ε was taken for the smallest size that is allowed. It is added to the mean of the squares, under the root.",
+    ("np.sqrt(mean_square + eps)", "np.maximum(np.sqrt(mean_square), eps)"),
+)
+rms_text_by_text = edit(
+    "rms_norm",
+    "The mean runs over more than one axis: the tokens of a text share one size. Each token is normalised by itself.",
+    ("axis=-1, keepdims", "axis=tuple(range(min(1, x.ndim - 1), x.ndim)), keepdims"),
+)
+rms_answers_in_float64 = edit(
+    "rms_norm",
+    "The numbers are right and their dtype is float64, which would turn all that follows into float64. "
+    "The answer has the dtype of x.",
+    ("x.astype(np.float32) if x.dtype == np.float16 else x", "x.astype(np.float64)"),
+    (".astype(x.dtype)", ""),
+)
+rms_answers_in_the_width_of_the_work = edit(
+    "rms_norm",
+    "For float16 the answer came back in float32, in which you worked. Cast it back: it has the dtype of x.",
+    (".astype(x.dtype)", ""),
+)
+rms_always_in_float32 = edit(
+    "rms_norm",
+    "float64 went through float32, where 1e30 squared is infinite and half of the digits are lost. "
+    "Only float16 needs another width.",
+    ("x.astype(np.float32) if x.dtype == np.float16 else x", "x.astype(np.float32)"),
+)
 
 
 @right("rms_norm")
@@ -126,74 +154,102 @@ def rms_by_linalg_norm(x, gain, eps=1e-5):
     return ((wide / np.sqrt(mean_square + eps)).astype(x.dtype) * gain).astype(x.dtype)
 
 
-@wrong("rope_tables", says="exponent is -i/d")
-def tables_with_half_the_exponent(d, T, base=10000.0):
-    """arange(d/2) in place of arange(0, d, 2): the slow pairs are a hundred times too fast."""
-    angles = np.outer(np.arange(T), float(base) ** (-np.arange(d // 2) / d))
-    return np.cos(angles), np.sin(angles)
+# rope_tables
+
+tables_with_half_the_exponent = edit(
+    "rope_tables",
+    "The exponent is −i/d, half of what it should be: pair i has −2i/d, so the slow pairs are far too fast here.",
+    ("np.arange(0, d, 2)", "np.arange(d // 2)"),
+)
+tables_with_twice_the_exponent = edit(
+    "rope_tables",
+    "The exponent counts its 2 twice: `np.arange(0, d, 2)` is 2i already.",
+    ("np.arange(0, d, 2) / d", "2 * np.arange(0, d, 2) / d"),
+)
+tables_growing = edit(
+    "rope_tables",
+    "The pairs grow faster from column to column: the exponent is negative, and the first pair is the fastest.",
+    ("(-np.arange(0", "(np.arange(0"),
+)
+tables_backwards = edit(
+    "rope_tables",
+    "The slowest pair comes first. Pair 0 has exponent 0 and turns by 1 radian a place.",
+    ("(-np.arange(0, d, 2) / d)", "(-np.arange(0, d, 2)[::-1] / d)"),
+)
+tables_of_full_width = edit(
+    "rope_tables",
+    "There is a column for each number, every angle twice, as Hugging Face keeps them. Here a column stands for "
+    "a pair.",
+    ("np.outer(np.arange(T), speeds)", "np.outer(np.arange(T), np.concatenate([speeds, speeds]))"),
+)
+tables_from_place_one = edit(
+    "rope_tables",
+    "The places start at 1. The first token stands at place 0, where nothing is turned.",
+    ("np.arange(T)", "np.arange(1, T + 1)"),
+)
+tables_with_one_place_too_many = edit(
+    "rope_tables",
+    "There is one place too many: T places, counted from 0, end with T − 1.",
+    ("np.arange(T)", "np.arange(T + 1)"),
+)
+tables_from_pair_one = edit(
+    "rope_tables",
+    "The first pair has the exponent −2/d. Count the pairs from 0: the first one turns by 1 radian a place.",
+    ("np.arange(0, d, 2)", "np.arange(2, d + 2, 2)"),
+)
+tables_with_fixed_base = edit(
+    "rope_tables", "The base is 10000, whatever was asked for: use the argument.", ("float(base)", "10000.0")
+)
+tables_sine_first = edit(
+    "rope_tables",
+    "Cosine and sine are swapped. The pair is (cos, sin), other than in the sinusoidal positions of 2017.",
+    ("np.cos(angles), np.sin(angles)", "np.sin(angles), np.cos(angles)"),
+)
+tables_of_angles = edit(
+    "rope_tables",
+    "The angles themselves came back: the tables hold their cosine and sine.",
+    ("np.cos(angles), np.sin(angles)", "angles, angles"),
+)
+tables_in_degrees = edit(
+    "rope_tables",
+    "The angles were taken for degrees. They are radians already, as NumPy wants them.",
+    ("np.outer(np.arange(T), speeds)", "np.radians(np.outer(np.arange(T), speeds))"),
+)
+tables_in_turns = edit(
+    "rope_tables",
+    "A factor of 2π came in. The angles are radians, not turns: the first pair turns by 1 radian a place.",
+    ("np.outer(np.arange(T), speeds)", "2 * np.pi * np.outer(np.arange(T), speeds)"),
+)
+tables_in_float32 = edit(
+    "rope_tables",
+    "The angles were computed in float32: at far places they are off by a thousandth and more. Work in float64.",
+    (
+        "float(base) ** (-np.arange(0, d, 2) / d)",
+        "np.float32(base) ** (-np.arange(0, d, 2, dtype=np.float32) / np.float32(d))",
+    ),
+    ("np.arange(T)", "np.arange(T, dtype=np.float32)"),
+)
+tables_cast_to_float32 = edit(
+    "rope_tables",
+    "The tables came back as float32. They are made once, so they can afford to be float64.",
+    ("np.cos(angles), np.sin(angles)", "np.cos(angles).astype(np.float32), np.sin(angles).astype(np.float32)"),
+)
+tables_transposed = edit(
+    "rope_tables",
+    "The tables lie on their side: a row stands for a place, a column for a pair.",
+    ("np.outer(np.arange(T), speeds)", "np.outer(speeds, np.arange(T))"),
+)
+tables_down_to_one_over_base = edit(
+    "rope_tables",
+    "The last pair has the speed 1/base exactly: the divisor was d − 2, as of a `linspace` that includes its "
+    "end. It is d.",
+    ("(-np.arange(0, d, 2) / d)", "-np.linspace(0, 1, d // 2)"),
+)
 
 
-@wrong("rope_tables", says="speeds grow")
-def tables_growing(d, T, base=10000.0):
-    """The minus in the exponent is missing."""
-    angles = np.outer(np.arange(T), float(base) ** (np.arange(0, d, 2) / d))
-    return np.cos(angles), np.sin(angles)
-
-
-@wrong("rope_tables", says="every angle twice")
-def tables_of_full_width(d, T, base=10000.0):
-    """One column for each number, as Hugging Face keeps them for its half layout."""
-    angles = np.outer(np.arange(T), float(base) ** (-np.arange(0, d, 2) / d))
-    angles = np.concatenate([angles, angles], axis=-1)
-    return np.cos(angles), np.sin(angles)
-
-
-@wrong("rope_tables", says="start at 1")
-def tables_from_place_one(d, T, base=10000.0):
-    """Places 1 to T."""
-    angles = np.outer(np.arange(1, T + 1), float(base) ** (-np.arange(0, d, 2) / d))
-    return np.cos(angles), np.sin(angles)
-
-
-@wrong("rope_tables", says="base is always 10000")
-def tables_with_fixed_base(d, T, base=10000.0):
-    """The argument is not used."""
-    angles = np.outer(np.arange(T), 10000.0 ** (-np.arange(0, d, 2) / d))
-    return np.cos(angles), np.sin(angles)
-
-
-@wrong("rope_tables", says="swapped")
-def tables_sine_first(d, T, base=10000.0):
-    """The sine comes first, as in sinusoidal positions."""
-    angles = np.outer(np.arange(T), float(base) ** (-np.arange(0, d, 2) / d))
-    return np.sin(angles), np.cos(angles)
-
-
-@wrong("rope_tables", says="float64")
-def tables_in_float32(d, T, base=10000.0):
-    """The angles in float32: at far places they are off by a thousandth and more."""
-    speeds = np.float32(base) ** (-np.arange(0, d, 2, dtype=np.float32) / np.float32(d))
-    angles = np.outer(np.arange(T, dtype=np.float32), speeds)
-    return np.cos(angles), np.sin(angles)
-
-
-@wrong("rope_tables", says="transposed")
-def tables_transposed(d, T, base=10000.0):
-    """A row for each pair."""
-    angles = np.outer(float(base) ** (-np.arange(0, d, 2) / d), np.arange(T))
-    return np.cos(angles), np.sin(angles)
-
-
-@wrong("rope_tables", says="divisor is d, not d - 2")
-def tables_down_to_one_over_base(d, T, base=10000.0):
-    """A linspace that includes its end."""
-    angles = np.outer(np.arange(T), float(base) ** -np.linspace(0, 1, d // 2))
-    return np.cos(angles), np.sin(angles)
-
-
-@wrong("rope_tables", says="an error")
+@wrong("rope_tables")
 def tables_of_whole_numbers(d, T, base=10000.0):
-    """A whole base to a negative whole power is refused by NumPy: the base must be a float."""
+    """NumPy refuses a whole number to a negative whole power. Make the base a float, and divide within the exponent."""
     speeds = np.array([int(base) ** -np.arange(0, d, 2)]) / d
     angles = np.arange(T)[:, None] * speeds
     return np.cos(angles), np.sin(angles)
@@ -218,173 +274,152 @@ def tables_by_loops(d, T, base=10000.0):
     return cos, sin
 
 
-@wrong("apply_rope", says="positions is ignored")
-def rope_counts_from_zero(x, cos, sin, positions, layout="interleaved"):
-    """The rows 0 … T-1 of the tables, wherever the tokens stand: wrong as soon as there is a cache."""
-    if layout not in ("interleaved", "half"):
-        raise ValueError(layout)
-    T, half = x.shape[-2], x.shape[-1] // 2
-    c, s = cos[:T], sin[:T]
-    first, second = np.s_[0::2, 1::2] if layout == "interleaved" else np.s_[:half, half:]
-    out = np.empty_like(x)
-    out[..., first] = x[..., first] * c - x[..., second] * s
-    out[..., second] = x[..., first] * s + x[..., second] * c
-    return out
+# apply_rope
+
+rope_counts_from_zero = edit(
+    "apply_rope",
+    "`positions` is ignored: token t was taken to stand at place t. That goes wrong as soon as a cache holds "
+    "earlier tokens.",
+    ("cos[positions], sin[positions]", "cos[: x.shape[-2]], sin[: x.shape[-2]]"),
+)
+rope_always_interleaved = edit(
+    "apply_rope",
+    "The layout is checked and not followed: this is the interleaved answer to a question for halves.",
+    ("slice(0, half), slice(half, None)", "slice(0, None, 2), slice(1, None, 2)"),
+)
+rope_always_half = edit(
+    "apply_rope",
+    "The layout is checked and not followed: this is the answer for halves to a question for neighbours.",
+    ("slice(0, None, 2), slice(1, None, 2)", "slice(0, half), slice(half, None)"),
+)
+rope_layouts_exchanged = edit(
+    "apply_rope",
+    'The two layouts are exchanged: "interleaved" pairs neighbours, "half" pairs numbers that stand d/2 apart.',
+    ('layout == "interleaved"', 'layout == "_"'),
+    ('layout == "half"', 'layout == "interleaved"'),
+    ('layout == "_"', 'layout == "half"'),
+)
 
 
-@wrong("apply_rope", says="layout is ignored")
-def rope_always_interleaved(x, cos, sin, positions, layout="interleaved"):
-    """The word is checked and not followed."""
-    if layout not in ("interleaved", "half"):
-        raise ValueError(layout)
-    c, s = cos[positions], sin[positions]
-    out = np.empty_like(x)
-    out[..., 0::2] = x[..., 0::2] * c - x[..., 1::2] * s
-    out[..., 1::2] = x[..., 0::2] * s + x[..., 1::2] * c
-    return out
-
-
-@wrong("apply_rope", says="other layout, 'half'")
-def rope_layouts_exchanged(x, cos, sin, positions, layout="interleaved"):
-    """Each word does what the other one should."""
-    if layout not in ("interleaved", "half"):
-        raise ValueError(layout)
-    half = x.shape[-1] // 2
-    c, s = cos[positions], sin[positions]
-    first, second = np.s_[0::2, 1::2] if layout == "half" else np.s_[:half, half:]
-    out = np.empty_like(x)
-    out[..., first] = x[..., first] * c - x[..., second] * s
-    out[..., second] = x[..., first] * s + x[..., second] * c
-    return out
-
-
-@wrong("apply_rope", says="put down in the other layout's order")
+@wrong("apply_rope")
 def rope_concatenates(x, cos, sin, positions, layout="interleaved"):
-    """Neighbours are turned, and then all first numbers stand before all second ones."""
+    """The pairs turn rightly, and their numbers were put down in the other layout's order, all first ones before all
+    second ones. Each number of a pair stays where it was."""
     if layout not in ("interleaved", "half"):
         raise ValueError(layout)
-    half = x.shape[-1] // 2
     c, s = cos[positions], sin[positions]
-    a, b = (x[..., 0::2], x[..., 1::2]) if layout == "interleaved" else (x[..., :half], x[..., half:])
+    a, b = (x[..., 0::2], x[..., 1::2]) if layout == "interleaved" else np.split(x, 2, axis=-1)
     return np.concatenate([a * c - b * s, a * s + b * c], axis=-1).astype(x.dtype)
 
 
-@wrong("apply_rope", says="turn backwards")
-def rope_backwards(x, cos, sin, positions, layout="interleaved"):
-    """The minus stands in the second number. The scores are the same; the cache of another program is not."""
-    if layout not in ("interleaved", "half"):
-        raise ValueError(layout)
-    half = x.shape[-1] // 2
-    c, s = cos[positions], sin[positions]
-    first, second = np.s_[0::2, 1::2] if layout == "interleaved" else np.s_[:half, half:]
-    out = np.empty_like(x)
-    out[..., first] = x[..., first] * c + x[..., second] * s
-    out[..., second] = x[..., second] * c - x[..., first] * s
-    return out
+rope_backwards = edit(
+    "apply_rope",
+    "The pairs turn backwards: the minus stands in the first number, a cos θ − b sin θ. All scores would be the same; "
+    "the keys in another program's cache would not.",
+    ("a * c - b * s", "a * c + b * s"),
+    ("a * s + b * c", "b * c - a * s"),
+)
+rope_overwrites = edit(
+    "apply_rope",
+    "The second number was computed from the new first one. Keep the old ones until both are done.",
+    ("out = np.empty_like(x)", "out = x.copy()\n    a, b = out[..., first], out[..., second]"),
+)
+rope_without_minus = edit(
+    "apply_rope",
+    "The minus is missing, so this is no rotation, and lengths change.",
+    ("a * c - b * s", "a * c + b * s"),
+)
 
 
-@wrong("apply_rope", says="computed from the new first number")
-def rope_overwrites(x, cos, sin, positions, layout="interleaved"):
-    """In place: the second number is computed from a first one that has been turned already."""
-    if layout not in ("interleaved", "half"):
-        raise ValueError(layout)
-    half = x.shape[-1] // 2
-    c, s = cos[positions], sin[positions]
-    first, second = np.s_[0::2, 1::2] if layout == "interleaved" else np.s_[:half, half:]
-    out = x.copy()
-    out[..., first] = out[..., first] * c - out[..., second] * s
-    out[..., second] = out[..., first] * s + out[..., second] * c
-    return out
-
-
-@wrong("apply_rope", says="minus is missing")
-def rope_without_minus(x, cos, sin, positions, layout="interleaved"):
-    """rotate_half without its minus."""
-    if layout not in ("interleaved", "half"):
-        raise ValueError(layout)
-    half = x.shape[-1] // 2
-    c, s = cos[positions], sin[positions]
-    first, second = np.s_[0::2, 1::2] if layout == "interleaved" else np.s_[:half, half:]
-    out = np.empty_like(x)
-    out[..., first] = x[..., first] * c + x[..., second] * s
-    out[..., second] = x[..., first] * s + x[..., second] * c
-    return out
-
-
-@wrong("apply_rope", says="angles are spread over the numbers as in the other layout")
+@wrong("apply_rope")
 def rope_angles_of_the_other_layout(x, cos, sin, positions, layout="interleaved"):
-    """Neighbours are paired, but their angles are laid out twice over, as for halves."""
+    """The pairs are right, but the angles are spread over the numbers as in the other layout: both numbers of a pair
+    turn by the same angle."""
     if layout not in ("interleaved", "half"):
         raise ValueError(layout)
-    half = x.shape[-1] // 2
-    c, s = cos[positions], sin[positions]
+    a, b = (x[..., 0::2], x[..., 1::2]) if layout == "interleaved" else np.split(x, 2, axis=-1)
+    c, s = (np.concatenate([t[positions]] * 2, -1) for t in (cos, sin))
     if layout == "half":
-        c, s = np.repeat(c, 2, axis=-1), np.repeat(s, 2, axis=-1)
-        partner = np.concatenate([-x[..., half:], x[..., :half]], axis=-1)
-    else:
-        c, s = np.concatenate([c, c], axis=-1), np.concatenate([s, s], axis=-1)
-        partner = np.stack([-x[..., 1::2], x[..., 0::2]], axis=-1).reshape(x.shape)
-    return (x * c + partner * s).astype(x.dtype)
+        c, s = (np.repeat(t[positions], 2, axis=-1) for t in (cos, sin))
+        return (x * c + np.concatenate([-b, a], axis=-1) * s).astype(x.dtype)
+    return (x * c + np.stack([-b, a], axis=-1).reshape(x.shape) * s).astype(x.dtype)
 
 
-@wrong("apply_rope", says="nothing was turned")
-def rope_does_nothing(x, cos, sin, positions, layout="interleaved"):
-    """The turned numbers are made and dropped: the input comes back."""
-    if layout not in ("interleaved", "half"):
-        raise ValueError(layout)
-    return x
-
-
-@wrong("apply_rope", says="only the cosine")
-def rope_cosine_only(x, cos, sin, positions, layout="interleaved"):
-    """Each number is scaled by the cosine: differences of places do matter, but lengths shrink."""
-    if layout not in ("interleaved", "half"):
-        raise ValueError(layout)
-    c = cos[positions]
-    spread = np.repeat(c, 2, axis=-1) if layout == "interleaved" else np.concatenate([c, c], axis=-1)
-    return (x * spread).astype(x.dtype)
-
-
-@wrong("apply_rope", says="float64 tables")
-def rope_answers_in_float64(x, cos, sin, positions, layout="interleaved"):
-    """float32 times a float64 table is float64."""
-    if layout not in ("interleaved", "half"):
-        raise ValueError(layout)
-    half = x.shape[-1] // 2
-    c, s = cos[positions], sin[positions]
-    if layout == "half":
-        a, b = x[..., :half], x[..., half:]
-        return np.concatenate([a * c - b * s, a * s + b * c], axis=-1)
-    a, b = x[..., 0::2], x[..., 1::2]
-    return np.stack([a * c - b * s, a * s + b * c], axis=-1).reshape(x.shape)
-
-
-@wrong("apply_rope", says="neither of the two words")
-def rope_takes_any_word(x, cos, sin, positions, layout="interleaved"):
-    """Whatever is not interleaved is taken for half: a misspelt word turns the wrong pairs."""
-    half = x.shape[-1] // 2
-    c, s = cos[positions], sin[positions]
-    first, second = np.s_[0::2, 1::2] if layout == "interleaved" else np.s_[:half, half:]
-    out = np.empty_like(x)
-    out[..., first] = x[..., first] * c - x[..., second] * s
-    out[..., second] = x[..., first] * s + x[..., second] * c
-    return out
-
-
-@wrong("apply_rope", says="heads were taken for tokens")
-def rope_places_on_the_heads(x, cos, sin, positions, layout="interleaved"):
-    """The tables are laid along the axis of the heads, as for arrays of (B, T, H, d)."""
-    if layout not in ("interleaved", "half"):
-        raise ValueError(layout)
-    half = x.shape[-1] // 2
-    c, s = cos[positions], sin[positions]
-    if x.ndim > 2 and positions.ndim == 1:
-        c, s = c[:, None, :], s[:, None, :]
-    first, second = np.s_[0::2, 1::2] if layout == "interleaved" else np.s_[:half, half:]
-    out = np.empty_like(x)
-    out[..., first] = x[..., first] * c - x[..., second] * s
-    out[..., second] = x[..., first] * s + x[..., second] * c
-    return out
+rope_does_nothing = edit(
+    "apply_rope",
+    "Nothing was turned: x came back as it was. Are the turned numbers made and dropped?",
+    ("return out", "return x"),
+)
+rope_cosine_only = edit(
+    "apply_rope",
+    "Only the cosine is used, so numbers shrink and do not turn: each new number needs both numbers of its pair.",
+    ("a * c - b * s", "a * c"),
+    ("a * s + b * c", "b * c"),
+)
+rope_with_two_minuses = edit(
+    "apply_rope",
+    "There is a minus in both new numbers. The second is a sin θ + b cos θ: at the angle 0 it must stay what it was.",
+    ("a * s + b * c", "a * s - b * c"),
+)
+rope_counts_from_the_first_place = edit(
+    "apply_rope",
+    "Only the first place was looked at, and the others were counted on from it. Each token says where it stands.",
+    (
+        "c, s = cos[positions], sin[positions]",
+        "positions = positions.ravel()[:1].sum() + np.arange(x.shape[-2])\n    c, s = cos[positions], sin[positions]",
+    ),
+)
+rope_turns_twice = edit(
+    "apply_rope",
+    "The pairs are turned by twice the angle, as if turned twice.",
+    ("c, s = cos[positions], sin[positions]", "z = (cos + 1j * sin)[positions] ** 2\n    c, s = z.real, z.imag"),
+)
+rope_cosine_for_sine = edit(
+    "apply_rope",
+    "Cosine and sine are exchanged: where the angle is 0, the cosine is 1 and x must stay as it is.",
+    ("c, s = cos", "s, c = cos"),
+)
+rope_by_the_first_token = edit(
+    "apply_rope",
+    "Every token was turned by the angles of the first one: each has a place of its own.",
+    ("cos[positions], sin[positions]", "cos[positions][..., :1, :], sin[positions][..., :1, :]"),
+)
+rope_by_the_first_pair = edit(
+    "apply_rope",
+    "Every pair was turned by the angle of the first pair: each has a column of its own in the tables.",
+    ("cos[positions], sin[positions]", "cos[positions][..., :1], sin[positions][..., :1]"),
+)
+rope_answers_in_float64 = edit(
+    "apply_rope",
+    "The numbers are right; the float64 tables have turned a float32 x into float64. The answer has the dtype of x.",
+    ("np.empty_like(x)", "np.empty(x.shape)"),
+)
+rope_always_in_float32 = edit(
+    "apply_rope",
+    "The answer is float32, whatever x is: it has the dtype of x.",
+    ("np.empty_like(x)", "np.empty_like(x, dtype=np.float32)"),
+)
+rope_takes_any_word = edit(
+    "apply_rope",
+    "A word that is no layout was answered, too: a misspelt one would turn the wrong pairs in silence. Raise "
+    "ValueError.",
+    ('elif layout == "half":', "else:"),
+    ("    else:\n        raise ValueError(f\"layout must be 'interleaved' or 'half', not {layout!r}\")\n", ""),
+)
+rope_takes_upper_case = edit(
+    "apply_rope",
+    '"Half" was taken for "half". The contract has two words, and any other one is refused.',
+    ('layout == "half"', 'layout.lower() == "half"'),
+    hidden=True,
+)
+rope_places_on_the_heads = edit(
+    "apply_rope",
+    "Heads were taken for tokens: the places belong to the axis before the last, and x is (…, heads, T, d).",
+    (
+        "    a, b =",
+        "    if x.ndim > 2 and positions.ndim == 1:\n        c, s = c[:, None, :], s[:, None, :]\n    a, b =",
+    ),
+)
 
 
 @right("apply_rope")
@@ -436,108 +471,96 @@ def rope_by_matrices(x, cos, sin, positions, layout="interleaved"):
     return turned.reshape(x.shape).astype(x.dtype)
 
 
-@wrong("convert_rope_layout", says="other direction")
-def convert_in_the_other_direction(W, heads, to="half"):
-    """The inverse. For a head width of 4 the two are the same, so a small test does not notice."""
-    if to not in ("half", "interleaved"):
-        raise ValueError(to)
-    half = W.shape[-1] // heads // 2
-    inside = (2, half) if to == "half" else (half, 2)
-    return W.reshape(*W.shape[:-1], heads, *inside).swapaxes(-1, -2).reshape(W.shape)
+# convert_rope_layout
+
+convert_in_the_other_direction = edit(
+    "convert_rope_layout",
+    "That is the other direction. For a head of width 4 the two are the same; number the columns of a wider one.",
+    ('to == "half"', 'to == "_"'),
+    ('to == "interleaved"', 'to == "half"'),
+    ('to == "_"', 'to == "interleaved"'),
+)
+convert_always_to_half = edit(
+    "convert_rope_layout",
+    'The direction is checked and not followed: to="interleaved" must undo what to="half" does.',
+    ("inside = (2, half)", "inside = (half, 2)"),
+)
+convert_across_heads = edit(
+    "convert_rope_layout",
+    "The columns were sorted over the whole width, so heads exchange theirs. Each head keeps its columns together.",
+    ("W.shape[-1] // heads // 2", "W.shape[-1] // 2"),
+    ("W.shape[:-1], heads, *inside", "W.shape[:-1], *inside"),
+)
 
 
-@wrong("convert_rope_layout", says="other direction")
-def convert_always_to_half(W, heads, to="half"):
-    """The direction is checked and not followed."""
-    if to not in ("half", "interleaved"):
-        raise ValueError(to)
-    half = W.shape[-1] // heads // 2
-    return W.reshape(*W.shape[:-1], heads, half, 2).swapaxes(-1, -2).reshape(W.shape)
-
-
-@wrong("convert_rope_layout", says="over the whole width")
-def convert_across_heads(W, heads, to="half"):
-    """All even columns, then all odd ones: heads exchange their columns."""
-    if to not in ("half", "interleaved"):
-        raise ValueError(to)
-    half = W.shape[-1] // 2
-    inside = (half, 2) if to == "half" else (2, half)
-    return W.reshape(*W.shape[:-1], *inside).swapaxes(-1, -2).reshape(W.shape)
-
-
-@wrong("convert_rope_layout", says="rows were moved")
+@wrong("convert_rope_layout")
 def convert_rows(W, heads, to="half"):
-    """As Hugging Face's own script does it, whose matrices are (out, in)."""
+    """The rows were moved, as in scripts whose matrices are (out, in). With x @ W the heads lie along the columns."""
     if to not in ("half", "interleaved"):
         raise ValueError(to)
-    if W.ndim == 1 or W.shape[-2] % (2 * heads):
-        half = W.shape[-1] // heads // 2
-        inside = (half, 2) if to == "half" else (2, half)
-        return W.reshape(*W.shape[:-1], heads, *inside).swapaxes(-1, -2).reshape(W.shape)
-    half = W.shape[-2] // heads // 2
+    rows = W if W.ndim == 1 or W.shape[-2] % (2 * heads) else W.swapaxes(-1, -2)
+    half = rows.shape[-1] // heads // 2
     inside = (half, 2) if to == "half" else (2, half)
-    return W.reshape(*W.shape[:-2], heads, *inside, W.shape[-1]).swapaxes(-2, -3).reshape(W.shape)
+    moved = rows.reshape(*rows.shape[:-1], heads, *inside).swapaxes(-1, -2).reshape(rows.shape)
+    return moved if rows is W else moved.swapaxes(-1, -2)
 
 
-@wrong("convert_rope_layout", says="head width taken from the last axis")
-def convert_with_the_width_of_the_queries(W, heads, to="half"):
-    """d = D / heads: right for the queries; keys have fewer heads, and their columns are too few."""
-    if to not in ("half", "interleaved"):
-        raise ValueError(to)
-    D = W.shape[0]
-    half = D // heads // 2
-    inside = (half, 2) if to == "half" else (2, half)
-    return W.reshape(D, heads, *inside).swapaxes(-1, -2).reshape(W.shape)
-
-
-@wrong("convert_rope_layout", says="over the whole width")
-def convert_collects_halves(W, heads, to="half"):
-    """The halves of all heads side by side: the swap goes past the axis of the heads."""
-    if to not in ("half", "interleaved"):
-        raise ValueError(to)
-    half = W.shape[-1] // heads // 2
-    if to == "interleaved":
-        return W.reshape(*W.shape[:-1], heads, 2, half).swapaxes(-1, -2).reshape(W.shape)
-    pairs = W.reshape(*W.shape[:-1], heads, half, 2)
-    return np.moveaxis(pairs, -1, -3).reshape(W.shape)
-
-
-@wrong("convert_rope_layout", says="halves of each head were swapped")
-def convert_swaps_halves(W, heads, to="half"):
-    """As rotate_half does, without its minus."""
-    if to not in ("half", "interleaved"):
-        raise ValueError(to)
-    half = W.shape[-1] // heads // 2
-    return W.reshape(*W.shape[:-1], heads, 2, half)[..., ::-1, :].reshape(W.shape)
-
-
-@wrong("convert_rope_layout", says="second numbers of the pairs came first")
-def convert_odd_first(W, heads, to="half"):
-    """The odd columns before the even ones."""
-    if to not in ("half", "interleaved"):
-        raise ValueError(to)
-    d = W.shape[-1] // heads
-    each = W.reshape(*W.shape[:-1], heads, d)
-    if to == "half":
-        return np.concatenate([each[..., 1::2], each[..., 0::2]], axis=-1).reshape(W.shape)
-    return np.stack([each[..., d // 2 :], each[..., : d // 2]], axis=-1).reshape(W.shape)
-
-
-@wrong("convert_rope_layout", says="nothing was moved")
-def convert_forgets_the_swap(W, heads, to="half"):
-    """Two reshapes that undo each other."""
-    if to not in ("half", "interleaved"):
-        raise ValueError(to)
-    half = W.shape[-1] // heads // 2
-    return W.reshape(*W.shape[:-1], heads, half, 2).reshape(W.shape)
-
-
-@wrong("convert_rope_layout", says="neither of the two words")
-def convert_takes_any_word(W, heads, to="half"):
-    """Whatever is not half is taken for interleaved."""
-    half = W.shape[-1] // heads // 2
-    inside = (half, 2) if to == "half" else (2, half)
-    return W.reshape(*W.shape[:-1], heads, *inside).swapaxes(-1, -2).reshape(W.shape)
+convert_with_the_width_of_the_queries = edit(
+    "convert_rope_layout",
+    "The head width was taken from the rows. It is the number of columns over `heads`: keys have fewer columns than "
+    "rows, and a bias has no rows.",
+    ("W.shape[-1] // heads // 2", "W.shape[0] // heads // 2"),
+)
+convert_collects_halves = edit(
+    "convert_rope_layout",
+    "The first numbers of all heads stand before the second ones of all heads: the swap went past the axis of "
+    "the heads.",
+    (
+        "return pairs.swapaxes(-1, -2)",
+        "pairs = pairs.swapaxes(-1, -2)\n    return (pairs if to == 'interleaved' else pairs.swapaxes(-2, -3))",
+    ),
+)
+convert_swaps_halves = edit(
+    "convert_rope_layout",
+    "The halves of each head were swapped, and the pairs left as they are. To half: first all even columns, then "
+    "all odd.",
+    ("inside = (half, 2)", "inside = (2, half)"),
+    ("pairs.swapaxes(-1, -2)", "pairs[..., ::-1, :]"),
+)
+convert_odd_first = edit(
+    "convert_rope_layout",
+    "The second numbers of the pairs came first: the even columns of a head go before its odd ones.",
+    ("inside = (half, 2)", "inside = (half, 2)\n        W = W.reshape(-1, 2)[:, ::-1].reshape(W.shape)"),
+    (
+        "return pairs.swapaxes(-1, -2)",
+        "pairs = pairs[..., ::-1, :] if to == 'interleaved' else pairs\n    return pairs.swapaxes(-1, -2)",
+    ),
+)
+convert_forgets_the_swap = edit(
+    "convert_rope_layout",
+    "Nothing was moved: two reshapes undo each other. Between them, two axes change places.",
+    ("pairs.swapaxes(-1, -2)", "pairs"),
+)
+convert_mixes_heads = edit(
+    "convert_rope_layout",
+    "The heads were mixed: a head's columns stand side by side, so `heads` is the outermost of the split axes.",
+    (
+        "pairs = W.reshape(*W.shape[:-1], heads, *inside)",
+        "pairs = np.moveaxis(W.reshape(*W.shape[:-1], *inside, heads), -1, -3)",
+    ),
+)
+convert_takes_any_word = edit(
+    "convert_rope_layout",
+    "A word that is no layout was answered, too: a misspelt one would spoil the weights in silence. Raise ValueError.",
+    ('elif to == "interleaved":', "else:"),
+    ("    else:\n        raise ValueError(f\"to must be 'half' or 'interleaved', not {to!r}\")\n", ""),
+)
+convert_takes_upper_case = edit(
+    "convert_rope_layout",
+    '"Half" was taken for "half". The contract has two words, and any other one is refused.',
+    ('to == "half"', 'to.lower() == "half"'),
+    hidden=True,
+)
 
 
 @right("convert_rope_layout")
@@ -570,97 +593,107 @@ def convert_by_an_index(W, heads, to="half"):
     return np.take(W, columns, axis=-1)
 
 
-@wrong("swiglu", says="gate and up are swapped")
-def swiglu_swapped(x, Wg, Wu, Wd):
-    """SiLU on the up projection."""
-    gate, up = x @ Wu, x @ Wg
-    return (gate / (1 + np.exp(-gate)) * up) @ Wd
+# swiglu
 
-
-@wrong("swiglu", says="overflow")
-def swiglu_overflows(x, Wg, Wu, Wd):
-    """exp(g) / (1 + exp(g)) is infinity over infinity for a large gate."""
-    gate, up = x @ Wg, x @ Wu
-    e = np.exp(gate)
-    return (gate * e / (1 + e) * up) @ Wd
-
-
-@wrong("swiglu", says="bare sigmoid")
-def swiglu_with_sigmoid(x, Wg, Wu, Wd):
-    """GLU: the sigmoid without its factor g."""
-    gate, up = x @ Wg, x @ Wu
-    return (up / (1 + np.exp(-gate))) @ Wd
-
-
-@wrong("swiglu", says="GELU")
-def swiglu_with_gelu(x, Wg, Wu, Wd):
-    """GEGLU."""
-    gate, up = x @ Wg, x @ Wu
-    bent = 0.5 * gate * (1 + np.tanh((2 / np.pi) ** 0.5 * (gate + 0.044715 * gate**3)))
-    return (bent * up) @ Wd
-
-
-@wrong("swiglu", says="ReLU")
-def swiglu_with_relu(x, Wg, Wu, Wd):
-    """ReGLU."""
-    return (np.maximum(x @ Wg, 0) * (x @ Wu)) @ Wd
-
-
-@wrong("swiglu", says="up projection is missing")
-def swiglu_without_up(x, Wg, Wu, Wd):
-    """A plain feed-forward network with SiLU."""
-    gate = x @ Wg
-    return (gate / (1 + np.exp(-gate))) @ Wd
-
-
-@wrong("swiglu", says="both projections")
-def swiglu_bends_both(x, Wg, Wu, Wd):
-    """SiLU on gate and up."""
-    gate, up = x @ Wg, x @ Wu
-    return (gate / (1 + np.exp(-gate)) * up / (1 + np.exp(-up))) @ Wd
-
-
-@wrong("swiglu", says="on the product")
-def swiglu_bends_the_product(x, Wg, Wu, Wd):
-    """SiLU after the multiplication."""
-    product = (x @ Wg) * (x @ Wu)
-    return (product / (1 + np.exp(-product))) @ Wd
-
-
-@wrong("swiglu", says="were added")
-def swiglu_adds(x, Wg, Wu, Wd):
-    """Gate and up are added."""
-    gate, up = x @ Wg, x @ Wu
-    return (gate / (1 + np.exp(-gate)) + up) @ Wd
-
-
-@wrong("swiglu", says="residual belongs to the block")
-def swiglu_adds_x(x, Wg, Wu, Wd):
-    """The residual is added here already; the block adds it again."""
-    gate, up = x @ Wg, x @ Wu
-    return x + (gate / (1 + np.exp(-gate)) * up) @ Wd
-
-
-@wrong("swiglu", says="sign in the sigmoid")
-def swiglu_with_the_wrong_sign(x, Wg, Wu, Wd):
-    """1 / (1 + exp(g)): the gate closes as it grows."""
-    gate, up = x @ Wg, x @ Wu
-    return (gate / (1 + np.exp(gate)) * up) @ Wd
-
-
-@wrong("swiglu", says="clipped")
-def swiglu_clips_the_gate(x, Wg, Wu, Wd):
-    """A clip against the overflow that also caps the gate."""
-    gate, up = np.clip(x @ Wg, -30, 30), x @ Wu
-    return (gate / (1 + np.exp(-gate)) * up) @ Wd
-
-
-@wrong("swiglu", says="dtype of x")
-def swiglu_answers_in_float64(x, Wg, Wu, Wd):
-    """One float64 array, and all that follows is float64."""
-    gate, up = x @ Wg, x @ Wu
-    sigmoid = 1 / (1 + np.exp(-gate.astype(np.float64)))
-    return (gate * sigmoid * up) @ Wd
+swiglu_swapped = edit(
+    "swiglu",
+    "Gate and up are swapped: SiLU goes on x @ Wg, the gate.",
+    ("gate, up = x @ Wg, x @ Wu", "gate, up = x @ Wu, x @ Wg"),
+)
+swiglu_overflows = edit(
+    "swiglu",
+    "For a large gate, exp overflows and infinity over infinity is NaN. Let exp see no number above 0, or choose a "
+    "form of the sigmoid in which infinity does no harm.",
+    ("np.exp(-np.abs(gate))", "np.exp(gate)"),
+    ("np.where(gate >= 0, 1, e)", "e"),
+)
+swiglu_with_sigmoid = edit(
+    "swiglu",
+    "The gate is the bare sigmoid. SiLU is the gate times its own sigmoid.",
+    ("(gate * sigmoid * up)", "(sigmoid * up)"),
+)
+swiglu_with_gelu = edit(
+    "swiglu",
+    "That is GELU on the gate. SiLU is simpler: the gate times its own sigmoid.",
+    (
+        "np.where(gate >= 0, 1, e) / (1 + e)",
+        "0.5 * (1 + np.tanh((2 / np.pi) ** 0.5 * (gate + 0.044715 * gate**3)))",
+    ),
+)
+swiglu_with_quick_gelu = edit(
+    "swiglu",
+    "A factor of 1.702 stands in the sigmoid: that is a quick form of GELU. SiLU has no such factor.",
+    ("np.where(gate >= 0, 1, e) / (1 + e)", "0.5 * (1 + np.tanh(0.851 * gate))"),
+)
+swiglu_with_softplus = edit(
+    "swiglu",
+    "That is the softplus ln(1 + e^g). SiLU is the gate times its own sigmoid, and a little below 0 for a "
+    "negative gate.",
+    ("gate * sigmoid * up", "np.logaddexp(0, gate) * up"),
+)
+swiglu_with_softmax = edit(
+    "swiglu",
+    "The gate went through a softmax, in which the numbers of a token compete. In SiLU each stands for itself.",
+    ("gate * sigmoid * up", "np.exp(gate - np.logaddexp.reduce(gate, axis=-1, keepdims=True)) * up"),
+)
+swiglu_with_relu = edit(
+    "swiglu",
+    "That is ReLU on the gate, which cuts off all below zero. SiLU keeps a little of it.",
+    ("np.where(gate >= 0, 1, e) / (1 + e)", "gate > 0"),
+)
+swiglu_with_tanh = edit(
+    "swiglu",
+    "A tanh stands in place of the sigmoid. The sigmoid runs from 0 to 1 and is 1/2 at 0.",
+    ("np.where(gate >= 0, 1, e) / (1 + e)", "np.tanh(gate)"),
+)
+swiglu_without_up = edit(
+    "swiglu",
+    "The up projection is missing: silu of the gate says how much of it is written.",
+    ("gate * sigmoid * up", "gate * sigmoid"),
+)
+swiglu_bends_both = edit(
+    "swiglu",
+    "SiLU was put on both projections. It bends the gate; up stays as it is.",
+    ("gate * sigmoid * up", "gate * sigmoid * up * np.exp(-np.logaddexp(0, -up))"),
+)
+swiglu_bends_the_product = edit(
+    "swiglu",
+    "SiLU was put on the product of gate and up. It belongs on the gate, before the two are multiplied.",
+    ("gate * sigmoid * up", "gate * up * np.exp(-np.logaddexp(0, -gate * up))"),
+)
+swiglu_bends_the_answer = edit(
+    "swiglu",
+    "SiLU came after the down projection. It belongs on the gate, before the two are multiplied.",
+    ("return (gate * sigmoid * up) @ Wd", "y = (gate * up) @ Wd\n    return y * np.exp(-np.logaddexp(0, -y))"),
+)
+swiglu_adds = edit(
+    "swiglu", "Gate and up were added. Multiply them, number by number.", ("gate * sigmoid * up", "gate * sigmoid + up")
+)
+swiglu_adds_x = edit(
+    "swiglu",
+    "x was added at the end. That residual belongs to the block, which would then add it twice.",
+    ("return (gate", "return x + (gate"),
+)
+swiglu_with_the_wrong_sign = edit(
+    "swiglu",
+    "The sign within the sigmoid is wrong: it must grow with the gate, and here the gate closes as it grows.",
+    ("gate >= 0", "gate <= 0"),
+)
+swiglu_without_silu = edit(
+    "swiglu",
+    "Nothing bends: SiLU is missing, and without it the whole is two products in a row.",
+    ("gate * sigmoid * up", "gate * up"),
+)
+swiglu_clips_the_gate = edit(
+    "swiglu",
+    "The gate was clipped, against the overflow, and SiLU of a large gate is that gate. Clip what exp sees, if at all.",
+    ("    e =", "    gate = np.clip(gate, -30, 30)\n    e ="),
+)
+swiglu_answers_in_float64 = edit(
+    "swiglu",
+    "The numbers are right and their dtype is float64: one float64 array was enough. The answer has the dtype of x.",
+    ("np.exp(-np.abs(gate))", "np.exp(-np.abs(gate.astype(np.float64)))"),
+)
 
 
 @right("swiglu")
@@ -685,48 +718,65 @@ def swiglu_in_one_product(x, Wg, Wu, Wd):
     return (gate * np.exp(-np.logaddexp(0, -gate)) * up) @ Wd
 
 
-@wrong("repeat_kv", says="A B A B")
+# repeat_kv
+
+
+@wrong("repeat_kv")
 def repeat_by_tile(x, n):
-    """np.tile, or concatenating: A B A B."""
+    """The heads come as A B A B: each must come n times in a row, A A B B, so that neighbours share one."""
     return np.concatenate([x] * n, axis=-3)
 
 
-@wrong("repeat_kv", says="axis=-3")
+@wrong("repeat_kv")
 def repeat_axis_one(x, n):
-    """axis=1 is the heads only where there is exactly one batch axis."""
+    """Axis 1 is the axis of the heads only where exactly one axis stands before it. Count from the end."""
     return np.repeat(x, n, axis=1)
 
 
-@wrong("repeat_kv", says="axis=-3")
+@wrong("repeat_kv")
 def repeat_axis_zero(x, n):
-    """axis=0 is the batch where there is one."""
+    """Axis 0 was repeated, which is the batch where there is one. The heads are the third axis from the end."""
     return np.repeat(x, n, axis=0)
 
 
-@wrong("repeat_kv", says="how often each head is repeated")
+@wrong("repeat_kv")
 def repeat_up_to_n(x, n):
-    """n is taken for the number of query heads."""
+    """n is how often each head is repeated, not how many heads there are in the end."""
     return np.repeat(x, max(1, n // x.shape[-3]), axis=-3)
 
 
-@wrong("repeat_kv", says="tokens were repeated")
+@wrong("repeat_kv")
 def repeat_tokens_and_reshape(x, n):
-    """The right shape, made of repeated tokens."""
+    """Tokens were repeated, and a reshape cut them into heads: the shape is right, the heads are not. Repeat
+    whole ones."""
     *lead, K, T, d = x.shape
     return np.repeat(x, n, axis=-2).reshape(*lead, K * n, T, d)
 
 
-@wrong("repeat_kv", says="axis=-3")
+@wrong("repeat_kv")
 def repeat_the_tokens(x, n):
-    """The token axis grows, not the heads."""
+    """The axis of the tokens has grown, not that of the heads, which is the third from the end."""
     return np.repeat(x, n, axis=-2)
 
 
-@wrong("repeat_kv", says="axis=-3")
+@wrong("repeat_kv")
+def repeat_the_numbers(x, n):
+    """The last axis has grown: each number was repeated, not each head."""
+    return np.repeat(x, n, axis=-1)
+
+
+@wrong("repeat_kv")
 def repeat_from_the_shape(x, n):
-    """Unpacks exactly four axes."""
+    """The code takes x to have four axes. There may be none before the heads, or several: count the axes from the
+    end."""
     B, K, T, d = x.shape
     return np.broadcast_to(x[:, :, None], (B, K, n, T, d)).reshape(B, K * n, T, d)
+
+
+@wrong("repeat_kv")
+def repeat_into_float64(x, n):
+    """The heads are right, in float64: an array made without a dtype is float64. The answer has the dtype of x."""
+    return np.zeros((*x.shape[:-3], x.shape[-3] * n, *x.shape[-2:])) + np.repeat(x, n, axis=-3)
 
 
 @right("repeat_kv")
@@ -749,67 +799,87 @@ def repeat_by_list(x, n):
     return np.stack([x[..., k, :, :] for k in range(x.shape[-3]) for _ in range(n)], axis=-3)
 
 
-@wrong("rope_attention", says="values were turned too")
-def rope_attention_turns_values(q, k, v, positions, base=10000.0):
-    """All three are turned: what a token says then depends on where it stands."""
-    n = q.shape[-3] // k.shape[-3]
-    q, k, v = (rotate(a, positions, base) for a in (q, k, v))
-    return causal_attend(q, np.repeat(k, n, axis=-3), np.repeat(v, n, axis=-3))
+# rope_attention
+
+rope_attention_turns_values = edit(
+    "rope_attention",
+    "The values were turned, too, so what a token says hangs on where it stands. Places act on the scores only.",
+    ("np.repeat(v, n", "np.repeat(rotate(v, positions, base), n"),
+)
+rope_attention_turns_queries_only = edit(
+    "rope_attention",
+    "Only the queries were turned: a score then depends on the place itself, not on how far apart two tokens are.",
+    ("np.repeat(rotate(k, positions, base)", "np.repeat(k"),
+)
+rope_attention_turns_keys_only = edit(
+    "rope_attention",
+    "Only the keys were turned: a score then depends on the place itself, not on how far apart two tokens are.",
+    ("q = rotate(q, positions, base)", "pass"),
+)
+rope_attention_without_places = edit(
+    "rope_attention",
+    "Nothing was turned: the order of the earlier tokens makes no difference. Turn queries and keys by their places.",
+    ("q = rotate(q, positions, base)", "pass"),
+    ("np.repeat(rotate(k, positions, base)", "np.repeat(k"),
+)
+rope_attention_turns_the_output = edit(
+    "rope_attention",
+    "The outputs were turned, after the attention. Turn queries and keys, before it.",
+    ("q = rotate(q, positions, base)", "pass"),
+    ("np.repeat(rotate(k, positions, base)", "np.repeat(k"),
+    ("return causal_attend(q, k, v)", "return rotate(causal_attend(q, k, v), positions, base)"),
+)
+rope_attention_tiles = edit(
+    "rope_attention",
+    "The heads of k and v come as A B A B. Query head h looks at key/value head h // n: each comes n times in a row.",
+    ("np.repeat(rotate(k, positions, base), n,", "np.concatenate([rotate(k, positions, base)] * n,"),
+    ("np.repeat(v, n,", "np.concatenate([v] * n,"),
+)
+rope_attention_tiles_the_keys = edit(
+    "rope_attention",
+    "The keys come as A B A B and the values as A A B B: a key and its value must stand in the same head.",
+    ("np.repeat(rotate(k, positions, base), n,", "np.concatenate([rotate(k, positions, base)] * n,"),
+)
+rope_attention_tiles_the_values = edit(
+    "rope_attention",
+    "The values come as A B A B and the keys as A A B B: a key and its value must stand in the same head.",
+    ("np.repeat(v, n,", "np.concatenate([v] * n,"),
+)
+rope_attention_counts = edit(
+    "rope_attention",
+    "`positions` is ignored: the places were counted from 0. A common shift changes nothing, gaps do.",
+    ("n = q.shape", "positions = np.arange(q.shape[-2])\n    n = q.shape"),
+)
+rope_attention_with_fixed_base = edit(
+    "rope_attention",
+    "The base is 10000, whatever was asked for: hand it on to `rotate`.",
+    ("rotate(q, positions, base)", "rotate(q, positions)"),
+    ("rotate(k, positions, base)", "rotate(k, positions)"),
+)
+rope_attention_turns_twice = edit(
+    "rope_attention",
+    "Queries and keys were turned twice: the difference of two places then counts double.",
+    ("n = q.shape", "positions = 2 * positions\n    n = q.shape"),
+)
+rope_attention_of_the_first_head = edit(
+    "rope_attention",
+    "All query heads look at the first key/value head: query head h looks at head h // n.",
+    ("rotate(k, positions, base), n,", "rotate(k, positions, base)[..., :1, :, :], q.shape[-3],"),
+    ("np.repeat(v, n,", "np.repeat(v[..., :1, :, :], q.shape[-3],"),
+)
+rope_attention_swaps_keys_and_values = edit(
+    "rope_attention",
+    "Keys and values are exchanged: keys make the scores, values are what is mixed.",
+    ("n = q.shape", "k, v = v, k\n    n = q.shape"),
+)
 
 
-@wrong("rope_attention", says="only the queries were turned")
-def rope_attention_turns_queries_only(q, k, v, positions, base=10000.0):
-    """The keys stay as they are."""
-    n = q.shape[-3] // k.shape[-3]
-    return causal_attend(rotate(q, positions, base), np.repeat(k, n, axis=-3), np.repeat(v, n, axis=-3))
-
-
-@wrong("rope_attention", says="places are ignored")
-def rope_attention_without_places(q, k, v, positions, base=10000.0):
-    """No rotation at all."""
-    n = q.shape[-3] // k.shape[-3]
-    return causal_attend(q, np.repeat(k, n, axis=-3), np.repeat(v, n, axis=-3))
-
-
-@wrong("rope_attention", says="outputs were turned")
-def rope_attention_turns_the_output(q, k, v, positions, base=10000.0):
-    """The rotation comes after the attention."""
-    n = q.shape[-3] // k.shape[-3]
-    return rotate(causal_attend(q, np.repeat(k, n, axis=-3), np.repeat(v, n, axis=-3)), positions, base)
-
-
-@wrong("rope_attention", says="A B A B")
-def rope_attention_tiles(q, k, v, positions, base=10000.0):
-    """Tiled heads: each query head looks at another group's keys."""
-    n = q.shape[-3] // k.shape[-3]
-    q, k = rotate(q, positions, base), rotate(k, positions, base)
-    return causal_attend(q, np.concatenate([k] * n, axis=-3), np.concatenate([v] * n, axis=-3))
-
-
-@wrong("rope_attention", says="counted from 0")
-def rope_attention_counts(q, k, v, positions, base=10000.0):
-    """arange in place of the places. Only gaps can tell: a common shift changes nothing."""
-    n = q.shape[-3] // k.shape[-3]
-    places = np.arange(q.shape[-2])
-    q, k = rotate(q, places, base), rotate(k, places, base)
-    return causal_attend(q, np.repeat(k, n, axis=-3), np.repeat(v, n, axis=-3))
-
-
-@wrong("rope_attention", says="base is ignored")
-def rope_attention_with_fixed_base(q, k, v, positions, base=10000.0):
-    """The base is not handed on."""
-    n = q.shape[-3] // k.shape[-3]
-    q, k = rotate(q, positions), rotate(k, positions)
-    return causal_attend(q, np.repeat(k, n, axis=-3), np.repeat(v, n, axis=-3))
-
-
-@wrong("rope_attention", says="future is not hidden")
+@wrong("rope_attention")
 def rope_attention_sees_all(q, k, v, positions, base=10000.0):
-    """No causal mask."""
+    """The future is not hidden: each token sees itself and those before it, and `causal_attend` takes care of that."""
     n = q.shape[-3] // k.shape[-3]
     q, k = rotate(q, positions, base), np.repeat(rotate(k, positions, base), n, axis=-3)
-    scores = q @ np.swapaxes(k, -1, -2) / np.sqrt(q.shape[-1])
-    weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    weights = np.exp(q @ np.swapaxes(k, -1, -2) / np.sqrt(q.shape[-1]))
     return weights / weights.sum(axis=-1, keepdims=True) @ np.repeat(v, n, axis=-3)
 
 
@@ -837,53 +907,56 @@ def rope_attention_shifted(q, k, v, positions, base=10000.0):
 
 # count_parameters
 
-
-@wrong("count_parameters", says="count it once")
-def counts_a_tied_head_twice(config):
-    """The head is counted, tied or not."""
-    c, d = config, config.head_dim
-    block = 2 * c.dim + 2 * c.dim * c.heads * d + 2 * c.dim * c.kv_heads * d + 3 * c.dim * c.hidden
-    return 2 * c.vocab * c.dim + c.layers * block + c.dim
-
-
-@wrong("count_parameters", says="numbers of its own")
-def never_counts_the_head(config):
-    """The head is taken to be the embedding, always."""
-    c, d = config, config.head_dim
-    block = 2 * c.dim + 2 * c.dim * c.heads * d + 2 * c.dim * c.kv_heads * d + 3 * c.dim * c.hidden
-    return c.vocab * c.dim + c.layers * block + c.dim
-
-
-@wrong("count_parameters", says="K heads, not H")
-def counts_four_square_matrices(config):
-    """Wq, Wk, Wv and Wo all D × D, as without grouped heads."""
-    c = config
-    block = 2 * c.dim + 4 * c.dim**2 + 3 * c.dim * c.hidden
-    return (1 if c.tied else 2) * c.vocab * c.dim + c.layers * block + c.dim
-
-
-@wrong("count_parameters", says="three matrices")
-def counts_two_matrices_in_the_mlp(config):
-    """Up and down, as in GPT-2: the gate is forgotten."""
-    c, d = config, config.head_dim
-    block = 2 * c.dim + 2 * c.dim * c.heads * d + 2 * c.dim * c.kv_heads * d + 2 * c.dim * c.hidden
-    return (1 if c.tied else 2) * c.vocab * c.dim + c.layers * block + c.dim
-
-
-@wrong("count_parameters", says="norms have gains")
-def counts_matrices_only(config):
-    """The gains of the norms are left out."""
-    c, d = config, config.head_dim
-    block = 2 * c.dim * c.heads * d + 2 * c.dim * c.kv_heads * d + 3 * c.dim * c.hidden
-    return (1 if c.tied else 2) * c.vocab * c.dim + c.layers * block
-
-
-@wrong("count_parameters", says="last norm")
-def forgets_the_last_norm(config):
-    """The norm before the head belongs to no block."""
-    c, d = config, config.head_dim
-    block = 2 * c.dim + 2 * c.dim * c.heads * d + 2 * c.dim * c.kv_heads * d + 3 * c.dim * c.hidden
-    return (1 if c.tied else 2) * c.vocab * c.dim + c.layers * block
+counts_a_tied_head_twice = edit(
+    "count_parameters",
+    "The head was counted although it is tied: it is the embedding, and counts once.",
+    ("0 if c.tied else ", ""),
+)
+never_counts_the_head = edit(
+    "count_parameters",
+    "The head was never counted. Where it is not tied, it has numbers of its own.",
+    ("0 if c.tied else c.dim * c.vocab", "0"),
+)
+counts_four_square_matrices = edit(
+    "count_parameters",
+    "Wk and Wv were counted with H heads. They have K: that is what grouped heads save.",
+    ("c.kv_heads", "c.heads"),
+)
+counts_narrow_queries = edit(
+    "count_parameters",
+    "Wq and Wo were counted with K heads. Only keys and values have fewer.",
+    ("2 * c.dim * c.heads * d", "2 * c.dim * c.kv_heads * d"),
+)
+counts_two_matrices_in_the_mlp = edit(
+    "count_parameters",
+    "The MLP was counted with two matrices, as in GPT-2. It has three: gate, up and down.",
+    ("3 * c.dim * c.hidden", "2 * c.dim * c.hidden"),
+)
+counts_matrices_only = edit(
+    "count_parameters",
+    "The gains of the norms were left out: two in each block, and a last one.",
+    ("2 * c.dim  # the two norms", "0"),
+    (" + c.dim + head", " + head"),
+)
+counts_one_norm_in_a_block = edit(
+    "count_parameters", "A block was counted with one norm. It has two.", ("2 * c.dim  # the two norms", "c.dim")
+)
+forgets_the_last_norm = edit(
+    "count_parameters",
+    "The last norm, before the head, is missing. It belongs to no block.",
+    (" + c.dim + head", " + head"),
+)
+counts_the_head_where_it_is_tied = edit(
+    "count_parameters",
+    "Tied and untied are exchanged: a tied head costs nothing, an untied one has numbers of its own.",
+    ("0 if c.tied else c.dim * c.vocab", "c.dim * c.vocab if c.tied else 0"),
+)
+counts_the_angles = edit(
+    "count_parameters",
+    "The tables of RoPE were counted. They are computed, not learnt.",
+    ("+ c.dim + head", "+ c.dim + head + c.max_len * d"),
+)
+counts_one_block = edit("count_parameters", "Only one block was counted.", ("c.layers * block", "block"))
 
 
 @right("count_parameters")
@@ -906,123 +979,108 @@ def counts_by_factoring_out(config):
 
 # llama_attention
 
-
-@wrong("llama_attention", says="no positions")
-def attention_without_rope(x, block, config):
-    """Order does not exist for it, but for the mask."""
-    B, T, _ = x.shape
-    H, K, d = config.heads, config.kv_heads, config.head_dim
-    q = (x @ block["Wq"]).reshape(B, T, H, d).transpose(0, 2, 1, 3)
-    k = (x @ block["Wk"]).reshape(B, T, K, d).transpose(0, 2, 1, 3)
-    v = (x @ block["Wv"]).reshape(B, T, K, d).transpose(0, 2, 1, 3)
-    k, v = repeat_kv(k, H // K), repeat_kv(v, H // K)
-    scores = np.where(np.tri(T, dtype=bool), q @ k.transpose(0, 1, 3, 2) / math.sqrt(d), -np.inf)
-    return (softmax(scores) @ v).transpose(0, 2, 1, 3).reshape(B, T, H * d) @ block["Wo"]
-
-
-@wrong("llama_attention", says="values were turned too")
-def attention_with_turned_values(x, block, config):
-    """rope on queries, keys and values."""
-    B, T, _ = x.shape
-    H, K, d = config.heads, config.kv_heads, config.head_dim
-    q, k, v = (
-        rope((x @ block[n]).reshape(B, T, h, d).transpose(0, 2, 1, 3), np.arange(T), config.rope_base)
-        for n, h in (("Wq", H), ("Wk", K), ("Wv", K))
-    )
-    k, v = repeat_kv(k, H // K), repeat_kv(v, H // K)
-    scores = np.where(np.tri(T, dtype=bool), q @ k.transpose(0, 1, 3, 2) / math.sqrt(d), -np.inf)
-    return (softmax(scores) @ v).transpose(0, 2, 1, 3).reshape(B, T, H * d) @ block["Wo"]
-
-
-@wrong("llama_attention", says="rope_base of the config")
-def attention_with_the_usual_base(x, block, config):
-    """10000, whatever the config says."""
-    B, T, _ = x.shape
-    H, K, d = config.heads, config.kv_heads, config.head_dim
-    q = rope((x @ block["Wq"]).reshape(B, T, H, d).transpose(0, 2, 1, 3), np.arange(T), 10000.0)
-    k = rope((x @ block["Wk"]).reshape(B, T, K, d).transpose(0, 2, 1, 3), np.arange(T), 10000.0)
-    v = (x @ block["Wv"]).reshape(B, T, K, d).transpose(0, 2, 1, 3)
-    k, v = repeat_kv(k, H // K), repeat_kv(v, H // K)
-    scores = np.where(np.tri(T, dtype=bool), q @ k.transpose(0, 1, 3, 2) / math.sqrt(d), -np.inf)
-    return (softmax(scores) @ v).transpose(0, 2, 1, 3).reshape(B, T, H * d) @ block["Wo"]
-
-
-@wrong("llama_attention", says="repeated in a row")
-def attention_with_tiled_heads(x, block, config):
-    """np.tile: the heads come in the order 0, 1, 0, 1."""
-    B, T, _ = x.shape
-    H, K, d = config.heads, config.kv_heads, config.head_dim
-    q = rope((x @ block["Wq"]).reshape(B, T, H, d).transpose(0, 2, 1, 3), np.arange(T), config.rope_base)
-    k = rope((x @ block["Wk"]).reshape(B, T, K, d).transpose(0, 2, 1, 3), np.arange(T), config.rope_base)
-    v = (x @ block["Wv"]).reshape(B, T, K, d).transpose(0, 2, 1, 3)
-    k, v = np.tile(k, (1, H // K, 1, 1)), np.tile(v, (1, H // K, 1, 1))
-    scores = np.where(np.tri(T, dtype=bool), q @ k.transpose(0, 1, 3, 2) / math.sqrt(d), -np.inf)
-    return (softmax(scores) @ v).transpose(0, 2, 1, 3).reshape(B, T, H * d) @ block["Wo"]
-
-
-@wrong("llama_attention", says="future is not hidden")
-def attention_without_a_mask(x, block, config):
-    """Every token sees every other."""
-    B, T, _ = x.shape
-    H, K, d = config.heads, config.kv_heads, config.head_dim
-    q = rope((x @ block["Wq"]).reshape(B, T, H, d).transpose(0, 2, 1, 3), np.arange(T), config.rope_base)
-    k = rope((x @ block["Wk"]).reshape(B, T, K, d).transpose(0, 2, 1, 3), np.arange(T), config.rope_base)
-    v = (x @ block["Wv"]).reshape(B, T, K, d).transpose(0, 2, 1, 3)
-    k, v = repeat_kv(k, H // K), repeat_kv(v, H // K)
-    y = softmax(q @ k.transpose(0, 1, 3, 2) / math.sqrt(d)) @ v
-    return y.transpose(0, 2, 1, 3).reshape(B, T, H * d) @ block["Wo"]
-
-
-@wrong("llama_attention", says="divided by √D")
-def attention_scaled_by_the_width(x, block, config):
-    """The scale is that of one head over the whole width."""
-    B, T, D = x.shape
-    H, K, d = config.heads, config.kv_heads, config.head_dim
-    q = rope((x @ block["Wq"]).reshape(B, T, H, d).transpose(0, 2, 1, 3), np.arange(T), config.rope_base)
-    k = rope((x @ block["Wk"]).reshape(B, T, K, d).transpose(0, 2, 1, 3), np.arange(T), config.rope_base)
-    v = (x @ block["Wv"]).reshape(B, T, K, d).transpose(0, 2, 1, 3)
-    k, v = repeat_kv(k, H // K), repeat_kv(v, H // K)
-    scores = np.where(np.tri(T, dtype=bool), q @ k.transpose(0, 1, 3, 2) / math.sqrt(D), -np.inf)
-    return (softmax(scores) @ v).transpose(0, 2, 1, 3).reshape(B, T, H * d) @ block["Wo"]
-
-
-@wrong("llama_attention", says="merged by a reshape alone")
-def attention_merged_without_a_transpose(x, block, config):
-    """(B, H, T, d) reshaped to (B, T, H·d) as it lies: heads and times are shuffled."""
-    B, T, _ = x.shape
-    H, K, d = config.heads, config.kv_heads, config.head_dim
-    q = rope((x @ block["Wq"]).reshape(B, T, H, d).transpose(0, 2, 1, 3), np.arange(T), config.rope_base)
-    k = rope((x @ block["Wk"]).reshape(B, T, K, d).transpose(0, 2, 1, 3), np.arange(T), config.rope_base)
-    v = (x @ block["Wv"]).reshape(B, T, K, d).transpose(0, 2, 1, 3)
-    k, v = repeat_kv(k, H // K), repeat_kv(v, H // K)
-    scores = np.where(np.tri(T, dtype=bool), q @ k.transpose(0, 1, 3, 2) / math.sqrt(d), -np.inf)
-    return (softmax(scores) @ v).reshape(B, T, H * d) @ block["Wo"]
-
-
-@wrong("llama_attention", says="float64")
-def attention_that_slips_into_float64(x, block, config):
-    """np.sqrt of an int is a float64 number, and NumPy 2 lets it win."""
-    B, T, _ = x.shape
-    H, K, d = config.heads, config.kv_heads, config.head_dim
-    q = rope((x @ block["Wq"]).reshape(B, T, H, d).transpose(0, 2, 1, 3), np.arange(T), config.rope_base)
-    k = rope((x @ block["Wk"]).reshape(B, T, K, d).transpose(0, 2, 1, 3), np.arange(T), config.rope_base)
-    v = (x @ block["Wv"]).reshape(B, T, K, d).transpose(0, 2, 1, 3)
-    k, v = repeat_kv(k, H // K), repeat_kv(v, H // K)
-    scores = np.where(np.tri(T, dtype=bool), q @ k.transpose(0, 1, 3, 2) / np.sqrt(d), -np.inf)
-    return (softmax(scores) @ v).transpose(0, 2, 1, 3).reshape(B, T, H * d) @ block["Wo"]
-
-
-@wrong("llama_attention", says="another axis than time")
-def attention_turned_along_the_heads(x, block, config):
-    """rope before the transpose: the axis that it takes for time is the heads."""
-    B, T, _ = x.shape
-    H, K, d = config.heads, config.kv_heads, config.head_dim
-    q = rope((x @ block["Wq"]).reshape(B, T, H, d), np.arange(H), config.rope_base).transpose(0, 2, 1, 3)
-    k = rope((x @ block["Wk"]).reshape(B, T, K, d), np.arange(K), config.rope_base).transpose(0, 2, 1, 3)
-    v = (x @ block["Wv"]).reshape(B, T, K, d).transpose(0, 2, 1, 3)
-    k, v = repeat_kv(k, H // K), repeat_kv(v, H // K)
-    scores = np.where(np.tri(T, dtype=bool), q @ k.transpose(0, 1, 3, 2) / math.sqrt(d), -np.inf)
-    return (softmax(scores) @ v).transpose(0, 2, 1, 3).reshape(B, T, H * d) @ block["Wo"]
+attention_without_rope = edit(
+    "llama_attention",
+    "Positions make no difference: `rope` is missing. It turns queries and keys.",
+    ("    q, k = rope(q, positions, config.rope_base), rope(k, positions, config.rope_base)\n", ""),
+)
+attention_with_turned_values = edit(
+    "llama_attention",
+    "The values were turned, too. Only queries and keys carry positions; a value says the same wherever it stands.",
+    ("    k, v = repeat_kv", "    v = rope(v, positions, config.rope_base)\n    k, v = repeat_kv"),
+)
+attention_with_turned_queries = edit(
+    "llama_attention",
+    "Only the queries were turned. A score hangs on the difference of two places only when the keys are turned, too.",
+    ("rope(k, positions, config.rope_base)", "k"),
+)
+attention_with_turned_keys = edit(
+    "llama_attention",
+    "Only the keys were turned. A score hangs on the difference of two places only when the queries are turned, too.",
+    ("rope(q, positions, config.rope_base)", "q"),
+)
+attention_with_the_usual_base = edit(
+    "llama_attention",
+    "The base is 10000, whatever the config says: use `config.rope_base`.",
+    ("rope(q, positions, config.rope_base)", "rope(q, positions, 10000.0)"),
+    ("rope(k, positions, config.rope_base)", "rope(k, positions, 10000.0)"),
+)
+attention_turned_along_the_heads = edit(
+    "llama_attention",
+    "`rope` turned along the axis of the heads. It takes the last axis but one for the time: change the axes first.",
+    (
+        "q, k = rope(q, positions, config.rope_base), rope(k, positions, config.rope_base)",
+        "q = rope(q.swapaxes(1, 2), np.arange(H), config.rope_base).swapaxes(1, 2)\n"
+        "    k = rope(k.swapaxes(1, 2), np.arange(K), config.rope_base).swapaxes(1, 2)",
+    ),
+)
+attention_with_tiled_heads = edit(
+    "llama_attention",
+    "The heads of keys and values come as 0, 1, 0, 1. Each serves H / K query heads in a row: 0, 0, 1, 1.",
+    ("repeat_kv(k, H // K), repeat_kv(v, H // K)", "np.tile(k, (1, H // K, 1, 1)), np.tile(v, (1, H // K, 1, 1))"),
+)
+attention_of_the_first_head = edit(
+    "llama_attention",
+    "All query heads read the first head of keys and values. Each group has its own.",
+    ("repeat_kv(k, H // K), repeat_kv(v, H // K)", "repeat_kv(k[:, :1], H), repeat_kv(v[:, :1], H)"),
+)
+attention_without_a_mask = edit(
+    "llama_attention",
+    "The future is not hidden: a token may look at itself and at those before it only.",
+    ("    scores = np.where(np.tri(T, dtype=bool), scores, -np.inf)\n", ""),
+)
+attention_with_a_mild_mask = edit(
+    "llama_attention",
+    "The future was given a score that is low, and still counts. Only −∞, or a number as good as that, leaves no "
+    "weight.",
+    ("np.where(np.tri(T, dtype=bool), scores, -np.inf)", "scores - np.float32(10) * (1 - np.tri(T, dtype=np.float32))"),
+)
+attention_masked_too_late = edit(
+    "llama_attention",
+    "The attention weights were masked after the softmax, so they do not sum to 1. Hide the future's scores before it.",
+    ("    scores = np.where(np.tri(T, dtype=bool), scores, -np.inf)\n", ""),
+    ("softmax(scores)", "softmax(scores) * np.tri(T, dtype=x.dtype)"),
+)
+attention_over_the_queries = edit(
+    "llama_attention",
+    "The softmax runs over the queries. Each query shares out its weight among the keys, along the last axis.",
+    ("softmax(scores)", "softmax(np.maximum(scores, -1e30).swapaxes(-1, -2)).swapaxes(-1, -2)"),
+)
+attention_one_token_ahead = edit(
+    "llama_attention",
+    "Each token sees the one behind it, too. The triangle of the mask ends at the token itself.",
+    ("np.tri(T, dtype=bool)", "np.tri(T, k=1, dtype=bool)"),
+)
+attention_without_itself = edit(
+    "llama_attention",
+    "Tokens do not see themselves, and the first one sees nothing. Each sees itself and those before it.",
+    ("np.tri(T, dtype=bool), scores, -np.inf", "np.tri(T, k=-1, dtype=bool), scores, -1e30"),
+)
+attention_scaled_by_the_width = edit(
+    "llama_attention",
+    "The scores were divided by √D. The scale is the root of a head's size: the dot products run over d numbers.",
+    ("math.sqrt(d)", "math.sqrt(config.dim)"),
+)
+attention_unscaled = edit("llama_attention", "The scores were not divided by √d.", (" / math.sqrt(d)", ""))
+attention_cut_without_a_transpose = edit(
+    "llama_attention",
+    "The queries were cut into heads by a reshape alone, which mixes tokens and heads. Cut, then change the two axes.",
+    ('(x @ block["Wq"]).reshape(B, T, H, d).transpose(0, 2, 1, 3)', '(x @ block["Wq"]).reshape(B, H, T, d)'),
+)
+attention_merged_without_a_transpose = edit(
+    "llama_attention",
+    "The heads were merged by a reshape alone, which shuffles heads and times. First undo the transpose.",
+    ("heads.transpose(0, 2, 1, 3).reshape(B", "heads.reshape(B"),
+)
+attention_without_the_output = edit(
+    "llama_attention", "`Wo` is missing: the merged heads go through it at the end.", (' @ block["Wo"]', "")
+)
+attention_that_slips_into_float64 = edit(
+    "llama_attention",
+    "The numbers are right and are float64, though x is float32. Is there a NumPy number, such as `np.sqrt(d)`, "
+    "in between?",
+    ("math.sqrt(d)", "np.sqrt(d)"),
+)
 
 
 @right("llama_attention")
@@ -1059,63 +1117,100 @@ def attention_head_by_head(x, block, config):
 # llama_block
 
 
-@wrong("llama_block", says="post-norm")
+@wrong("llama_block")
 def block_with_the_norms_after(x, block, config, attention):
-    """As in the first Transformer: add, then normalise."""
+    """The norms come after the additions (post-norm). A LLaMA normalises the copy that a part reads, never the
+    stream."""
     x = rms_norm(x + attention(x), block["attn_norm"], config.eps)
     return rms_norm(x + swiglu(x, block["Wg"], block["Wu"], block["Wd"]), block["mlp_norm"], config.eps)
 
 
-@wrong("llama_block", says="normalised copy was added to")
-def block_that_goes_on_with_the_copy(x, block, config, attention):
-    """The same name for the stream and its normalised copy, twice."""
-    x = rms_norm(x, block["attn_norm"], config.eps)
-    x = x + attention(x)
-    x = rms_norm(x, block["mlp_norm"], config.eps)
-    return x + swiglu(x, block["Wg"], block["Wu"], block["Wd"])
-
-
-@wrong("llama_block", says="the MLP read x")
-def block_with_both_parts_side_by_side(x, block, config, attention):
-    """Attention and the MLP read the same stream, as in GPT-J."""
-    a = attention(rms_norm(x, block["attn_norm"], config.eps))
-    m = swiglu(rms_norm(x, block["mlp_norm"], config.eps), block["Wg"], block["Wu"], block["Wd"])
-    return x + a + m
-
-
-@wrong("llama_block", says="what attention added is lost")
-def block_that_loses_attention(x, block, config, attention):
-    """The second addition goes to the first stream."""
-    z = x + attention(rms_norm(x, block["attn_norm"], config.eps))
-    return x + swiglu(rms_norm(z, block["mlp_norm"], config.eps), block["Wg"], block["Wu"], block["Wd"])
-
-
-@wrong("llama_block", says="no residual")
-def block_without_residuals(x, block, config, attention):
-    """One part after the other, nothing is added."""
-    x = attention(rms_norm(x, block["attn_norm"], config.eps))
-    return swiglu(rms_norm(x, block["mlp_norm"], config.eps), block["Wg"], block["Wu"], block["Wd"])
-
-
-@wrong("llama_block", says="gain attn_norm")
-def block_with_one_gain(x, block, config, attention):
-    """The line was copied, and the name in it not changed."""
-    x = x + attention(rms_norm(x, block["attn_norm"], config.eps))
-    return x + swiglu(rms_norm(x, block["attn_norm"], config.eps), block["Wg"], block["Wu"], block["Wd"])
-
-
-@wrong("llama_block", says="gate and up are swapped")
-def block_with_gate_and_up_swapped(x, block, config, attention):
-    """Up through the SiLU."""
-    x = x + attention(rms_norm(x, block["attn_norm"], config.eps))
-    return x + swiglu(rms_norm(x, block["mlp_norm"], config.eps), block["Wu"], block["Wg"], block["Wd"])
-
-
-@wrong("llama_block", says="config.eps is not used")
-def block_with_the_usual_epsilon(x, block, config, attention):
-    """1e-5, whatever the config says."""
-    x = x + attention(rms_norm(x, block["attn_norm"], 1e-5))
-    return x + swiglu(rms_norm(x, block["mlp_norm"], 1e-5), block["Wg"], block["Wu"], block["Wd"])
+block_that_goes_on_with_the_copy = edit(
+    "llama_block",
+    "The normalised copy was added to, both times. The stream itself goes on as it was: give the copy a name of "
+    "its own.",
+    (
+        'x = x + attention(rms_norm(x, block["attn_norm"], config.eps))',
+        'x = rms_norm(x, block["attn_norm"], config.eps)\n'
+        "    x = x + attention(x)\n"
+        '    x = rms_norm(x, block["mlp_norm"], config.eps)',
+    ),
+    ('swiglu(rms_norm(x, block["mlp_norm"], config.eps), ', "swiglu(x, "),
+)
+block_that_adds_attention_to_the_copy = edit(
+    "llama_block",
+    "What attention found was added to the normalised copy. Add it to the stream, which goes on as it was.",
+    ("    x = x + attention(rms_norm(x, ", "    x = (n := rms_norm(x, "),
+    ('block["attn_norm"], config.eps))', 'block["attn_norm"], config.eps)) + attention(n)'),
+)
+block_that_adds_the_mlp_to_the_copy = edit(
+    "llama_block",
+    "What the MLP made was added to the normalised copy. Add it to the stream, which goes on as it was.",
+    ("return x + swiglu(rms_norm(x, ", "return (n := rms_norm(x, "),
+    ('block["mlp_norm"], config.eps), ', 'block["mlp_norm"], config.eps)) + swiglu(n, '),
+)
+block_with_both_parts_side_by_side = edit(
+    "llama_block",
+    "The MLP read the stream from before attention. It reads what attention has added to.",
+    ("    x = x + attention(", "    y, x = x, x + attention("),
+    ("swiglu(rms_norm(x,", "swiglu(rms_norm(y,"),
+)
+block_that_loses_attention = edit(
+    "llama_block",
+    "What attention added is lost: the MLP's part was added to the stream from before it.",
+    ("    x = x + attention(", "    y, x = x, x + attention("),
+    ("return x + swiglu", "return y + swiglu"),
+)
+block_without_residuals = edit(
+    "llama_block",
+    "Nothing is added: each part's result is to be added to the stream.",
+    ("x = x + attention", "x = attention"),
+    ("return x + swiglu", "return swiglu"),
+)
+block_that_forgets_the_second_addition = edit(
+    "llama_block",
+    "The MLP's part took the stream's place. Add it to the stream.",
+    ("return x + swiglu", "return swiglu"),
+)
+block_with_an_mlp_without_norm = edit(
+    "llama_block",
+    "The MLP read the stream itself. It reads a normalised copy of it.",
+    ('rms_norm(x, block["mlp_norm"], config.eps)', "x"),
+)
+block_with_an_attention_without_norm = edit(
+    "llama_block",
+    "Attention read the stream itself. It reads a normalised copy of it.",
+    ('rms_norm(x, block["attn_norm"], config.eps)', "x"),
+)
+block_with_a_norm_at_the_end = edit(
+    "llama_block",
+    "The stream was normalised at the end. A block never does that; a last norm stands before the head only.",
+    ("    return x + swiglu", "    x = x + swiglu"),
+    ('block["Wd"])', 'block["Wd"])\n    return rms_norm(x, block["mlp_norm"], config.eps)'),
+)
+block_with_one_gain = edit(
+    "llama_block",
+    "Both norms have the gain `attn_norm`. The second one is `mlp_norm`.",
+    ('block["mlp_norm"]', 'block["attn_norm"]'),
+)
+block_with_swapped_gains = edit(
+    "llama_block",
+    "The gains are swapped: `attn_norm` goes before attention, `mlp_norm` before the MLP.",
+    ('block["attn_norm"]', 'block["the other"]'),
+    ('block["mlp_norm"]', 'block["attn_norm"]'),
+    ('block["the other"]', 'block["mlp_norm"]'),
+)
+block_with_gate_and_up_swapped = edit(
+    "llama_block",
+    "Gate and up are swapped: `swiglu` takes Wg, Wu, Wd in this order.",
+    ('block["Wg"], block["Wu"]', 'block["Wu"], block["Wg"]'),
+)
+block_with_the_usual_epsilon = edit(
+    "llama_block",
+    "The epsilon is 1e-5, whatever the config says: use `config.eps`.",
+    ('block["attn_norm"], config.eps', 'block["attn_norm"], 1e-5'),
+    ('block["mlp_norm"], config.eps', 'block["mlp_norm"], 1e-5'),
+)
 
 
 @right("llama_block")
@@ -1145,68 +1240,72 @@ def block_written_out(x, block, config, attention):
 
 # llama_forward
 
-
-@wrong("llama_forward", says="one position only")
-def forward_to_the_last_position(ids, weights, config, run_block):
-    """What a writer needs, and a trainer cannot use."""
-    x = weights["embed"][ids]
-    for block in weights["blocks"]:
-        x = run_block(x, block)
-    return rms_norm(x[:, -1:], weights["norm"], config.eps) @ weights["head"]
-
-
-@wrong("llama_forward", says="the last norm")
-def forward_without_the_last_norm(ids, weights, config, run_block):
-    """From the last block straight to the head."""
-    x = weights["embed"][ids]
-    for block in weights["blocks"]:
-        x = run_block(x, block)
-    return x @ weights["head"]
-
-
-@wrong("llama_forward", says="one of its own")
-def forward_with_a_tied_head_always(ids, weights, config, run_block):
-    """The embedding turned round, whatever the model has."""
-    x = weights["embed"][ids]
-    for block in weights["blocks"]:
-        x = run_block(x, block)
-    return rms_norm(x, weights["norm"], config.eps) @ weights["embed"].T
-
-
-@wrong("llama_forward", says="multiplied by √D")
-def forward_with_a_scaled_embedding(ids, weights, config, run_block):
-    """As in the first Transformer, and in Gemma."""
-    x = weights["embed"][ids] * math.sqrt(config.dim)
-    for block in weights["blocks"]:
-        x = run_block(x, block)
-    return rms_norm(x, weights["norm"], config.eps) @ weights["head"]
-
-
-@wrong("llama_forward", says="only the last block ran")
-def forward_that_starts_over(ids, weights, config, run_block):
-    """Each block gets the embedding, and what the one before gave is thrown away."""
-    x = h = weights["embed"][ids]
-    for block in weights["blocks"]:
-        h = run_block(x, block)
-    return rms_norm(h, weights["norm"], config.eps) @ weights["head"]
-
-
-@wrong("llama_forward", says="without a softmax")
-def forward_to_probabilities(ids, weights, config, run_block):
-    """A softmax at the end, which loss and sampling apply again."""
-    x = weights["embed"][ids]
-    for block in weights["blocks"]:
-        x = run_block(x, block)
-    return softmax(rms_norm(x, weights["norm"], config.eps) @ weights["head"])
-
-
-@wrong("llama_forward", says="config.eps is not used")
-def forward_with_the_usual_epsilon(ids, weights, config, run_block):
-    """1e-5, whatever the config says."""
-    x = weights["embed"][ids]
-    for block in weights["blocks"]:
-        x = run_block(x, block)
-    return rms_norm(x, weights["norm"], 1e-5) @ weights["head"]
+forward_to_the_last_position = edit(
+    "llama_forward",
+    "These are the logits of one position only. Training and scoring need those of all.",
+    ('return rms_norm(x, weights["norm"]', 'return rms_norm(x[:, -1:], weights["norm"]'),
+)
+forward_without_the_last_norm = edit(
+    "llama_forward",
+    "The last norm, before the head, is missing.",
+    ('rms_norm(x, weights["norm"], config.eps)', "x"),
+)
+forward_with_a_tied_head_always = edit(
+    "llama_forward",
+    "The embedding turned round served as the head. This model has a head of its own, and `weights` always holds it.",
+    ('weights["head"]', 'weights["embed"].T'),
+)
+forward_with_a_scaled_embedding = edit(
+    "llama_forward",
+    "The embedding was multiplied by √D, as in the first Transformer. A LLaMA takes the rows as they are.",
+    ('weights["embed"][ids]', 'weights["embed"][ids] * math.sqrt(config.dim)'),
+)
+forward_that_starts_over = edit(
+    "llama_forward",
+    "Each block got the embedding, so only the last one counts. Each gets what the one before has made.",
+    ("    for block", "    start = x\n    for block"),
+    ("run_block(x, block)", "run_block(start, block)"),
+)
+forward_of_the_first_block = edit(
+    "llama_forward", "Only the first block ran.", ('in weights["blocks"]', 'in weights["blocks"][:1]')
+)
+forward_without_the_last_block = edit(
+    "llama_forward",
+    "The last block did not run.",
+    ('in weights["blocks"]', 'in weights["blocks"][: config.layers - 1]'),
+)
+forward_to_log_probabilities = edit(
+    "llama_forward",
+    "Those are logarithms of probabilities. Return the logits: loss and sampling apply the softmax themselves.",
+    (
+        'return rms_norm(x, weights["norm"], config.eps) @ weights["head"]',
+        'return np.log(softmax(rms_norm(x, weights["norm"], config.eps) @ weights["head"]))',
+    ),
+)
+forward_that_repeats_the_first_block = edit(
+    "llama_forward",
+    "The first block ran each time. Every block has weights of its own.",
+    ("run_block(x, block)", 'run_block(x, weights["blocks"][0])'),
+)
+forward_backwards = edit(
+    "llama_forward", "The blocks ran in the wrong order.", ('in weights["blocks"]', 'in weights["blocks"][::-1]')
+)
+forward_with_a_norm_in_front = edit(
+    "llama_forward",
+    "The embedding was normalised before the blocks. The last norm stands behind them, before the head.",
+    ("    for block", '    x = rms_norm(x, weights["norm"], config.eps)\n    for block'),
+)
+forward_to_probabilities = edit(
+    "llama_forward",
+    "Those are probabilities. Return the logits: loss and sampling apply the softmax themselves.",
+    (
+        'return rms_norm(x, weights["norm"], config.eps) @ weights["head"]',
+        'return softmax(rms_norm(x, weights["norm"], config.eps) @ weights["head"])',
+    ),
+)
+forward_with_the_usual_epsilon = edit(
+    "llama_forward", "The epsilon is 1e-5, whatever the config says: use `config.eps`.", ("config.eps", "1e-5")
+)
 
 
 @right("llama_forward")
@@ -1232,293 +1331,112 @@ def forward_text_by_text(ids, weights, config, run_block):
 
 # load_llama2c
 
-
-@wrong("load_llama2c", says="it is transposed")
-def llama2c_as_it_lies(path):
-    """The matrices as (out, in), as they are in the file."""
-    data = path.read_bytes()
-    if len(data) < 28:
-        raise ValueError(f"{path.name}: header")
-    D, F, L, H, K, V, T = struct.unpack("<7i", data[:28])
-    tied, V, d = V > 0, abs(V), D // H
-    place = 28
-
-    def take(name, *shape):
-        nonlocal place
-        count = math.prod(shape)
-        if place + 4 * count > len(data):
-            raise ValueError(f"{path.name}: {name}")
-        place += 4 * count
-        return np.frombuffer(data, "<f4", count, place - 4 * count).reshape(shape)
-
-    t = {"embed": take("token_embedding", V, D), "attn_norm": take("rms_att", L, D)}
-    t |= {"Wq": take("wq", L, H * d, D), "Wk": take("wk", L, K * d, D), "Wv": take("wv", L, K * d, D)}
-    t |= {"Wo": take("wo", L, D, H * d), "mlp_norm": take("rms_ffn", L, D), "Wg": take("w1", L, F, D)}
-    t |= {"Wd": take("w2", L, D, F), "Wu": take("w3", L, F, D), "norm": take("rms_final", D)}
-    take("freqs_cos", T, d // 2), take("freqs_sin", T, d // 2)
-    head = t["embed"] if tied else take("wcls", V, D)
-    kinds = ("attn_norm", "Wq", "Wk", "Wv", "Wo", "mlp_norm", "Wg", "Wu", "Wd")
-    blocks = [{n: t[n][i] for n in kinds} for i in range(L)]
-    return Config(D, F, L, H, K, V, T, tied=tied), {
-        "embed": t["embed"],
-        "blocks": blocks,
-        "norm": t["norm"],
-        "head": head.T,
-    }
-
-
-@wrong("load_llama2c", says="not a reshape")
-def llama2c_reshaped_to_our_shapes(path):
-    """The shapes are right, the numbers are not: a reshape to (in, out)."""
-    data = path.read_bytes()
-    if len(data) < 28:
-        raise ValueError(f"{path.name}: header")
-    D, F, L, H, K, V, T = struct.unpack("<7i", data[:28])
-    tied, V, d = V > 0, abs(V), D // H
-    place = 28
-
-    def take(*shape):
-        nonlocal place
-        count = math.prod(shape)
-        place += 4 * count
-        return np.frombuffer(data, "<f4", count, place - 4 * count).reshape(shape)
-
-    t = {"embed": take(V, D), "attn_norm": take(L, D), "Wq": take(L, D, H * d), "Wk": take(L, D, K * d)}
-    t |= {"Wv": take(L, D, K * d), "Wo": take(L, H * d, D), "mlp_norm": take(L, D), "Wg": take(L, D, F)}
-    t |= {"Wd": take(L, F, D), "Wu": take(L, D, F), "norm": take(D)}
-    take(T, d // 2), take(T, d // 2)
-    head = t["embed"] if tied else take(V, D)
-    kinds = ("attn_norm", "Wq", "Wk", "Wv", "Wo", "mlp_norm", "Wg", "Wu", "Wd")
-    blocks = [{n: t[n][i] for n in kinds} for i in range(L)]
-    return Config(D, F, L, H, K, V, T, tied=tied), {
-        "embed": t["embed"],
-        "blocks": blocks,
-        "norm": t["norm"],
-        "head": head.T,
-    }
-
-
-@wrong("load_llama2c", says="RoPE tables")
-def llama2c_without_skipping_the_tables(path):
-    """The head of an untied model is read from where the tables lie."""
-    data = path.read_bytes()
-    if len(data) < 28:
-        raise ValueError(f"{path.name}: header")
-    D, F, L, H, K, V, T = struct.unpack("<7i", data[:28])
-    tied, V, d = V > 0, abs(V), D // H
-    place = 28
-
-    def take(name, *shape):
-        nonlocal place
-        count = math.prod(shape)
-        if place + 4 * count > len(data):
-            raise ValueError(f"{path.name}: {name}")
-        place += 4 * count
-        return np.frombuffer(data, "<f4", count, place - 4 * count).reshape(shape)
-
-    t = {"embed": take("token_embedding", V, D), "attn_norm": take("rms_att", L, D)}
-    t |= {"Wq": take("wq", L, H * d, D), "Wk": take("wk", L, K * d, D), "Wv": take("wv", L, K * d, D)}
-    t |= {"Wo": take("wo", L, D, H * d), "mlp_norm": take("rms_ffn", L, D), "Wg": take("w1", L, F, D)}
-    t |= {"Wd": take("w2", L, D, F), "Wu": take("w3", L, F, D), "norm": take("rms_final", D)}
-    head = t["embed"] if tied else take("wcls", V, D)
-    blocks = [{n: t[n][i] for n in ("attn_norm", "mlp_norm")} for i in range(L)]
-    for i, block in enumerate(blocks):
-        block |= {n: t[n][i].T for n in ("Wq", "Wk", "Wv", "Wo", "Wg", "Wu", "Wd")}
-    return Config(D, F, L, H, K, V, T, tied=tied), {
-        "embed": t["embed"],
-        "blocks": blocks,
-        "norm": t["norm"],
-        "head": head.T,
-    }
-
-
-@wrong("load_llama2c", says="a head of its own")
-def llama2c_always_tied(path):
-    """The sign is taken off and forgotten."""
-    data = path.read_bytes()
-    if len(data) < 28:
-        raise ValueError(f"{path.name}: header")
-    D, F, L, H, K, V, T = struct.unpack("<7i", data[:28])
-    tied, V, d = V > 0, abs(V), D // H
-    place = 28
-
-    def take(*shape):
-        nonlocal place
-        count = math.prod(shape)
-        place += 4 * count
-        return np.frombuffer(data, "<f4", count, place - 4 * count).reshape(shape)
-
-    t = {"embed": take(V, D), "attn_norm": take(L, D), "Wq": take(L, H * d, D), "Wk": take(L, K * d, D)}
-    t |= {"Wv": take(L, K * d, D), "Wo": take(L, D, H * d), "mlp_norm": take(L, D), "Wg": take(L, F, D)}
-    t |= {"Wd": take(L, D, F), "Wu": take(L, F, D), "norm": take(D)}
-    blocks = [{n: t[n][i] for n in ("attn_norm", "mlp_norm")} for i in range(L)]
-    for i, block in enumerate(blocks):
-        block |= {n: t[n][i].T for n in ("Wq", "Wk", "Wv", "Wo", "Wg", "Wu", "Wd")}
-    config = Config(D, F, L, H, K, V, T, tied=tied)
-    return config, {"embed": t["embed"], "blocks": blocks, "norm": t["norm"], "head": t["embed"].T}
-
-
-@wrong("load_llama2c", says="w2 goes down")
-def llama2c_with_w2_as_up(path):
-    """w1, w2, w3 taken for gate, up, down."""
-    data = path.read_bytes()
-    if len(data) < 28:
-        raise ValueError(f"{path.name}: header")
-    D, F, L, H, K, V, T = struct.unpack("<7i", data[:28])
-    tied, V, d = V > 0, abs(V), D // H
-    place = 28
-
-    def take(*shape):
-        nonlocal place
-        count = math.prod(shape)
-        place += 4 * count
-        return np.frombuffer(data, "<f4", count, place - 4 * count).reshape(shape)
-
-    t = {"embed": take(V, D), "attn_norm": take(L, D), "Wq": take(L, H * d, D), "Wk": take(L, K * d, D)}
-    t |= {"Wv": take(L, K * d, D), "Wo": take(L, D, H * d), "mlp_norm": take(L, D), "Wg": take(L, F, D)}
-    t |= {"Wu": take(L, D, F), "Wd": take(L, F, D), "norm": take(D)}
-    take(T, d // 2), take(T, d // 2)
-    head = t["embed"] if tied else take(V, D)
-    blocks = [{n: t[n][i] for n in ("attn_norm", "mlp_norm")} for i in range(L)]
-    for i, block in enumerate(blocks):
-        block |= {n: t[n][i].T for n in ("Wq", "Wk", "Wv", "Wo", "Wg", "Wu", "Wd")}
-    return Config(D, F, L, H, K, V, T, tied=tied), {
-        "embed": t["embed"],
-        "blocks": blocks,
-        "norm": t["norm"],
-        "head": head.T,
-    }
-
-
-@wrong("load_llama2c", says="a kind for all blocks")
-def llama2c_block_by_block(path):
-    """Reads all of the first block, then all of the second."""
-    data = path.read_bytes()
-    if len(data) < 28:
-        raise ValueError(f"{path.name}: header")
-    D, F, L, H, K, V, T = struct.unpack("<7i", data[:28])
-    tied, V, d = V > 0, abs(V), D // H
-    place = 28
-
-    def take(*shape):
-        nonlocal place
-        count = math.prod(shape)
-        place += 4 * count
-        return np.frombuffer(data, "<f4", count, place - 4 * count).reshape(shape)
-
-    embed, blocks = take(V, D), []
-    for _ in range(L):
-        block = {"attn_norm": take(D), "Wq": take(H * d, D).T, "Wk": take(K * d, D).T, "Wv": take(K * d, D).T}
-        block |= {
-            "Wo": take(D, H * d).T,
-            "mlp_norm": take(D),
-            "Wg": take(F, D).T,
-            "Wd": take(D, F).T,
-            "Wu": take(F, D).T,
-        }
-        blocks.append(block)
-    norm = take(D)
-    take(T, d // 2), take(T, d // 2)
-    head = embed if tied else take(V, D)
-    return Config(D, F, L, H, K, V, T, tied=tied), {"embed": embed, "blocks": blocks, "norm": norm, "head": head.T}
-
-
-@wrong("load_llama2c", says="the sign only says")
-def llama2c_with_a_negative_vocabulary(path):
-    """vocab keeps its sign in the config."""
-    data = path.read_bytes()
-    if len(data) < 28:
-        raise ValueError(f"{path.name}: header")
-    D, F, L, H, K, vocab, T = struct.unpack("<7i", data[:28])
-    tied, V, d = vocab > 0, abs(vocab), D // H
-    place = 28
-
-    def take(*shape):
-        nonlocal place
-        count = math.prod(shape)
-        place += 4 * count
-        return np.frombuffer(data, "<f4", count, place - 4 * count).reshape(shape)
-
-    t = {"embed": take(V, D), "attn_norm": take(L, D), "Wq": take(L, H * d, D), "Wk": take(L, K * d, D)}
-    t |= {"Wv": take(L, K * d, D), "Wo": take(L, D, H * d), "mlp_norm": take(L, D), "Wg": take(L, F, D)}
-    t |= {"Wd": take(L, D, F), "Wu": take(L, F, D), "norm": take(D)}
-    take(T, d // 2), take(T, d // 2)
-    head = t["embed"] if tied else take(V, D)
-    blocks = [{n: t[n][i] for n in ("attn_norm", "mlp_norm")} for i in range(L)]
-    for i, block in enumerate(blocks):
-        block |= {n: t[n][i].T for n in ("Wq", "Wk", "Wv", "Wo", "Wg", "Wu", "Wd")}
-    config = Config(D, F, L, H, K, vocab, T, tied=tied)
-    return config, {"embed": t["embed"], "blocks": blocks, "norm": t["norm"], "head": head.T}
-
-
-@wrong("load_llama2c", says="must name the file")
-def llama2c_without_checks(path):
-    """Reads right files well; a broken one fails in struct or in NumPy, which know no file."""
-    data = path.read_bytes()
-    try:
-        D, F, L, H, K, V, T = struct.unpack("<7i", data[:28])
-    except struct.error as error:
-        raise ValueError(f"bad header: {error}") from error
-    tied, V, d = V > 0, abs(V), D // H
-    place = 28
-
-    def take(*shape):
-        nonlocal place
-        count = math.prod(shape)
-        place += 4 * count
-        return np.frombuffer(data, "<f4", count, place - 4 * count).reshape(shape)
-
-    t = {"embed": take(V, D), "attn_norm": take(L, D), "Wq": take(L, H * d, D), "Wk": take(L, K * d, D)}
-    t |= {"Wv": take(L, K * d, D), "Wo": take(L, D, H * d), "mlp_norm": take(L, D), "Wg": take(L, F, D)}
-    t |= {"Wd": take(L, D, F), "Wu": take(L, F, D), "norm": take(D)}
-    take(T, d // 2), take(T, d // 2)
-    head = t["embed"] if tied else take(V, D)
-    blocks = [{n: t[n][i] for n in ("attn_norm", "mlp_norm")} for i in range(L)]
-    for i, block in enumerate(blocks):
-        block |= {n: t[n][i].T for n in ("Wq", "Wk", "Wv", "Wo", "Wg", "Wu", "Wd")}
-    return Config(D, F, L, H, K, V, T, tied=tied), {
-        "embed": t["embed"],
-        "blocks": blocks,
-        "norm": t["norm"],
-        "head": head.T,
-    }
-
-
-@wrong("load_llama2c", says="four bytes too many: expected a ValueError")
-def llama2c_that_leaves_a_rest(path):
-    """Checks that there is enough, and not that there is no more."""
-    data = path.read_bytes()
-    if len(data) < 28:
-        raise ValueError(f"{path.name}: header")
-    D, F, L, H, K, V, T = struct.unpack("<7i", data[:28])
-    if min(D, F, L, H, K, abs(V), T) < 1 or D % H or D // H % 2 or H % K:
-        raise ValueError(f"{path.name}: dim hidden_dim n_layers n_heads n_kv_heads vocab_size seq_len")
-    tied, V, d = V > 0, abs(V), D // H
-    place = 28
-
-    def take(name, *shape):
-        nonlocal place
-        count = math.prod(shape)
-        if place + 4 * count > len(data):
-            raise ValueError(f"{path.name}: {name}")
-        place += 4 * count
-        return np.frombuffer(data, "<f4", count, place - 4 * count).reshape(shape)
-
-    t = {"embed": take("token_embedding", V, D), "attn_norm": take("rms_att", L, D)}
-    t |= {"Wq": take("wq", L, H * d, D), "Wk": take("wk", L, K * d, D), "Wv": take("wv", L, K * d, D)}
-    t |= {"Wo": take("wo", L, D, H * d), "mlp_norm": take("rms_ffn", L, D), "Wg": take("w1", L, F, D)}
-    t |= {"Wd": take("w2", L, D, F), "Wu": take("w3", L, F, D), "norm": take("rms_final", D)}
-    take("freqs_cos", T, d // 2), take("freqs_sin", T, d // 2)
-    head = t["embed"] if tied else take("wcls", V, D)
-    blocks = [{n: t[n][i] for n in ("attn_norm", "mlp_norm")} for i in range(L)]
-    for i, block in enumerate(blocks):
-        block |= {n: t[n][i].T for n in ("Wq", "Wk", "Wv", "Wo", "Wg", "Wu", "Wd")}
-    return Config(D, F, L, H, K, V, T, tied=tied), {
-        "embed": t["embed"],
-        "blocks": blocks,
-        "norm": t["norm"],
-        "head": head.T,
-    }
+llama2c_as_it_lies = edit(
+    "load_llama2c",
+    "The matrices came back as (out, in), as they lie in the file. x @ W wants (in, out): turn each round.",
+    ('t["wq"][i].T', 't["wq"][i]'),
+    ('t["wk"][i].T', 't["wk"][i]'),
+    ('t["wv"][i].T', 't["wv"][i]'),
+    ('t["wo"][i].T', 't["wo"][i]'),
+    ('t["w1"][i].T', 't["w1"][i]'),
+    ('t["w3"][i].T', 't["w3"][i]'),
+    ('t["w2"][i].T', 't["w2"][i]'),
+)
+llama2c_reshaped_to_our_shapes = edit(
+    "load_llama2c",
+    "A reshape to (in, out) has the right shape and the wrong numbers. Read a matrix as (out, in), then turn it round.",
+    ('t["wq"][i].T', 't["wq"][i].reshape(t["wq"][i].T.shape)'),
+    ('t["wk"][i].T', 't["wk"][i].reshape(t["wk"][i].T.shape)'),
+    ('t["wv"][i].T', 't["wv"][i].reshape(t["wv"][i].T.shape)'),
+    ('t["wo"][i].T', 't["wo"][i].reshape(t["wo"][i].T.shape)'),
+    ('t["w1"][i].T', 't["w1"][i].reshape(t["w1"][i].T.shape)'),
+    ('t["w3"][i].T', 't["w3"][i].reshape(t["w3"][i].T.shape)'),
+    ('t["w2"][i].T', 't["w2"][i].reshape(t["w2"][i].T.shape)'),
+)
+llama2c_without_skipping_the_tables = edit(
+    "load_llama2c",
+    "The RoPE tables were not skipped: they lie between `rms_final` and the head of an untied model.",
+    ('        "freqs_cos": (T, d // 2),\n        "freqs_sin": (T, d // 2),\n', ""),
+    ("if offset < len(data):", "if False:"),
+)
+llama2c_always_tied = edit(
+    "load_llama2c",
+    "The head is the embedding here, always. A negative `vocab_size` means that there is a `wcls` at the end.",
+    ('"token_embedding" if tied else "wcls"', '"token_embedding"'),
+)
+llama2c_never_tied = edit(
+    "load_llama2c",
+    "A `wcls` was looked for in a file that has none: a positive `vocab_size` means that the embedding is the head.",
+    ("V > 0, abs(V)", "False, abs(V)"),
+)
+llama2c_with_w2_as_up = edit(
+    "load_llama2c",
+    "w1, w2, w3 were taken for gate, up, down. w2 leads down, and w3 up.",
+    ('"w2": (L, D, F)', '"w2": (L, F, D)'),
+    ('"w3": (L, F, D)', '"w3": (L, D, F)'),
+    ('"Wu": t["w3"]', '"Wu": t["w2"]'),
+    ('"Wd": t["w2"]', '"Wd": t["w3"]'),
+)
+llama2c_with_w3_as_the_gate = edit(
+    "load_llama2c",
+    "Gate and up are swapped: w1 is the gate, w3 is up.",
+    ('t["w1"]', 't["the other"]'),
+    ('t["w3"]', 't["w1"]'),
+    ('t["the other"]', 't["w3"]'),
+)
+llama2c_block_by_block = edit(
+    "load_llama2c",
+    "All of the first block was read before the second. The file holds a kind for all blocks, then the next kind.",
+    (
+        "    blocks = [\n",
+        "    t, kinds, place = {n: W.copy() for n, W in t.items()}, list(t)[1:10], 0\n"
+        "    flat = np.concatenate([t[n].ravel() for n in kinds])\n"
+        "    for i in range(L):\n"
+        "        for W in (t[n][i] for n in kinds):\n"
+        "            W.flat = flat[place : place + W.size]\n"
+        "            place += W.size\n"
+        "    blocks = [\n",
+    ),
+)
+llama2c_with_a_negative_vocabulary = edit(
+    "load_llama2c",
+    "`vocab` kept its sign in the config. The sign only says whether the head is shared; V is the absolute value.",
+    ("Config(D, F, L, H, K, V, T, tied=tied)", "Config(D, F, L, H, K, V if tied else -V, T, tied=tied)"),
+)
+llama2c_that_forgets_the_sign = edit(
+    "load_llama2c",
+    "The config does not say that the head is tied: `tied` is True for a positive `vocab_size`.",
+    (", tied=tied)", ")"),
+)
+llama2c_without_checks = edit(
+    "load_llama2c",
+    "Right files are read well; of a broken one `struct` or NumPy complains, which know no file. Check yourself, and "
+    "raise a ValueError that names the file and what is wrong.",
+    ("if len(data) < 28:", "if False:"),
+    ('if value == 0 or (value < 0 and name != "vocab_size"):', "if False:"),
+    ("if offset + 4 * count > len(data):", "if False:"),
+    ("if offset < len(data):", "if False:"),
+)
+llama2c_that_leaves_a_rest = edit(
+    "load_llama2c",
+    "A file with bytes left over was read without complaint. It is none of this kind: raise ValueError.",
+    ("if offset < len(data):", "if False:"),
+)
+llama2c_that_takes_any_header = edit(
+    "load_llama2c",
+    "A number below 1 in the header was let through. Name it in a ValueError, before it is computed with.",
+    ('if value == 0 or (value < 0 and name != "vocab_size"):', "if False:"),
+)
+llama2c_with_the_path_alone = edit(
+    "load_llama2c",
+    "The error names the file, and not which tensor is not whole. Its name tells a reader where the file ends.",
+    ("within {name}, which", "which"),
+)
+llama2c_in_float64 = edit(
+    "load_llama2c",
+    "The weights came back as float64, twice as large as they need to be. They are float32 in the file, and stay it.",
+    ('np.frombuffer(data, "<f4", count, offset)', 'np.frombuffer(data, "<f4", count, offset).astype(float)'),
+)
 
 
 @right("load_llama2c")
@@ -1603,117 +1521,86 @@ def llama2c_by_a_table_of_places(path):
 
 # read_config
 
-
-@wrong("read_config", says="has every optional key its default?")
-def config_with_every_key_needed(folder):
-    """found[key] for all of them."""
-    found = json.loads((folder / "config.json").read_text())
-    return Config(
-        found["hidden_size"],
-        found["intermediate_size"],
-        found["num_hidden_layers"],
-        found["num_attention_heads"],
-        found["num_key_value_heads"],
-        found["vocab_size"],
-        found["max_position_embeddings"],
-        found["rope_theta"],
-        found["rms_norm_eps"],
-        found["tie_word_embeddings"],
-    )
-
-
-@wrong("read_config", says="then in rope_parameters")
-def config_that_knows_old_folders_only(folder):
-    """rope_theta at the top, else 10000."""
-    found = json.loads((folder / "config.json").read_text())
-    return Config(
-        found["hidden_size"],
-        found["intermediate_size"],
-        found["num_hidden_layers"],
-        found["num_attention_heads"],
-        found.get("num_key_value_heads", found["num_attention_heads"]),
-        found["vocab_size"],
-        found["max_position_embeddings"],
-        found.get("rope_theta", 10000.0),
-        found["rms_norm_eps"],
-        found.get("tie_word_embeddings", False),
-    )
-
-
-@wrong("read_config", says="got KeyError")
-def config_that_raises_key_errors(folder):
-    """A missing key is whatever the dictionary says of it."""
-    found = json.loads((folder / "config.json").read_text())
-    nested = found.get("rope_parameters") or {}
-    return Config(
-        found["hidden_size"],
-        found["intermediate_size"],
-        found["num_hidden_layers"],
-        found["num_attention_heads"],
-        found.get("num_key_value_heads", found["num_attention_heads"]),
-        found["vocab_size"],
-        found["max_position_embeddings"],
-        found.get("rope_theta", nested.get("rope_theta", 10000.0)),
-        found["rms_norm_eps"],
-        found.get("tie_word_embeddings", False),
-    )
-
-
-@wrong("read_config", says="must name the file")
-def config_whose_json_errors_know_no_file(folder):
-    """All checks are there, but the parser's own error is let through."""
-    found = json.loads((folder / "config.json").read_text())
-    needed = ["hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "vocab_size"]
-    needed += ["max_position_embeddings", "rms_norm_eps"]
-    for key in needed:
-        if key not in found:
-            raise ValueError(f"config.json: {key}")
-    D, F, L, H, V, T, eps = (found[key] for key in needed)
-    K = found.get("num_key_value_heads", H)
-    if found.get("model_type") != "llama" or found.get("rope_scaling") or D % H or H % K:
-        raise ValueError("config.json: model_type, rope_scaling, num_attention_heads or num_key_value_heads")
-    base = found.get("rope_theta", (found.get("rope_parameters") or {}).get("rope_theta", 10000.0))
-    return Config(D, F, L, H, K, V, T, base, eps, found.get("tie_word_embeddings", False))
-
-
-@wrong("read_config", says="scaled positions: expected a ValueError")
-def config_that_ignores_scaled_positions(folder):
-    """rope_scaling is not looked at: the model runs, and is wrong from the first token on."""
-    try:
-        found = json.loads((folder / "config.json").read_text())
-    except ValueError as error:
-        raise ValueError(f"config.json: {error}") from None
-    needed = ["hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "vocab_size"]
-    needed += ["max_position_embeddings", "rms_norm_eps"]
-    for key in needed:
-        if key not in found:
-            raise ValueError(f"config.json: {key}")
-    D, F, L, H, V, T, eps = (found[key] for key in needed)
-    K = found.get("num_key_value_heads", H)
-    if found.get("model_type") != "llama" or D % H or H % K:
-        raise ValueError("config.json: model_type, num_attention_heads or num_key_value_heads")
-    base = found.get("rope_theta", (found.get("rope_parameters") or {}).get("rope_theta", 10000.0))
-    return Config(D, F, L, H, K, V, T, base, eps, found.get("tie_word_embeddings", False))
-
-
-@wrong("read_config", says="without tie_word_embeddings the head is untied")
-def config_that_is_tied_by_default(folder):
-    """As the library's own base class has it, but not its LLaMA."""
-    found = json.loads((folder / "config.json").read_text())
-    D, H = found["hidden_size"], found["num_attention_heads"]
-    base = found.get("rope_theta", (found.get("rope_parameters") or {}).get("rope_theta", 10000.0))
-    return Config(
-        D,
-        found["intermediate_size"],
-        found["num_hidden_layers"],
-        H,
-        found.get("num_key_value_heads", H),
-        found["vocab_size"],
-        found["max_position_embeddings"],
-        base,
-        found["rms_norm_eps"],
-        found.get("tie_word_embeddings", True),
-    )
+config_with_every_key_needed = edit(
+    "read_config",
+    "A right folder was refused: not every key must be there. Three have a default.",
+    ('found.get("num_key_value_heads", H)', 'found["num_key_value_heads"]'),
+    ('found.get("rope_theta", nested.get("rope_theta", 10000.0))', 'found["rope_theta"]'),
+    ('found.get("tie_word_embeddings", False)', 'found["tie_word_embeddings"]'),
+)
+config_that_knows_old_folders_only = edit(
+    "read_config",
+    "The base of a newer folder was not found: there, `rope_theta` lies within `rope_parameters`.",
+    ('nested.get("rope_theta", 10000.0)', "10000.0"),
+)
+config_with_one_key_value_head = edit(
+    "read_config",
+    "Without `num_key_value_heads` there are as many as query heads, since older models do not share them.",
+    ('"num_key_value_heads", H', '"num_key_value_heads", 1'),
+)
+config_that_raises_key_errors = edit(
+    "read_config",
+    "A missing key ended in a KeyError, which knows no file. Raise a ValueError that names config.json and the key.",
+    (
+        '        if key not in found:\n            raise ValueError(f"{path.name}: {key} is missing")\n',
+        "        pass\n",
+    ),
+)
+config_whose_json_errors_know_no_file = edit(
+    "read_config",
+    "The error on a file that is no JSON does not name it: the parser knows no file. Catch its error, and raise "
+    "your own.",
+    ('raise ValueError(f"{path.name}: no JSON: {error}") from None', "raise"),
+    (
+        'raise ValueError(f"{path.name}: expected a JSON object, got {type(found).__name__}")',
+        'raise ValueError("no object")',
+    ),
+)
+config_that_ignores_scaled_positions = edit(
+    "read_config",
+    "`rope_scaling` was not looked at: such a model would run, and be wrong from the first token on. Refuse it.",
+    ('found.get("rope_scaling") is not None', "False"),
+)
+config_that_takes_an_empty_scaling = edit(
+    "read_config",
+    "A `rope_scaling` that is empty was taken for null. Anything but null is refused.",
+    ('found.get("rope_scaling") is not None', 'found.get("rope_scaling")'),
+    hidden=True,
+)
+config_of_any_model = edit(
+    "read_config",
+    'Another kind of model was read without complaint. Only a `model_type` of "llama" can be run.',
+    ('found.get("model_type") != "llama"', "False"),
+)
+config_that_begins_with_llama = edit(
+    "read_config",
+    'A `model_type` that only resembles "llama" was let through, such as "llama4", which is another model.',
+    ('found.get("model_type") != "llama"', 'not str(found.get("model_type")).lower().startswith("llama")'),
+    hidden=True,
+)
+config_without_a_model_type = edit(
+    "read_config",
+    "A folder that does not say what kind of model it holds was taken for a LLaMA. Refuse it.",
+    ('found.get("model_type") != "llama"', 'found.get("model_type", "llama") != "llama"'),
+    hidden=True,
+)
+config_of_heads_that_do_not_fit = edit(
+    "read_config",
+    "Heads that do not divide the width were let through. Raise a ValueError that names one of the two keys.",
+    ("if D % H:", "if False:"),
+    ("if H % K:", "if False:"),
+)
+config_that_takes_0_for_missing = edit(
+    "read_config",
+    "A value of 0 was taken for a key that is missing. Ask whether the key is there.",
+    ("if key not in found:", "if not found.get(key):"),
+    hidden=True,
+)
+config_that_is_tied_by_default = edit(
+    "read_config",
+    "Without `tie_word_embeddings` the head is untied in a LLaMA.",
+    ('"tie_word_embeddings", False', '"tie_word_embeddings", True'),
+)
 
 
 @right("read_config")
@@ -1793,101 +1680,72 @@ def config_with_one_handler(folder):
 
 # read_safetensors
 
-
-@wrong("read_safetensors", says="read as a float16")
-def safetensors_with_bfloat16_as_float16(path):
-    """Both have two bytes."""
-    content = path.read_bytes()
-    n = int.from_bytes(content[:8], "little")
-    tensors = {}
-    for name, entry in json.loads(content[8 : 8 + n]).items():
-        if name != "__metadata__":
-            begin, end = entry["data_offsets"]
-            numbers = np.frombuffer(content[8 + n + begin : 8 + n + end], "<f4" if entry["dtype"] == "F32" else "<f2")
-            tensors[name] = numbers.astype(np.float32).reshape(entry["shape"])
-    return tensors
-
-
-@wrong("read_safetensors", says="upper half of a float32: shift")
-def safetensors_with_bfloat16_unshifted(path):
-    """The bits of a bfloat16 are put into the lower half."""
-    content = path.read_bytes()
-    n = int.from_bytes(content[:8], "little")
-    tensors = {}
-    for name, entry in json.loads(content[8 : 8 + n]).items():
-        if name != "__metadata__":
-            begin, end = entry["data_offsets"]
-            piece = content[8 + n + begin : 8 + n + end]
-            if entry["dtype"] == "BF16":
-                numbers = np.frombuffer(piece, "<u2").astype(np.uint32).view(np.float32)
-            else:
-                numbers = np.frombuffer(piece, "<f4" if entry["dtype"] == "F32" else "<f2").astype(np.float32)
-            tensors[name] = numbers.reshape(entry["shape"])
-    return tensors
-
-
-@wrong("read_safetensors", says="count from the start of the data")
-def safetensors_with_offsets_from_the_header(path):
-    """The eight bytes of the length are forgotten."""
-    content = path.read_bytes()
-    n = int.from_bytes(content[:8], "little")
-    tensors = {}
-    for name, entry in json.loads(content[8 : 8 + n]).items():
-        if name != "__metadata__":
-            begin, end = entry["data_offsets"]
-            numbers = np.frombuffer(content[n + begin : n + end], "<f4" if entry["dtype"] == "F32" else "<f2")
-            tensors[name] = numbers.astype(np.float32).reshape(entry["shape"])
-    return tensors
-
-
-@wrong("read_safetensors", says="__metadata__ is no tensor")
-def safetensors_with_metadata_as_a_tensor(path):
-    """Every key of the header is taken for a tensor."""
-    content = path.read_bytes()
-    n = int.from_bytes(content[:8], "little")
-    tensors = {}
-    for name, entry in json.loads(content[8 : 8 + n]).items():
-        begin, end = entry["data_offsets"]
-        numbers = np.frombuffer(content[8 + n + begin : 8 + n + end], "<f4" if entry["dtype"] == "F32" else "<f2")
-        tensors[name] = numbers.astype(np.float32).reshape(entry["shape"])
-    return tensors
-
-
-@wrong("read_safetensors", says="read from another place")
-def safetensors_one_behind_the_other(path):
-    """data_offsets are not looked at: the tensors are taken in the order of the header."""
-    content = path.read_bytes()
-    start = 8 + int.from_bytes(content[:8], "little")
-    header, tensors = json.loads(content[8:start]), {}
-    for name, entry in header.items():
-        if name != "__metadata__":
-            width = 4 if entry["dtype"] == "F32" else 2
-            piece = content[start : start + width * math.prod(entry["shape"])]
-            start += len(piece)
-            if entry["dtype"] == "BF16":
-                numbers = (np.frombuffer(piece, "<u2").astype(np.uint32) << 16).view(np.float32)
-            else:
-                numbers = np.frombuffer(piece, "<f4" if width == 4 else "<f2").astype(np.float32)
-            tensors[name] = numbers.reshape(entry["shape"])
-    return tensors
-
-
-@wrong("read_safetensors", says="must name the file")
-def safetensors_without_checks(path):
-    """Right files are read well; of a broken one NumPy and json complain, which know no file."""
-    content = path.read_bytes()
-    n = int.from_bytes(content[:8], "little")
-    tensors = {}
-    for name, entry in json.loads(content[8 : 8 + n]).items():
-        if name != "__metadata__":
-            begin, end = entry["data_offsets"]
-            piece = content[8 + n + begin : 8 + n + end]
-            if entry["dtype"] == "BF16":
-                numbers = (np.frombuffer(piece, "<u2").astype(np.uint32) << 16).view(np.float32)
-            else:
-                numbers = np.frombuffer(piece, "<f4" if entry["dtype"] == "F32" else "<f2").astype(np.float32)
-            tensors[name] = numbers.reshape(entry["shape"])
-    return tensors
+safetensors_with_bfloat16_as_float16 = edit(
+    "read_safetensors",
+    "A bfloat16 was read as a float16. Both have two bytes, but a bfloat16 is the upper half of a float32.",
+    ('if dtype == "BF16":', "if False:"),
+)
+safetensors_with_bfloat16_unshifted = edit(
+    "read_safetensors",
+    "The bits of a bfloat16 were put into the lower half of a float32. They are the upper half: shift them up.",
+    (" << 16)", ")"),
+)
+safetensors_with_bfloat16_as_whole_numbers = edit(
+    "read_safetensors",
+    "The bits of a bfloat16 came out as the whole number that they make. Shifted up, view them as a float32.",
+    ("np.uint32) << 16).view(np.float32)", "np.uint32)).astype(np.float32)"),
+)
+safetensors_with_offsets_from_the_header = edit(
+    "read_safetensors",
+    "The numbers were read eight bytes too early. The data begin behind the length and the header.",
+    ("data, sizes, tensors = content[start:]", "data, sizes, tensors = content[start - 8 :]"),
+)
+safetensors_with_metadata_as_a_tensor = edit(
+    "read_safetensors",
+    "`__metadata__` was taken for a tensor. It is a key of the header without one.",
+    ('    header.pop("__metadata__", None)\n', ""),
+    ("for name, entry in header.items():", "for name, entry in header.items():\n        entry.keys()"),
+)
+safetensors_one_behind_the_other = edit(
+    "read_safetensors",
+    "The tensors were taken one behind the other, in the order of the header. `data_offsets` say where each lies.",
+    ("piece = data[begin:end]", "piece, data = data[: end - begin], data[end - begin :]"),
+    ("if end > len(data) or end", "if end"),
+)
+safetensors_without_checks = edit(
+    "read_safetensors",
+    "Right files are read well; of a broken one NumPy or `json` complains, which know no file. Check yourself, and "
+    "raise a ValueError that names the file and what is wrong.",
+    ("if len(content) < 8 or len(content) < start:", "if False:"),
+    ('raise ValueError(f"{path.name}: the header is no JSON: {error}") from None', "raise"),
+    ("if end > len(data) or end - begin != math.prod(shape) * sizes[dtype]:", "if False:"),
+)
+safetensors_of_any_length = edit(
+    "read_safetensors",
+    "`data_offsets` were not held against the shape and the dtype. What does not fit raises a ValueError.",
+    ("if end > len(data) or end - begin != math.prod(shape) * sizes[dtype]:", "if end > len(data):"),
+)
+safetensors_beyond_the_file = edit(
+    "read_safetensors",
+    "`data_offsets` that reach beyond the file were let through. Compare their end with the length of the data.",
+    ("end > len(data) or ", ""),
+)
+safetensors_of_any_dtype = edit(
+    "read_safetensors",
+    "A dtype that is not one of the three was not refused by name: the error must hold the tensor's name and `dtype`.",
+    (
+        "raise ValueError(f\"{path.name}: {name}: dtype {dtype} is not one of {', '.join(sizes)}\")",
+        "raise KeyError(dtype)",
+    ),
+)
+safetensors_flat = edit(
+    "read_safetensors", "The tensors came back flat. Each has the shape that the header says.", (".reshape(shape)", "")
+)
+safetensors_in_their_own_dtype = edit(
+    "read_safetensors",
+    "A float16 tensor stayed float16. Every array comes back as float32.",
+    ('"<f4" if dtype == "F32" else "<f2").astype(np.float32)', '"<f4" if dtype == "F32" else "<f2")'),
+)
 
 
 @right("read_safetensors")
@@ -1954,156 +1812,99 @@ def safetensors_number_by_number(path):
 
 # huggingface_weights
 
-
-@wrong("huggingface_weights", says="not turned round")
-def huggingface_as_it_lies(tensors, config):
-    """(out, in), as the file has them."""
-    t, blocks = tensors, []
-    for i in range(config.layers):
-        p = f"model.layers.{i}."
-        block = {"attn_norm": t[p + "input_layernorm.weight"], "mlp_norm": t[p + "post_attention_layernorm.weight"]}
-        block |= {f"W{n[0]}": t[p + f"mlp.{n}_proj.weight"] for n in ("gate", "up", "down")}
-        block |= {"Wv": t[p + "self_attn.v_proj.weight"], "Wo": t[p + "self_attn.o_proj.weight"]}
-        block["Wq"] = to_interleaved(t[p + "self_attn.q_proj.weight"], config.heads)
-        block["Wk"] = to_interleaved(t[p + "self_attn.k_proj.weight"], config.kv_heads)
-        blocks.append(block)
-    embed = t["model.embed_tokens.weight"]
-    head = embed if config.tied else t["lm_head.weight"]
-    return {"embed": embed, "blocks": blocks, "norm": t["model.norm.weight"], "head": head.T}
-
-
-@wrong("huggingface_weights", says="rows are not reordered")
-def huggingface_with_its_own_rows(tensors, config):
-    """Meta's RoPE on Hugging Face's rows: nothing complains, and the logits are wrong by far."""
-    t, blocks = tensors, []
-    for i in range(config.layers):
-        p = f"model.layers.{i}."
-        block = {"attn_norm": t[p + "input_layernorm.weight"], "mlp_norm": t[p + "post_attention_layernorm.weight"]}
-        block |= {f"W{n[0]}": t[p + f"mlp.{n}_proj.weight"].T for n in ("gate", "up", "down")}
-        block |= {f"W{n}": t[p + f"self_attn.{n}_proj.weight"].T for n in "qkvo"}
-        blocks.append(block)
-    embed = t["model.embed_tokens.weight"]
-    head = embed if config.tied else t["lm_head.weight"]
-    return {"embed": embed, "blocks": blocks, "norm": t["model.norm.weight"], "head": head.T}
-
-
-@wrong("huggingface_weights", says="as if it had")
-def huggingface_with_keys_of_many_heads(tensors, config):
-    """The keys are reordered with the number of query heads."""
-    t, blocks = tensors, []
-    for i in range(config.layers):
-        p = f"model.layers.{i}."
-        block = {"attn_norm": t[p + "input_layernorm.weight"], "mlp_norm": t[p + "post_attention_layernorm.weight"]}
-        block |= {f"W{n[0]}": t[p + f"mlp.{n}_proj.weight"].T for n in ("gate", "up", "down")}
-        block |= {f"W{n}": t[p + f"self_attn.{n}_proj.weight"].T for n in "vo"}
-        block |= {f"W{n}": to_interleaved(t[p + f"self_attn.{n}_proj.weight"], config.heads).T for n in "qk"}
-        blocks.append(block)
-    embed = t["model.embed_tokens.weight"]
-    head = embed if config.tied else t["lm_head.weight"]
-    return {"embed": embed, "blocks": blocks, "norm": t["model.norm.weight"], "head": head.T}
-
-
-@wrong("huggingface_weights", says="was reordered, too")
-def huggingface_with_reordered_values(tensors, config):
-    """Queries, keys and values are treated alike."""
-    t, blocks = tensors, []
-    heads = {"q": config.heads, "k": config.kv_heads, "v": config.kv_heads}
-    for i in range(config.layers):
-        p = f"model.layers.{i}."
-        block = {"attn_norm": t[p + "input_layernorm.weight"], "mlp_norm": t[p + "post_attention_layernorm.weight"]}
-        block |= {f"W{n[0]}": t[p + f"mlp.{n}_proj.weight"].T for n in ("gate", "up", "down")}
-        block |= {f"W{n}": to_interleaved(t[p + f"self_attn.{n}_proj.weight"], h).T for n, h in heads.items()}
-        blocks.append(block | {"Wo": t[p + "self_attn.o_proj.weight"].T})
-    embed = t["model.embed_tokens.weight"]
-    head = embed if config.tied else t["lm_head.weight"]
-    return {"embed": embed, "blocks": blocks, "norm": t["model.norm.weight"], "head": head.T}
-
-
-@wrong("huggingface_weights", says="after it was turned round")
-def huggingface_reordered_too_late(tensors, config):
-    """First .T, then the reordering: it mixes inputs."""
-    t, blocks = tensors, []
-    heads = {"q": config.heads, "k": config.kv_heads}
-    for i in range(config.layers):
-        p = f"model.layers.{i}."
-        block = {"attn_norm": t[p + "input_layernorm.weight"], "mlp_norm": t[p + "post_attention_layernorm.weight"]}
-        block |= {f"W{n[0]}": t[p + f"mlp.{n}_proj.weight"].T for n in ("gate", "up", "down")}
-        block |= {f"W{n}": t[p + f"self_attn.{n}_proj.weight"].T for n in "vo"}
-        block |= {f"W{n}": to_interleaved(t[p + f"self_attn.{n}_proj.weight"].T, h) for n, h in heads.items()}
-        blocks.append(block)
-    embed = t["model.embed_tokens.weight"]
-    head = embed if config.tied else t["lm_head.weight"]
-    return {"embed": embed, "blocks": blocks, "norm": t["model.norm.weight"], "head": head.T}
-
-
-@wrong("huggingface_weights", says="this head is untied")
-def huggingface_always_tied(tensors, config):
-    """The head is the embedding, whatever the config says."""
-    t, blocks = tensors, []
-    heads = {"q": config.heads, "k": config.kv_heads}
-    for i in range(config.layers):
-        p = f"model.layers.{i}."
-        block = {"attn_norm": t[p + "input_layernorm.weight"], "mlp_norm": t[p + "post_attention_layernorm.weight"]}
-        block |= {f"W{n[0]}": t[p + f"mlp.{n}_proj.weight"].T for n in ("gate", "up", "down")}
-        block |= {f"W{n}": t[p + f"self_attn.{n}_proj.weight"].T for n in "vo"}
-        block |= {f"W{n}": to_interleaved(t[p + f"self_attn.{n}_proj.weight"], h).T for n, h in heads.items()}
-        blocks.append(block)
-    embed = t["model.embed_tokens.weight"]
-    return {"embed": embed, "blocks": blocks, "norm": t["model.norm.weight"], "head": embed.T}
-
-
-@wrong("huggingface_weights", says="expected a ValueError")
-def huggingface_with_a_head_from_somewhere(tensors, config):
-    """Where lm_head.weight is missing it takes the embedding, though the config says that the head is untied."""
-    t, blocks = tensors, []
-    heads = {"q": config.heads, "k": config.kv_heads}
-    for i in range(config.layers):
-        p = f"model.layers.{i}."
-        block = {"attn_norm": t[p + "input_layernorm.weight"], "mlp_norm": t[p + "post_attention_layernorm.weight"]}
-        block |= {f"W{n[0]}": t[p + f"mlp.{n}_proj.weight"].T for n in ("gate", "up", "down")}
-        block |= {f"W{n}": t[p + f"self_attn.{n}_proj.weight"].T for n in "vo"}
-        block |= {f"W{n}": to_interleaved(t[p + f"self_attn.{n}_proj.weight"], h).T for n, h in heads.items()}
-        blocks.append(block)
-    embed = t["model.embed_tokens.weight"]
-    head = embed if config.tied else t.get("lm_head.weight", embed)
-    return {"embed": embed, "blocks": blocks, "norm": t["model.norm.weight"], "head": head.T}
-
-
-@wrong("huggingface_weights", says="got KeyError")
-def huggingface_that_raises_key_errors(tensors, config):
-    """A missing tensor is whatever the dictionary says of it."""
-    t, blocks = tensors, []
-    heads = {"q": config.heads, "k": config.kv_heads}
-    for i in range(config.layers):
-        p = f"model.layers.{i}."
-        block = {"attn_norm": t[p + "input_layernorm.weight"], "mlp_norm": t[p + "post_attention_layernorm.weight"]}
-        block |= {f"W{n[0]}": t[p + f"mlp.{n}_proj.weight"].T for n in ("gate", "up", "down")}
-        block |= {f"W{n}": t[p + f"self_attn.{n}_proj.weight"].T for n in "vo"}
-        block |= {f"W{n}": to_interleaved(t[p + f"self_attn.{n}_proj.weight"], h).T for n, h in heads.items()}
-        blocks.append(block)
-    embed = t["model.embed_tokens.weight"]
-    head = embed if config.tied else t["lm_head.weight"]
-    return {"embed": embed, "blocks": blocks, "norm": t["model.norm.weight"], "head": head.T}
-
-
-@wrong("huggingface_weights", says="but the weights came back")
-def huggingface_of_any_shape(tensors, config):
-    """All names are checked, and no shape."""
-    t, blocks = tensors, []
-    heads = {"q": config.heads, "k": config.kv_heads}
-    try:
-        for i in range(config.layers):
-            p = f"model.layers.{i}."
-            block = {"attn_norm": t[p + "input_layernorm.weight"], "mlp_norm": t[p + "post_attention_layernorm.weight"]}
-            block |= {f"W{n[0]}": t[p + f"mlp.{n}_proj.weight"].T for n in ("gate", "up", "down")}
-            block |= {f"W{n}": t[p + f"self_attn.{n}_proj.weight"].T for n in "vo"}
-            block |= {f"W{n}": to_interleaved(t[p + f"self_attn.{n}_proj.weight"], h).T for n, h in heads.items()}
-            blocks.append(block)
-        embed = t["model.embed_tokens.weight"]
-        head = embed if config.tied else t["lm_head.weight"]
-        return {"embed": embed, "blocks": blocks, "norm": t["model.norm.weight"], "head": head.T}
-    except KeyError as error:
-        raise ValueError(f"missing: {error}") from None
+huggingface_as_it_lies = edit(
+    "huggingface_weights",
+    "The matrices came back as (out, in), as they lie in the file. x @ W wants (in, out): turn each round.",
+    ("H * d, D), H).T", "H * d, D), H)"),
+    ("K * d, D), K).T", "K * d, D), K)"),
+    ('v_proj.weight", K * d, D).T', 'v_proj.weight", K * d, D)'),
+    ('o_proj.weight", D, H * d).T', 'o_proj.weight", D, H * d)'),
+    ('gate_proj.weight", F, D).T', 'gate_proj.weight", F, D)'),
+    ('up_proj.weight", F, D).T', 'up_proj.weight", F, D)'),
+    ('down_proj.weight", D, F).T', 'down_proj.weight", D, F)'),
+)
+huggingface_with_its_own_rows = edit(
+    "huggingface_weights",
+    "The rows of queries and keys were not reordered. Nothing complains, and our `rope` would turn other pairs.",
+    (
+        'to_interleaved(take(p + "self_attn.q_proj.weight", H * d, D), H)',
+        'take(p + "self_attn.q_proj.weight", H * d, D)',
+    ),
+    (
+        'to_interleaved(take(p + "self_attn.k_proj.weight", K * d, D), K)',
+        'take(p + "self_attn.k_proj.weight", K * d, D)',
+    ),
+)
+huggingface_with_keys_of_many_heads = edit(
+    "huggingface_weights",
+    "The keys were reordered as if they had as many heads as the queries. They have K, and each has d rows.",
+    ("K * d, D), K).T", "K * d, D), H).T"),
+)
+huggingface_with_reordered_values = edit(
+    "huggingface_weights",
+    "The values were reordered, too. Only queries and keys are turned by `rope`.",
+    (
+        'take(p + "self_attn.v_proj.weight", K * d, D)',
+        'to_interleaved(take(p + "self_attn.v_proj.weight", K * d, D), K)',
+    ),
+)
+huggingface_reordered_too_late = edit(
+    "huggingface_weights",
+    "Queries and keys were reordered after they had been turned round, which mixes inputs. The rows of the file belong "
+    "to the heads: reorder first.",
+    ('take(p + "self_attn.q_proj.weight", H * d, D), H).T', 'take(p + "self_attn.q_proj.weight", H * d, D).T, H)'),
+    ('take(p + "self_attn.k_proj.weight", K * d, D), K).T', 'take(p + "self_attn.k_proj.weight", K * d, D).T, K)'),
+)
+huggingface_with_gate_and_up_swapped = edit(
+    "huggingface_weights",
+    "Gate and up are swapped: `gate_proj` is Wg, `up_proj` is Wu.",
+    ("mlp.gate_proj", "mlp.the_other"),
+    ("mlp.up_proj", "mlp.gate_proj"),
+    ("mlp.the_other", "mlp.up_proj"),
+)
+huggingface_of_the_first_block = edit(
+    "huggingface_weights",
+    "All blocks have the weights of the first. `i` counts them from 0.",
+    ('f"model.layers.{i}."', '"model.layers.0."'),
+)
+huggingface_always_tied = edit(
+    "huggingface_weights",
+    "The head is the embedding here, always. Where the config says that it is untied, it is `lm_head.weight`.",
+    ('embed.T if config.tied else take("lm_head.weight", V, D).T', "embed.T"),
+)
+huggingface_with_the_head_of_the_file = edit(
+    "huggingface_weights",
+    "A tied head was taken from `lm_head.weight`, because it was there. It is the embedding, whatever lies in "
+    "the file.",
+    ("embed.T if config.tied else", 'embed.T if config.tied and "lm_head.weight" not in tensors else'),
+)
+huggingface_with_a_head_from_somewhere = edit(
+    "huggingface_weights",
+    "Where `lm_head.weight` is missing, the embedding took its place, though the head is untied. Raise a ValueError.",
+    ("embed.T if config.tied else", 'embed.T if config.tied or "lm_head.weight" not in tensors else'),
+)
+huggingface_that_raises_key_errors = edit(
+    "huggingface_weights",
+    "A missing tensor ended in a KeyError. Raise a ValueError that names it.",
+    ('        if name not in tensors:\n            raise ValueError(f"{name} is missing")\n', ""),
+)
+huggingface_of_any_shape = edit(
+    "huggingface_weights",
+    "A tensor of another shape than the table says came through. Raise a ValueError that names it.",
+    ("if tensors[name].shape != shape:", "if False:"),
+)
+huggingface_of_the_right_size = edit(
+    "huggingface_weights",
+    "Only the count of the numbers was checked, so a matrix that is turned round came through. Compare the shapes.",
+    ("if tensors[name].shape != shape:", "if tensors[name].size != math.prod(shape):"),
+    hidden=True,
+)
+huggingface_in_float32 = edit(
+    "huggingface_weights",
+    "Every tensor became float32. The dtype stays as it is.",
+    ("        return tensors[name]", "        return tensors[name].astype(np.float32)"),
+    hidden=True,
+)
 
 
 @right("huggingface_weights")
@@ -2180,240 +1981,110 @@ def huggingface_checked_first(tensors, config):
 
 # KVCache
 
-
-@wrong("KVCache", says="each block has its own count")
-class CacheWithOneCount:
-    """One count for all blocks, moved on with every append."""
-
-    def __init__(self, config, batch=1, dtype=np.float32):
-        self.k = np.zeros((config.layers, batch, config.kv_heads, config.max_len, config.head_dim), dtype)
-        self.v, self.used = np.zeros_like(self.k), 0
-
-    def append(self, layer, k, v):
-        start, stop = self.used, self.used + k.shape[2]
-        if stop > self.k.shape[3]:
-            raise ValueError("full")
-        self.k[layer, :, :, start:stop], self.v[layer, :, :, start:stop] = k, v
-        self.used = stop
-        return self.k[layer, :, :, :stop], self.v[layer, :, :, :stop]
-
-    def length(self, layer):
-        return self.used
-
-    def truncate(self, n):
-        self.used = n
-
-    def nbytes(self):
-        return self.k.nbytes + self.v.nbytes
-
-
-@wrong("KVCache", says="return all that the block holds")
-class CacheThatReturnsTheNewOnes:
-    """append hands back what it was given."""
-
-    def __init__(self, config, batch=1, dtype=np.float32):
-        self.k = np.zeros((config.layers, batch, config.kv_heads, config.max_len, config.head_dim), dtype)
-        self.v, self.used = np.zeros_like(self.k), [0] * config.layers
-
-    def append(self, layer, k, v):
-        start, stop = self.used[layer], self.used[layer] + k.shape[2]
-        if stop > self.k.shape[3] or k.shape[0] != self.k.shape[1]:
-            raise ValueError("full")
-        self.k[layer, :, :, start:stop], self.v[layer, :, :, start:stop] = k, v
-        self.used[layer] = stop
-        return self.k[layer, :, :, start:stop], self.v[layer, :, :, start:stop]
-
-    def length(self, layer):
-        return self.used[layer]
-
-    def truncate(self, n):
-        self.used = [n] * len(self.used)
-
-    def nbytes(self):
-        return self.k.nbytes + self.v.nbytes
-
-
-@wrong("KVCache", says="that is all the room")
-class CacheThatReturnsAllItsRoom:
-    """The zeros behind what is in use come back, too, and attention would look at them."""
-
-    def __init__(self, config, batch=1, dtype=np.float32):
-        self.k = np.zeros((config.layers, batch, config.kv_heads, config.max_len, config.head_dim), dtype)
-        self.v, self.used = np.zeros_like(self.k), [0] * config.layers
-
-    def append(self, layer, k, v):
-        start, stop = self.used[layer], self.used[layer] + k.shape[2]
-        if stop > self.k.shape[3]:
-            raise ValueError("full")
-        self.k[layer, :, :, start:stop], self.v[layer, :, :, start:stop] = k, v
-        self.used[layer] = stop
-        return self.k[layer], self.v[layer]
-
-    def length(self, layer):
-        return self.used[layer]
-
-    def truncate(self, n):
-        self.used = [n] * len(self.used)
-
-    def nbytes(self):
-        return self.k.nbytes + self.v.nbytes
-
-
-@wrong("KVCache", says="right behind the last one")
-class CacheOffByOne:
-    """Each piece begins one place too late: place 0 stays empty."""
-
-    def __init__(self, config, batch=1, dtype=np.float32):
-        self.k = np.zeros((config.layers, batch, config.kv_heads, config.max_len + 1, config.head_dim), dtype)
-        self.v, self.used, self.room = np.zeros_like(self.k), [0] * config.layers, config.max_len
-
-    def append(self, layer, k, v):
-        start, stop = self.used[layer], self.used[layer] + k.shape[2]
-        if stop > self.room:
-            raise ValueError("full")
-        self.k[layer, :, :, start + 1 : stop + 1], self.v[layer, :, :, start + 1 : stop + 1] = k, v
-        self.used[layer] = stop
-        return self.k[layer, :, :, :stop], self.v[layer, :, :, :stop]
-
-    def length(self, layer):
-        return self.used[layer]
-
-    def truncate(self, n):
-        self.used = [n] * len(self.used)
-
-    def nbytes(self):
-        return (self.k.nbytes + self.v.nbytes) // (self.room + 1) * self.room
-
-
-@wrong("KVCache", says="three more, where two fit: expected a ValueError")
-class CacheThatGrows:
-    """Lists and concatenate: there is always room."""
-
-    def __init__(self, config, batch=1, dtype=np.float32):
-        self.shape = (batch, config.kv_heads, config.max_len, config.head_dim)
-        self.held, self.dtype = [None] * config.layers, np.dtype(dtype)
-
-    def append(self, layer, k, v):
-        if self.held[layer] is not None:
-            k, v = (np.concatenate([old, new], 2) for old, new in zip(self.held[layer], (k, v)))
-        self.held[layer] = (k, v)
-        return k, v
-
-    def length(self, layer):
-        return 0 if self.held[layer] is None else self.held[layer][0].shape[2]
-
-    def truncate(self, n):
-        self.held = [(k[:, :, :n], v[:, :, :n]) for k, v in self.held]
-
-    def nbytes(self):
-        return 2 * len(self.held) * math.prod(self.shape) * self.dtype.itemsize
-
-
-@wrong("KVCache", says="after the error (three more, where two fit)")
-class CacheThatCountsBeforeItChecks:
-    """The count has moved on when the error comes."""
-
-    def __init__(self, config, batch=1, dtype=np.float32):
-        self.k = np.zeros((config.layers, batch, config.kv_heads, config.max_len, config.head_dim), dtype)
-        self.v, self.used = np.zeros_like(self.k), [0] * config.layers
-
-    def append(self, layer, k, v):
-        start = self.used[layer]
-        self.used[layer] += k.shape[2]
-        if self.used[layer] > self.k.shape[3]:
-            raise ValueError("full")
-        self.k[layer, :, :, start : self.used[layer]], self.v[layer, :, :, start : self.used[layer]] = k, v
-        return self.k[layer, :, :, : self.used[layer]], self.v[layer, :, :, : self.used[layer]]
-
-    def length(self, layer):
-        return self.used[layer]
-
-    def truncate(self, n):
-        self.used = [n] * len(self.used)
-
-    def nbytes(self):
-        return self.k.nbytes + self.v.nbytes
-
-
-@wrong("KVCache", says="keys of one text, where there are two: expected a ValueError")
-class CacheThatBroadcasts:
-    """NumPy copies the keys of one text to all texts of the batch without a word."""
-
-    def __init__(self, config, batch=1, dtype=np.float32):
-        self.k = np.zeros((config.layers, batch, config.kv_heads, config.max_len, config.head_dim), dtype)
-        self.v, self.used = np.zeros_like(self.k), [0] * config.layers
-
-    def append(self, layer, k, v):
-        start, stop = self.used[layer], self.used[layer] + k.shape[2]
-        if stop > self.k.shape[3]:
-            raise ValueError("full")
-        self.k[layer, :, :, start:stop], self.v[layer, :, :, start:stop] = k, v
-        self.used[layer] = stop
-        return self.k[layer, :, :, :stop], self.v[layer, :, :, :stop]
-
-    def length(self, layer):
-        return self.used[layer]
-
-    def truncate(self, n):
-        if not 0 <= n <= min(self.used):
-            raise ValueError("fewer")
-        self.used = [n] * len(self.used)
-
-    def nbytes(self):
-        return self.k.nbytes + self.v.nbytes
-
-
-@wrong("KVCache", says="count K heads, not H")
-class CacheOfAllHeads:
-    """Room for as many heads as there are queries: it works, and is H / K times too large."""
-
-    def __init__(self, config, batch=1, dtype=np.float32):
-        self.k = np.zeros((config.layers, batch, config.heads, config.max_len, config.head_dim), dtype)
-        self.v, self.used, self.kv = np.zeros_like(self.k), [0] * config.layers, config.kv_heads
-
-    def append(self, layer, k, v):
-        start, stop = self.used[layer], self.used[layer] + k.shape[2]
-        if stop > self.k.shape[3] or k.shape[:2] != (self.k.shape[1], self.kv):
-            raise ValueError("full")
-        self.k[layer, :, : self.kv, start:stop], self.v[layer, :, : self.kv, start:stop] = k, v
-        self.used[layer] = stop
-        return self.k[layer, :, : self.kv, :stop], self.v[layer, :, : self.kv, :stop]
-
-    def length(self, layer):
-        return self.used[layer]
-
-    def truncate(self, n):
-        self.used = [n] * len(self.used)
-
-    def nbytes(self):
-        return self.k.nbytes + self.v.nbytes
-
-
-@wrong("KVCache", says="written over, or blocks share their room")
-class CacheWithOneRoomForAllBlocks:
-    """[room] * layers is the same array again and again."""
-
-    def __init__(self, config, batch=1, dtype=np.float32):
-        shape = (batch, config.kv_heads, config.max_len, config.head_dim)
-        self.k, self.v = [np.zeros(shape, dtype)] * config.layers, [np.zeros(shape, dtype)] * config.layers
-        self.used = [0] * config.layers
-
-    def append(self, layer, k, v):
-        start, stop = self.used[layer], self.used[layer] + k.shape[2]
-        if stop > self.k[0].shape[2]:
-            raise ValueError("full")
-        self.k[layer][:, :, start:stop], self.v[layer][:, :, start:stop] = k, v
-        self.used[layer] = stop
-        return self.k[layer][:, :, :stop], self.v[layer][:, :, :stop]
-
-    def length(self, layer):
-        return self.used[layer]
-
-    def truncate(self, n):
-        self.used = [n] * len(self.used)
-
-    def nbytes(self):
-        return sum(a.nbytes for a in self.k + self.v)
+CacheWithOneCount = edit(
+    "KVCache",
+    "There is one count for all blocks. Each has its own: in the middle of a pass the first blocks are ahead.",
+    ("self.used[layer] = stop", "self.used = [stop] * len(self.used)"),
+)
+CacheThatReturnsTheNewOnes = edit(
+    "KVCache",
+    "`append` handed back the new keys and values only. Return all that the block holds.",
+    ("return self.k[layer, :, :, :stop], self.v[layer, :, :, :stop]", "return k, v"),
+)
+CacheThatReturnsAllItsRoom = edit(
+    "KVCache",
+    "All the room came back, and attention would look at the zeros in it. Return what is in use.",
+    ("return self.k[layer, :, :, :stop], self.v[layer, :, :, :stop]", "return self.k[layer], self.v[layer]"),
+)
+CacheOffByOne = edit(
+    "KVCache",
+    "Each piece begins one place too late, and place 0 stays empty. It goes right behind the last one.",
+    ("self.k[layer, :, :, start:stop] = k", "self.k[layer, :, :, start + 1 : stop + 1] = k[:, :, : room - start - 1]"),
+    ("self.v[layer, :, :, start:stop] = v", "self.v[layer, :, :, start + 1 : stop + 1] = v[:, :, : room - start - 1]"),
+)
+CacheThatSwaps = edit(
+    "KVCache",
+    "Keys and values are swapped in what comes back.",
+    (
+        "return self.k[layer, :, :, :stop], self.v[layer, :, :, :stop]",
+        "return self.v[layer, :, :, :stop], self.k[layer, :, :, :stop]",
+    ),
+)
+CacheThatGrows = edit(
+    "KVCache",
+    "There is always room, as in a list. More than `max_len` positions must raise ValueError.",
+    (
+        'raise ValueError(f"{start} positions are used and {T} more do not fit: there is room for {room}")\n',
+        "self.k, self.v = np.repeat(self.k, 2, axis=3), np.repeat(self.v, 2, axis=3)\n"
+        "            self.k[:, :, :, :room], self.v[:, :, :, :room] = self.k[:, :, :, ::2], self.v[:, :, :, ::2]\n"
+        "            self.shape = (B, K, 2 * room, d)\n",
+    ),
+)
+CacheThatCountsBeforeItChecks = edit(
+    "KVCache",
+    "After an error the count had moved on. Check everything first, then write, then count.",
+    ("        if stop > room:", "        self.used[layer] = stop\n        if stop > room:"),
+)
+CacheThatBroadcasts = edit(
+    "KVCache",
+    "The keys of one text, or of one head, were copied to all without a word: NumPy broadcasts. Compare the shapes.",
+    ("if k.shape != (B, K, T, d) or v.shape != k.shape:", "if k.ndim != 4:"),
+)
+CacheOfAllHeads = edit(
+    "KVCache",
+    "There is room for as many heads as the queries have, H / K times too much. Keys and values have K.",
+    (
+        "self.used = [0] * config.layers",
+        "self.used = [0] * config.layers\n        self.group = config.heads // config.kv_heads",
+    ),
+    ("self.k.nbytes + self.v.nbytes", "(self.k.nbytes + self.v.nbytes) * self.group"),
+)
+CacheWithOneRoomForAllBlocks = edit(
+    "KVCache",
+    "The blocks share their room, so what one appends is written over by the next: `[room] * layers` is one array.",
+    ("self.k[layer, :, :, start:stop] = k", "self.k[:, :, :, start:stop] = k"),
+    ("self.v[layer, :, :, start:stop] = v", "self.v[:, :, :, start:stop] = v"),
+)
+CacheOfFloat32 = edit(
+    "KVCache",
+    "`dtype` is not used: keys and values are kept in the one that was asked for.",
+    (
+        "self.used = [0] * config.layers",
+        "self.used = [0] * config.layers\n        dtype = np.float32\n"
+        "        self.k, self.v = self.k.astype(dtype), self.v.astype(dtype)",
+    ),
+)
+CacheThatCountsTheKeysOnly = edit(
+    "KVCache",
+    "The bytes of the keys alone were counted. Values take as many.",
+    ("self.k.nbytes + self.v.nbytes", "self.k.nbytes"),
+)
+CacheThatCountsNumbers = edit(
+    "KVCache",
+    "Numbers were counted, not bytes: each takes as many as its dtype says.",
+    ("self.k.nbytes + self.v.nbytes", "self.k.size + self.v.size"),
+)
+CacheThatTruncatesWhatItCan = edit(
+    "KVCache",
+    "`truncate` to more than some block holds was let through. It raises ValueError, and leaves all as it was.",
+    ("if not 0 <= n <= min(self.used):", "if n < 0:"),
+)
+CacheThatTruncatesBackwards = edit(
+    "KVCache",
+    "A negative number of positions was let through by `truncate`. It raises ValueError.",
+    ("if not 0 <= n <= min(self.used):", "if n > min(self.used):"),
+    hidden=True,
+)
+CacheThatTruncatesOneBlock = edit(
+    "KVCache",
+    "`truncate` shortened the first block only. It keeps n positions in every block.",
+    ("self.used = [n] * len(self.used)", "self.used[0] = n"),
+)
+CacheThatDoesNotTruncate = edit(
+    "KVCache",
+    "`truncate` changed nothing: what is appended next comes behind the first n positions.",
+    ("self.used = [n] * len(self.used)", "pass"),
+)
 
 
 @right("KVCache")
@@ -2484,137 +2155,106 @@ class CacheOfLists:
 
 # attention_with_cache
 
-
-@wrong("attention_with_cache", says="start at 0 in every piece")
-def cached_with_positions_from_zero(x, block, config, past):
-    """Every piece begins at position 0."""
-    B, T, _ = x.shape
-    H, K, d, P = config.heads, config.kv_heads, config.head_dim, 0 if past is None else past[0].shape[2]
-    q, k, v = ((x @ block[n]).reshape(B, T, h, d).swapaxes(1, 2) for n, h in (("Wq", H), ("Wk", K), ("Wv", K)))
-    q, k = rope(q, np.arange(T), config.rope_base), rope(k, np.arange(T), config.rope_base)
-    if past is not None:
-        k, v = np.concatenate([past[0], k], 2), np.concatenate([past[1], v], 2)
-    mask = np.arange(P + T) <= P + np.arange(T)[:, None]
-    scores = np.where(mask, q @ repeat_kv(k, H // K).swapaxes(2, 3) / math.sqrt(d), -np.inf)
-    return (softmax(scores) @ repeat_kv(v, H // K)).swapaxes(1, 2).reshape(B, T, -1) @ block["Wo"], (k, v)
-
-
-@wrong("attention_with_cache", says="one too small")
-def cached_one_position_behind(x, block, config, past):
-    """The published off-by-one: the position of the last token is taken for that of the next."""
-    B, T, _ = x.shape
-    H, K, d, P = config.heads, config.kv_heads, config.head_dim, 0 if past is None else past[0].shape[2]
-    places = max(P - 1, 0) + np.arange(T)
-    q, k, v = ((x @ block[n]).reshape(B, T, h, d).swapaxes(1, 2) for n, h in (("Wq", H), ("Wk", K), ("Wv", K)))
-    q, k = rope(q, places, config.rope_base), rope(k, places, config.rope_base)
-    if past is not None:
-        k, v = np.concatenate([past[0], k], 2), np.concatenate([past[1], v], 2)
-    mask = np.arange(P + T) <= P + np.arange(T)[:, None]
-    scores = np.where(mask, q @ repeat_kv(k, H // K).swapaxes(2, 3) / math.sqrt(d), -np.inf)
-    return (softmax(scores) @ repeat_kv(v, H // K)).swapaxes(1, 2).reshape(B, T, -1) @ block["Wo"], (k, v)
-
-
-@wrong("attention_with_cache", says="one too large")
-def cached_one_position_ahead(x, block, config, past):
-    """Positions counted from 1 once there is a past."""
-    B, T, _ = x.shape
-    H, K, d, P = config.heads, config.kv_heads, config.head_dim, 0 if past is None else past[0].shape[2]
-    places = (P + 1 if P else 0) + np.arange(T)
-    q, k, v = ((x @ block[n]).reshape(B, T, h, d).swapaxes(1, 2) for n, h in (("Wq", H), ("Wk", K), ("Wv", K)))
-    q, k = rope(q, places, config.rope_base), rope(k, places, config.rope_base)
-    if past is not None:
-        k, v = np.concatenate([past[0], k], 2), np.concatenate([past[1], v], 2)
-    mask = np.arange(P + T) <= P + np.arange(T)[:, None]
-    scores = np.where(mask, q @ repeat_kv(k, H // K).swapaxes(2, 3) / math.sqrt(d), -np.inf)
-    return (softmax(scores) @ repeat_kv(v, H // K)).swapaxes(1, 2).reshape(B, T, -1) @ block["Wo"], (k, v)
-
-
-@wrong("attention_with_cache", says="aligned to the first key")
-def cached_with_the_mask_of_the_prompt(x, block, config, past):
-    """np.tri(T, P + T): the triangle starts at the first key."""
-    B, T, _ = x.shape
-    H, K, d, P = config.heads, config.kv_heads, config.head_dim, 0 if past is None else past[0].shape[2]
-    places = P + np.arange(T)
-    q, k, v = ((x @ block[n]).reshape(B, T, h, d).swapaxes(1, 2) for n, h in (("Wq", H), ("Wk", K), ("Wv", K)))
-    q, k = rope(q, places, config.rope_base), rope(k, places, config.rope_base)
-    if past is not None:
-        k, v = np.concatenate([past[0], k], 2), np.concatenate([past[1], v], 2)
-    mask = np.tri(T, P + T, dtype=bool)
-    scores = np.where(mask, q @ repeat_kv(k, H // K).swapaxes(2, 3) / math.sqrt(d), -np.inf)
-    return (softmax(scores) @ repeat_kv(v, H // K)).swapaxes(1, 2).reshape(B, T, -1) @ block["Wo"], (k, v)
-
-
-@wrong("attention_with_cache", says="there is no mask")
-def cached_without_a_mask(x, block, config, past):
-    """Right for one token at a time, and for nothing else."""
-    B, T, _ = x.shape
-    H, K, d, P = config.heads, config.kv_heads, config.head_dim, 0 if past is None else past[0].shape[2]
-    places = P + np.arange(T)
-    q, k, v = ((x @ block[n]).reshape(B, T, h, d).swapaxes(1, 2) for n, h in (("Wq", H), ("Wk", K), ("Wv", K)))
-    q, k = rope(q, places, config.rope_base), rope(k, places, config.rope_base)
-    if past is not None:
-        k, v = np.concatenate([past[0], k], 2), np.concatenate([past[1], v], 2)
-    scores = q @ repeat_kv(k, H // K).swapaxes(2, 3) / math.sqrt(d)
-    return (softmax(scores) @ repeat_kv(v, H // K)).swapaxes(1, 2).reshape(B, T, -1) @ block["Wo"], (k, v)
-
-
-@wrong("attention_with_cache", says="keep the K heads")
-def cached_with_repeated_heads(x, block, config, past):
-    """The heads are repeated first, and kept so."""
-    B, T, _ = x.shape
-    H, K, d, P = config.heads, config.kv_heads, config.head_dim, 0 if past is None else past[0].shape[2]
-    places = P + np.arange(T)
-    q, k, v = ((x @ block[n]).reshape(B, T, h, d).swapaxes(1, 2) for n, h in (("Wq", H), ("Wk", K), ("Wv", K)))
-    q, k = rope(q, places, config.rope_base), rope(k, places, config.rope_base)
-    k, v = repeat_kv(k, H // K), repeat_kv(v, H // K)
-    if past is not None:
-        k, v = np.concatenate([past[0], k], 2), np.concatenate([past[1], v], 2)
-    scores = np.where(np.arange(P + T) <= places[:, None], q @ k.swapaxes(2, 3) / math.sqrt(d), -np.inf)
-    return (softmax(scores) @ v).swapaxes(1, 2).reshape(B, T, -1) @ block["Wo"], (k, v)
-
-
-@wrong("attention_with_cache", says="turned again with every piece")
-def cached_turned_again(x, block, config, past):
-    """rope on all keys with every piece, also on those that have been turned."""
-    B, T, _ = x.shape
-    H, K, d, P = config.heads, config.kv_heads, config.head_dim, 0 if past is None else past[0].shape[2]
-    q, k, v = ((x @ block[n]).reshape(B, T, h, d).swapaxes(1, 2) for n, h in (("Wq", H), ("Wk", K), ("Wv", K)))
-    if past is not None:
-        k, v = np.concatenate([past[0], k], 2), np.concatenate([past[1], v], 2)
-    q, k = rope(q, P + np.arange(T), config.rope_base), rope(k, np.arange(P + T), config.rope_base)
-    mask = np.arange(P + T) <= P + np.arange(T)[:, None]
-    scores = np.where(mask, q @ repeat_kv(k, H // K).swapaxes(2, 3) / math.sqrt(d), -np.inf)
-    return (softmax(scores) @ repeat_kv(v, H // K)).swapaxes(1, 2).reshape(B, T, -1) @ block["Wo"], (k, v)
-
-
-@wrong("attention_with_cache", says="keys are kept after rope")
-def cached_before_rope(x, block, config, past):
-    """Keys are kept as they come from Wk, and all turned each time: y is right, and the work is done again."""
-    B, T, _ = x.shape
-    H, K, d, P = config.heads, config.kv_heads, config.head_dim, 0 if past is None else past[0].shape[2]
-    q, k, v = ((x @ block[n]).reshape(B, T, h, d).swapaxes(1, 2) for n, h in (("Wq", H), ("Wk", K), ("Wv", K)))
-    if past is not None:
-        k, v = np.concatenate([past[0], k], 2), np.concatenate([past[1], v], 2)
-    q, turned = rope(q, P + np.arange(T), config.rope_base), rope(k, np.arange(P + T), config.rope_base)
-    mask = np.arange(P + T) <= P + np.arange(T)[:, None]
-    scores = np.where(mask, q @ repeat_kv(turned, H // K).swapaxes(2, 3) / math.sqrt(d), -np.inf)
-    return (softmax(scores) @ repeat_kv(v, H // K)).swapaxes(1, 2).reshape(B, T, -1) @ block["Wo"], (k, v)
-
-
-@wrong("attention_with_cache", says="only the new keys were returned")
-def cached_that_keeps_the_new_ones(x, block, config, past):
-    """The past is used and not handed on."""
-    B, T, _ = x.shape
-    H, K, d, P = config.heads, config.kv_heads, config.head_dim, 0 if past is None else past[0].shape[2]
-    places = P + np.arange(T)
-    q, k, v = ((x @ block[n]).reshape(B, T, h, d).swapaxes(1, 2) for n, h in (("Wq", H), ("Wk", K), ("Wv", K)))
-    q, k = rope(q, places, config.rope_base), rope(k, places, config.rope_base)
-    new = (k, v)
-    if past is not None:
-        k, v = np.concatenate([past[0], k], 2), np.concatenate([past[1], v], 2)
-    scores = q @ repeat_kv(k, H // K).swapaxes(2, 3) / math.sqrt(d)
-    scores = np.where(np.arange(P + T) <= places[:, None], scores, -np.inf)
-    return (softmax(scores) @ repeat_kv(v, H // K)).swapaxes(1, 2).reshape(B, T, -1) @ block["Wo"], new
+cached_with_positions_from_zero = edit(
+    "attention_with_cache",
+    "Every piece begins at position 0. The positions go on where the last piece ended: at P.",
+    ("    positions = P + np.arange(T)", "    positions, places = P + np.arange(T), np.arange(T)"),
+    ("rope(q, positions, config.rope_base), rope(k, positions,", "rope(q, places, config.rope_base), rope(k, places,"),
+)
+cached_one_position_behind = edit(
+    "attention_with_cache",
+    "After the first piece the positions are one too small: the place of the last token was taken for that of "
+    "the next.",
+    ("    positions = P + np.arange(T)", "    positions, places = P + np.arange(T), P - (P > 0) + np.arange(T)"),
+    ("rope(q, positions, config.rope_base), rope(k, positions,", "rope(q, places, config.rope_base), rope(k, places,"),
+)
+cached_one_position_ahead = edit(
+    "attention_with_cache",
+    "After the first piece the positions are one too large: counted from 0, the new tokens begin at P.",
+    ("    positions = P + np.arange(T)", "    positions, places = P + np.arange(T), P + (P > 0) + np.arange(T)"),
+    ("rope(q, positions, config.rope_base), rope(k, positions,", "rope(q, places, config.rope_base), rope(k, places,"),
+)
+cached_with_positions_from_the_end = edit(
+    "attention_with_cache",
+    "The positions begin where they should end: they go from P to P + T − 1.",
+    ("    positions = P + np.arange(T)", "    positions, places = P + np.arange(T), P + T + np.arange(T)"),
+    ("rope(q, positions, config.rope_base), rope(k, positions,", "rope(q, places, config.rope_base), rope(k, places,"),
+)
+cached_with_the_mask_of_the_prompt = edit(
+    "attention_with_cache",
+    "The mask's triangle starts at the first key. A new token sees all P old ones, too: it is aligned to the last key.",
+    ("np.arange(P + T) <= positions[:, None]", "np.tri(T, P + T, dtype=bool)"),
+)
+cached_without_a_mask = edit(
+    "attention_with_cache",
+    "There is no mask, which is right for one token at a time only: within a piece, tokens see later ones.",
+    ("    scores = np.where(np.arange(P + T) <= positions[:, None], scores, -np.inf)\n", ""),
+)
+cached_with_a_mask_for_the_prompt_only = edit(
+    "attention_with_cache",
+    "A later piece has no mask, which is right for one token at a time only: within a piece, tokens see later ones.",
+    ("np.arange(P + T) <= positions[:, None]", "(np.arange(P + T) <= positions[:, None]) | (P > 0)"),
+)
+cached_that_slips_into_float64 = edit(
+    "attention_with_cache",
+    "The numbers are right and are float64, though x is float32. Is there a NumPy number, such as `np.sqrt(d)`, "
+    "in between?",
+    ("math.sqrt(d)", "np.sqrt(d)"),
+    hidden=True,
+)
+cached_without_itself = edit(
+    "attention_with_cache",
+    "New tokens do not see themselves. Each sees itself and all before it.",
+    ("<= positions[:, None], scores, -np.inf", "< positions[:, None], scores, -1e30"),
+)
+cached_with_repeated_heads = edit(
+    "attention_with_cache",
+    "The repeated heads were kept. Keep the K heads, and repeat them for the products only.",
+    ("    if past is not None:", "    k, v = repeat_kv(k, H // K), repeat_kv(v, H // K)\n    if past is not None:"),
+    ("q @ repeat_kv(k, H // K).transpose", "q @ k.transpose"),
+    ("softmax(scores) @ repeat_kv(v, H // K)", "softmax(scores) @ v"),
+)
+cached_turned_again = edit(
+    "attention_with_cache",
+    "The kept keys were turned again with every piece. They have been turned already.",
+    (
+        "rope(q, positions, config.rope_base), rope(k, positions, config.rope_base)",
+        "rope(q, positions, config.rope_base), k",
+    ),
+    ("    scores = q @", "    k = rope(k, np.arange(P + T), config.rope_base)\n    scores = q @"),
+)
+cached_before_rope = edit(
+    "attention_with_cache",
+    "The outputs are right, and the keys are kept as they come from Wk, so all are turned each time. Keep them "
+    "after rope.",
+    (
+        "rope(q, positions, config.rope_base), rope(k, positions, config.rope_base)",
+        "rope(q, positions, config.rope_base), k",
+    ),
+    (
+        "    scores = q @ repeat_kv(k, H // K)",
+        "    turned = rope(k, np.arange(P + T), config.rope_base)\n    scores = q @ repeat_kv(turned, H // K)",
+    ),
+)
+cached_that_keeps_the_new_ones = edit(
+    "attention_with_cache",
+    "Only the new keys and values were handed on. The next piece needs those of all tokens.",
+    ("    if past is not None:", "    new = k, v\n    if past is not None:"),
+    ('@ block["Wo"], (k, v)', '@ block["Wo"], new'),
+)
+cached_without_the_past = edit(
+    "attention_with_cache",
+    "The past is not used: the new tokens see only each other.",
+    ("    P = 0 if past is None else past[0].shape[2]", "    old, past = past, None\n    P = 0"),
+)
+cached_past_in_the_wrong_order = edit(
+    "attention_with_cache",
+    "The old keys and values were put behind the new ones. They come first, oldest first.",
+    (
+        "np.concatenate([past[0], k], axis=2), np.concatenate([past[1], v], axis=2)",
+        "np.concatenate([k, past[0]], axis=2), np.concatenate([v, past[1]], axis=2)",
+    ),
+)
 
 
 @right("attention_with_cache")
@@ -2655,75 +2295,73 @@ def cached_in_groups(x, block, config, past):
 
 # forward_with_cache
 
-
-@wrong("forward_with_cache", says="the last position only")
-def cached_forward_to_all_positions(ids, weights, config, run_block, past):
-    """Logits of every position: 32,000 numbers for each token of the prompt that nobody reads."""
-    x, kept = weights["embed"][ids], []
-    for i, block in enumerate(weights["blocks"]):
-        x, p = run_block(x, block, past[i] if past else None)
-        kept.append(p)
-    return rms_norm(x, weights["norm"], config.eps) @ weights["head"], kept
-
-
-@wrong("forward_with_cache", says="first position of the piece")
-def cached_forward_to_the_first_position(ids, weights, config, run_block, past):
-    """x[:, 0]: the same as x[:, -1] while one token comes at a time."""
-    x, kept = weights["embed"][ids], []
-    for i, block in enumerate(weights["blocks"]):
-        x, p = run_block(x, block, past[i] if past else None)
-        kept.append(p)
-    return rms_norm(x[:, 0], weights["norm"], config.eps) @ weights["head"], kept
-
-
-@wrong("forward_with_cache", says="all new ids must go through")
-def cached_forward_of_the_last_id(ids, weights, config, run_block, past):
-    """Only the last id goes in; the keys of the rest of the prompt are never made."""
-    x, kept = weights["embed"][ids[:, -1:]], []
-    for i, block in enumerate(weights["blocks"]):
-        x, p = run_block(x, block, past[i] if past else None)
-        kept.append(p)
-    return rms_norm(x[:, -1], weights["norm"], config.eps) @ weights["head"], kept
-
-
-@wrong("forward_with_cache", says="each block has its own")
-def cached_forward_with_one_past(ids, weights, config, run_block, past):
-    """Every block is handed the entry of the first."""
-    x, kept = weights["embed"][ids], []
-    for block in weights["blocks"]:
-        x, p = run_block(x, block, past[0] if past else None)
-        kept.append(p)
-    return rms_norm(x[:, -1], weights["norm"], config.eps) @ weights["head"], kept
-
-
-@wrong("forward_with_cache", says="block 1 was handed a past, where there is none")
-def cached_forward_that_hands_on_the_past(ids, weights, config, run_block, past):
-    """What one block kept goes to the next block, instead of to the next piece."""
-    x, kept, p = weights["embed"][ids], [], None
-    for i, block in enumerate(weights["blocks"]):
-        x, p = run_block(x, block, past[i] if past else p)
-        kept.append(p)
-    return rms_norm(x[:, -1], weights["norm"], config.eps) @ weights["head"], kept
-
-
-@wrong("forward_with_cache", says="list of the last call is not used")
-def cached_forward_without_a_past(ids, weights, config, run_block, past):
-    """The past is collected, and never handed in."""
-    x, kept = weights["embed"][ids], []
-    for block in weights["blocks"]:
-        x, p = run_block(x, block, None)
-        kept.append(p)
-    return rms_norm(x[:, -1], weights["norm"], config.eps) @ weights["head"], kept
-
-
-@wrong("forward_with_cache", says="last norm is missing")
-def cached_forward_without_the_last_norm(ids, weights, config, run_block, past):
-    """From the last block straight to the head."""
-    x, kept = weights["embed"][ids], []
-    for i, block in enumerate(weights["blocks"]):
-        x, p = run_block(x, block, past[i] if past else None)
-        kept.append(p)
-    return x[:, -1] @ weights["head"], kept
+cached_forward_to_all_positions = edit(
+    "forward_with_cache",
+    "The logits of all positions were computed, V numbers for each token of the prompt that nobody reads. Cut out the "
+    "last position before the head.",
+    ("x[:, -1]", "x"),
+)
+cached_forward_that_keeps_the_time = edit(
+    "forward_with_cache",
+    "The logits have an axis of the time, of length 1. They are those of one position, so they are (B, V).",
+    ("x[:, -1]", "x[:, -1:]"),
+)
+cached_forward_that_adds_to_the_past = edit(
+    "forward_with_cache",
+    "The list that is kept grows with every piece. It has one entry for each block: the new one takes the old "
+    "one's place.",
+    ("    kept = []", "    kept = list(past or [])"),
+)
+cached_forward_to_the_first_position = edit(
+    "forward_with_cache",
+    "These are the logits of the first position of the piece, which is the last one only while one token comes "
+    "at a time.",
+    ("x[:, -1]", "x[:, 0]"),
+)
+cached_forward_of_the_last_id = edit(
+    "forward_with_cache",
+    "Only the last id went through the blocks. All new ids must: later tokens need their keys and values.",
+    ('weights["embed"][ids]', 'weights["embed"][ids[:, -1:]]'),
+)
+cached_forward_with_one_past = edit(
+    "forward_with_cache",
+    "Every block was handed the entry of the first one. Each has its own.",
+    ("past or [None] * config.layers", "[past[0] if past else None] * config.layers"),
+)
+cached_forward_that_hands_on_the_past = edit(
+    "forward_with_cache",
+    "What one block kept went to the next block. It goes to the same block, with the next piece.",
+    ("    kept = []", "    kept, before = [], None"),
+    (
+        "        x, p = run_block(x, block, p)",
+        "        x, before = run_block(x, block, p if past else before)\n        p = before",
+    ),
+)
+cached_forward_without_a_past = edit(
+    "forward_with_cache",
+    "The past was collected and never handed in: the list of the last call is not used.",
+    ("past or [None] * config.layers", "[None] * config.layers"),
+)
+cached_forward_that_keeps_the_old_past = edit(
+    "forward_with_cache",
+    "What the blocks returned was not kept: the list that comes back is the one that was handed in.",
+    ("x, p = run_block(x, block, p)", "x, q = run_block(x, block, p)\n        p = q if p is None else p"),
+)
+cached_forward_without_the_last_norm = edit(
+    "forward_with_cache",
+    "The last norm, before the head, is missing.",
+    ('rms_norm(x[:, -1], weights["norm"], config.eps)', "x[:, -1]"),
+)
+cached_forward_with_a_tied_head = edit(
+    "forward_with_cache",
+    "The embedding turned round served as the head. `weights` always holds a head.",
+    ('weights["head"]', 'weights["embed"].T'),
+)
+cached_forward_to_the_mean = edit(
+    "forward_with_cache",
+    "The positions were averaged. The last one alone says what follows.",
+    ("x[:, -1]", "x.mean(axis=1)"),
+)
 
 
 @right("forward_with_cache")
@@ -2752,60 +2390,78 @@ def cached_forward_with_an_iterator(ids, weights, config, run_block, past):
 
 # ---- generation
 
+# temperature_softmax
 
-@wrong("temperature_softmax", says="the logits were multiplied by T")
-def temperature_multiplied(logits, temperature):
-    """Takes a high temperature for a strong preference."""
-    if temperature == 0:
-        return np.eye(len(logits))[np.argmax(logits)]
-    x = (logits - logits.max()) * temperature
-    return np.exp(x) / np.exp(x).sum()
-
-
-@wrong("temperature_softmax", says="Subtract the largest logit")
-def temperature_without_subtracting(logits, temperature):
-    """The plain formula: the exponentials of large logits overflow."""
-    if temperature == 0:
-        return np.eye(len(logits))[np.argmax(logits)]
-    e = np.exp(logits / temperature)
-    return e / e.sum()
-
-
-@wrong("temperature_softmax", says="division by T = 0")
-def temperature_zero_divides(logits, temperature):
-    """No case of its own for T = 0."""
-    x = (logits - logits.max()) / temperature
-    return np.exp(x) / np.exp(x).sum()
-
-
-@wrong("temperature_softmax", says="equal logits do not share")
-def temperature_zero_shares(logits, temperature):
-    """At T = 0 all largest logits share, which is the limit, and not what is asked."""
-    if temperature == 0:
-        best = logits == logits.max()
-        return best / best.sum()
-    x = (logits - logits.max()) / temperature
-    return np.exp(x) / np.exp(x).sum()
-
-
-@wrong("temperature_softmax", says="take the lowest")
-def temperature_zero_takes_the_last(logits, temperature):
-    """A sort puts the highest id last."""
-    if temperature == 0:
-        return np.eye(len(logits))[np.argsort(logits, kind="stable")[-1]]
-    x = (logits - logits.max()) / temperature
-    return np.exp(x) / np.exp(x).sum()
-
-
-@wrong("temperature_softmax", says="divides the logits, not the probabilities")
-def temperature_after_the_softmax(logits, temperature):
-    """Softmax first, then the temperature on probabilities."""
-    e = np.exp(logits - logits.max())
-    p = e / e.sum()
-    if temperature == 0:
-        return np.eye(len(p))[np.argmax(p)]
-    e = np.exp(p / temperature)
-    return e / e.sum()
+temperature_multiplied = edit(
+    "temperature_softmax",
+    "The logits were multiplied by T. Divide by it: a high temperature brings the probabilities closer together.",
+    ("np.max(logits)) / temperature", "np.max(logits)) * temperature"),
+)
+temperature_unused = edit(
+    "temperature_softmax",
+    "The temperature is not used: this is the softmax of the logits as they came.",
+    ("np.max(logits)) / temperature", "np.max(logits))"),
+)
+temperature_without_subtracting = edit(
+    "temperature_softmax",
+    "The exponential of a large logit overflows. A softmax does not change when the largest logit is subtracted "
+    "from all.",
+    ("(logits - np.max(logits)) / temperature", "logits / temperature"),
+)
+temperature_zero_divides = edit(
+    "temperature_softmax",
+    "At T = 0 there is a division by 0. It is a case of its own: all the probability on the largest logit.",
+    ("temperature == 0", "temperature < 0"),
+)
+temperature_zero_is_one = edit(
+    "temperature_softmax",
+    "T = 0 was taken for T = 1, perhaps as if no temperature had been given: 0 is a temperature, too.",
+    ("    if temperature == 0", "    temperature = temperature or 1.0\n    if temperature == 0"),
+)
+temperature_zero_shares = edit(
+    "temperature_softmax",
+    "At T = 0 equal logits share, which is the limit and not what is asked: the lowest of their ids gets it all.",
+    ("p[np.argmax(logits)] = 1.0", "p[logits == np.max(logits)] = 1.0 / np.sum(logits == np.max(logits))"),
+)
+temperature_zero_takes_the_last = edit(
+    "temperature_softmax",
+    "At T = 0 the highest id of several largest logits won. Take the lowest; in an ascending order it is not the last.",
+    ("np.argmax(logits)", 'np.argsort(logits, kind="stable")[-1]'),
+)
+temperature_after_the_softmax = edit(
+    "temperature_softmax",
+    "A softmax was taken of a softmax. T divides the logits, and one softmax follows.",
+    ("    e = np.exp(", "    logits = np.exp(logits - np.logaddexp.reduce(logits))\n    e = np.exp("),
+)
+temperature_on_the_probabilities = edit(
+    "temperature_softmax",
+    "The probabilities were divided by T, so they do not sum to 1 any more. Divide the logits, before the softmax.",
+    ("np.max(logits)) / temperature", "np.max(logits))"),
+    ("e / e.sum()", "e / e.sum() / temperature"),
+)
+temperature_in_logarithms = edit(
+    "temperature_softmax",
+    "Those are logarithms of probabilities: take their exponentials.",
+    ("return e / e.sum()", "return np.log(e / e.sum())"),
+)
+temperature_in_the_dtype_of_the_logits = edit(
+    "temperature_softmax",
+    "The probabilities were written into an array of whole numbers, which cuts them to 0 and 1.",
+    ("return e / e.sum()", "return (e / e.sum()).astype(logits.dtype)"),
+    hidden=True,
+)
+temperature_low_is_zero = edit(
+    "temperature_softmax",
+    "A low temperature was taken for T = 0. Logits that lie close together still share at it.",
+    ("temperature == 0", "temperature < 0.1"),
+    hidden=True,
+)
+temperature_clips_the_logits = edit(
+    "temperature_softmax",
+    "−inf was replaced by a number that other logits reach, too: such a token must get exactly 0.",
+    ("logits - np.max(logits)", "np.maximum(logits, -1e4) - np.max(logits)"),
+    hidden=True,
+)
 
 
 @right("temperature_softmax")
@@ -2831,62 +2487,60 @@ def temperature_with_plain_python(logits, temperature):
     return np.array([e / math.fsum(es) for e in es])
 
 
-@wrong("top_k_filter", says="must sum to 1 again")
-def top_k_not_shared_out(p, k):
-    """Sets the others to 0 and leaves it at that."""
-    kept = np.argsort(-p, kind="stable")[:k]
-    return np.where(np.isin(np.arange(len(p)), kept), p, 0.0)
+# top_k_filter
 
-
-@wrong("top_k_filter", says="exactly k tokens stay")
-def top_k_by_threshold(p, k):
-    """Everything at least as likely as the k-th: ties make it more than k."""
-    kept = np.where(p >= np.sort(p)[::-1][min(k, len(p)) - 1], p, 0.0)
-    return kept / kept.sum()
-
-
-@wrong("top_k_filter", says="among equal ones the highest id stayed")
-def top_k_reversed_sort(p, k):
-    """An ascending order, turned round: equal ones are turned round, too."""
-    kept = np.argsort(p, kind="stable")[::-1][:k]
-    q = np.zeros(len(p))
-    q[kept] = p[kept]
-    return q / q.sum()
-
-
-@wrong("top_k_filter", says="each id stays in its place")
-def top_k_sorted(p, k):
-    """Returns the sorted probabilities: the ids are lost."""
-    q = np.sort(p)[::-1].copy()
-    q[k:] = 0
-    return q / q.sum()
-
-
-@wrong("top_k_filter", says="k least likely stayed")
-def top_k_ascending(p, k):
-    """Forgets that argsort is ascending."""
-    kept = np.argsort(p, kind="stable")[:k]
-    q = np.zeros(len(p))
-    q[kept] = p[kept]
-    return q / q.sum()
-
-
-@wrong("top_k_filter", says="must have 0")
-def top_k_softmax_of_probabilities(p, k):
-    """The recipe for logits, used on probabilities: what is out is 0, and a softmax brings it back."""
-    q = np.zeros(len(p))
-    kept = np.argsort(-p, kind="stable")[:k]
-    q[kept] = p[kept] / p[kept].sum()
-    return np.exp(q) / np.exp(q).sum()
-
-
-@wrong("top_k_filter", says="k may be V or more")
-def top_k_with_partition(p, k):
-    """np.argpartition does not know a k beyond the end."""
-    kept = np.argpartition(-p - np.arange(len(p), 0, -1) * 1e-12, k - 1)[:k]
-    q = np.zeros(len(p))
-    q[kept] = p[kept]
-    return q / q.sum()
+top_k_not_shared_out = edit(
+    "top_k_filter",
+    "The others are 0, and the kept ones do not sum to 1 yet: divide by what they sum to.",
+    (" / filtered.sum()", ""),
+)
+top_k_by_threshold = edit(
+    "top_k_filter",
+    "All that are as likely as the k-th stayed. Exactly k tokens stay; among equal ones the lowest ids.",
+    ("filtered[kept] = p[kept]", "kept = p >= p[kept].min()\n    filtered[kept] = p[kept]"),
+)
+top_k_reversed_sort = edit(
+    "top_k_filter",
+    "Among equal ones the highest id stayed: turning an ascending order round turns equal ones round, too.",
+    ('np.argsort(-p, kind="stable")', 'np.argsort(p, kind="stable")[::-1]'),
+)
+top_k_sorted = edit(
+    "top_k_filter",
+    "The likeliest came first, so the ids are lost: each id stays in its place.",
+    ("filtered[kept] = p[kept]", "filtered[: len(kept)] = p[kept]"),
+)
+top_k_ascending = edit(
+    "top_k_filter",
+    "The k least likely stayed: an ascending order begins with them.",
+    ("np.argsort(-p", "np.argsort(p"),
+)
+top_k_softmax_of_probabilities = edit(
+    "top_k_filter",
+    "A softmax was taken of probabilities, which gives what is out a share again. Divide by the sum of the kept ones.",
+    ("filtered / filtered.sum()", "np.exp(filtered / filtered.sum()) / np.exp(filtered / filtered.sum()).sum()"),
+)
+top_k_with_partition = edit(
+    "top_k_filter",
+    "A k beyond the end of the array ends in an error: if k is V or more, all stay.",
+    ('np.argsort(-p, kind="stable")[:k]', "np.argpartition(-p - np.arange(len(p), 0, -1) * 1e-12, k - 1)[:k]"),
+)
+top_k_one_too_few = edit("top_k_filter", "One token too few stayed: k of them do.", ("[:k]", "[: k - 1]"))
+top_k_one_too_many = edit("top_k_filter", "One token too many stayed: k of them do.", ("[:k]", "[: k + 1]"))
+top_k_in_equal_shares = edit(
+    "top_k_filter",
+    "The kept ones have equal shares. Each keeps its probability, divided by what all of them sum to.",
+    ("filtered[kept] = p[kept]", "filtered[kept] = 1"),
+)
+top_k_divided_by_k = edit(
+    "top_k_filter",
+    "The kept ones were divided by how many they are. Divide by what they sum to, so that the result sums to 1.",
+    ("/ filtered.sum()", "/ k"),
+)
+top_k_first_ids = edit(
+    "top_k_filter",
+    "The first k ids stayed, not the k likeliest: the tokens do not come sorted.",
+    ('np.argsort(-p, kind="stable")[:k]', "np.arange(len(p))[:k]"),
+)
 
 
 @right("top_k_filter")
@@ -2907,82 +2561,81 @@ def top_k_one_by_one(p, k):
     return q / q.sum()
 
 
-@wrong("top_p_filter", says="the crossing token was dropped")
-def top_p_without_crossing(p, top_p):
-    """Keeps the sums that are at most top_p: the token that crosses the line is out."""
-    order = np.argsort(-p, kind="stable")
-    keep = np.cumsum(p[order]) <= top_p
-    keep[0] = True
-    q = np.zeros(len(p))
-    q[order[keep]] = p[order[keep]]
-    return q / q.sum()
+# top_p_filter
 
-
-@wrong("top_p_filter", says="nothing stayed")
-def top_p_without_the_first(p, top_p):
-    """The crossing token is out, even if it is the first: nothing is left."""
-    order = np.argsort(-p, kind="stable")
-    keep = order[np.cumsum(p[order]) <= top_p]
-    q = np.zeros(len(p))
-    q[keep] = p[keep]
-    return q / q.sum() if q.any() else q
-
-
-@wrong("top_p_filter", says="the line was reached exactly")
-def top_p_one_too_many(p, top_p):
-    """Goes on where the sum equals top_p."""
-    order = np.argsort(-p, kind="stable")
-    keep = order[: np.searchsorted(np.cumsum(p[order]), top_p, side="right") + 1]
-    q = np.zeros(len(p))
-    q[keep] = p[keep]
-    return q / q.sum()
-
-
-@wrong("top_p_filter", says="not in the order of their ids")
-def top_p_unsorted(p, top_p):
-    """Adds up in the order of the ids."""
-    keep = np.cumsum(p) - p < top_p
-    keep[0] |= not keep.any()
-    q = np.where(keep, p, 0.0)
-    return q / q.sum()
-
-
-@wrong("top_p_filter", says="that is min-p")
-def top_p_as_a_threshold(p, top_p):
-    """Compares each probability with top_p."""
-    q = np.where(p >= top_p, p, 0.0)
-    if not q.any():
-        q[np.argmax(p)] = 1.0
-    return q / q.sum()
-
-
-@wrong("top_p_filter", says="must sum to 1 again")
-def top_p_not_shared_out(p, top_p):
-    """Sets the others to 0 and leaves it at that."""
-    order = np.argsort(-p, kind="stable")
-    keep = order[: np.searchsorted(np.cumsum(p[order]), top_p) + 1]
-    q = np.zeros(len(p))
-    q[keep] = p[keep]
-    return q
-
-
-@wrong("top_p_filter", says="each id stays in its place")
-def top_p_mask_on_the_wrong_order(p, top_p):
-    """Sorts, cuts, and forgets to go back to the ids."""
-    q = np.sort(p)[::-1].copy()
-    before = np.cumsum(q) - q
-    q[1:][before[1:] >= top_p] = 0
-    return q / q.sum()
-
-
-@wrong("top_p_filter", says="among equal ones the highest id came first")
-def top_p_reversed_sort(p, top_p):
-    """An ascending order, turned round."""
-    order = np.argsort(p, kind="stable")[::-1]
-    keep = order[: np.searchsorted(np.cumsum(p[order]), top_p) + 1]
-    q = np.zeros(len(p))
-    q[keep] = p[keep]
-    return q / q.sum()
+top_p_without_crossing = edit(
+    "top_p_filter",
+    "The crossing token was dropped. The token with which the sum reaches the line stays.",
+    ("order[: crossing + 1]", "order[: max(1, int((np.cumsum(p[order]) <= top_p).sum()))]"),
+)
+top_p_without_the_token_that_reaches = edit(
+    "top_p_filter",
+    "The crossing token was dropped, also where it reaches the line exactly. It stays.",
+    ("order[: crossing + 1]", "order[: max(1, crossing)]"),
+)
+top_p_without_the_first = edit(
+    "top_p_filter",
+    "Where the first token crosses the line, nothing stayed: at least one token always does, and the crossing "
+    "one is kept.",
+    ("order[: crossing + 1]", "order[np.cumsum(p[order]) <= top_p]"),
+    (" / filtered.sum()", " / (filtered.sum() or 1.0)"),
+)
+top_p_one_too_many = edit(
+    "top_p_filter",
+    "The line was reached exactly, and one token more was kept: it is reached when the sum is at least top_p.",
+    ("top_p))", 'top_p, side="right"))'),
+)
+top_p_unsorted = edit(
+    "top_p_filter",
+    "The probabilities were added up in the order of the ids. Go through the tokens from the likeliest on.",
+    ('np.argsort(-p, kind="stable")', "np.arange(len(p))"),
+)
+top_p_ascending = edit(
+    "top_p_filter",
+    "The least likely tokens came first: begin with the likeliest.",
+    ("np.argsort(-p", "np.argsort(p"),
+)
+top_p_as_a_threshold = edit(
+    "top_p_filter",
+    "Each probability was compared with top_p, which is another method (min-p). Compare the sum so far.",
+    ("order[: crossing + 1]", "np.flatnonzero(p >= min(top_p, p.max()))"),
+)
+top_p_not_shared_out = edit(
+    "top_p_filter",
+    "The others are 0, and the kept ones do not sum to 1 yet: divide by what they sum to.",
+    (" / filtered.sum()", ""),
+)
+top_p_divided_by_the_line = edit(
+    "top_p_filter",
+    "The kept ones were divided by top_p. Their sum is that or more: divide by it.",
+    ("/ filtered.sum()", "/ (top_p or 1.0)"),
+)
+top_p_with_all_equals = edit(
+    "top_p_filter",
+    "All that are as likely as the crossing token stayed. The tokens come one by one, of equal ones the lowest "
+    "id first.",
+    ("filtered[kept] = p[kept]", "kept = p >= p[kept].min()\n    filtered[kept] = p[kept]"),
+)
+top_p_of_nothing = edit(
+    "top_p_filter",
+    "With top_p = 0 nothing stayed. At least one token always does.",
+    ("order[: crossing + 1]", "order[: crossing + (top_p > 0)]"),
+)
+top_p_mask_on_the_wrong_order = edit(
+    "top_p_filter",
+    "The likeliest came first, so the ids are lost: after the sorting, each id goes back to its place.",
+    ("filtered[kept] = p[kept]", "filtered[: len(kept)] = p[kept]"),
+)
+top_p_reversed_sort = edit(
+    "top_p_filter",
+    "Among equal ones the highest id came first: turning an ascending order round turns equal ones round, too.",
+    ('np.argsort(-p, kind="stable")', 'np.argsort(p, kind="stable")[::-1]'),
+)
+top_p_first_true_of_none = edit(
+    "top_p_filter",
+    "With top_p = 1 one token was left: rounded sums may stay below 1, and where none reaches the line, all stay.",
+    ("np.searchsorted(np.cumsum(p[order]), top_p)", "np.argmax(np.cumsum(p[order]) >= top_p)"),
+)
 
 
 @right("top_p_filter")
@@ -3008,44 +2661,58 @@ def top_p_by_the_sum_before(p, top_p):
     return np.where(mask, p, 0) / p[mask].sum()
 
 
-@wrong("draw", says="the sum 0.5 is not greater than 0.5")
-def draw_on_the_left(p, u):
-    """searchsorted as it comes: at a border, the token before it."""
-    return int(min(np.searchsorted(np.cumsum(p), u), np.flatnonzero(p)[-1]))
+# draw
+
+draw_on_the_left = edit(
+    "draw",
+    "At a border the token before it was drawn: the sum must be greater than u, not equal to it.",
+    (', side="right"', ""),
+)
+draw_without_sums = edit(
+    "draw",
+    "Each probability was compared with u. The tokens lie end to end: it is the sum up to a token that counts.",
+    ('np.searchsorted(np.cumsum(p), u, side="right")', "int((p > u).argmax()) if (p > u).any() else len(p)"),
+)
+draw_past_the_end = edit(
+    "draw",
+    "The last sum is rounded and may stay below 1: then no sum is greater than u, and an id that does not exist "
+    "came out.",
+    ("min(place, np.flatnonzero(p)[-1])", "place"),
+)
+draw_the_last_id = edit(
+    "draw",
+    "Where no sum is greater than u, the last id came out though its probability is 0: draw the last that is not 0.",
+    ("np.flatnonzero(p)[-1]", "len(p) - 1"),
+)
+draw_one_too_far = edit(
+    "draw",
+    "The token behind the right one was drawn: with u = 0 it would never be the first.",
+    ("min(place,", "min(place + 1,"),
+)
+draw_in_hundredths = edit(
+    "draw",
+    "The sums were rounded, so a number near a border falls on the wrong token.",
+    ("np.cumsum(p)", "np.round(np.cumsum(p), 2)"),
+    hidden=True,
+)
+draw_the_likeliest = edit(
+    "draw",
+    "u is not used: the likeliest token comes out every time.",
+    ("min(place, np.flatnonzero(p)[-1])", "np.argmax(p)"),
+)
 
 
-@wrong("draw", says="it is the sum of the probabilities that counts")
-def draw_without_sums(p, u):
-    """Compares u with each probability."""
-    for i, x in enumerate(p):
-        if x > u:
-            return i
-    return int(np.flatnonzero(p)[-1])
-
-
-@wrong("draw", says="the sum is rounded")
-def draw_past_the_end(p, u):
-    """Trusts that the last sum is 1."""
-    return int(np.searchsorted(np.cumsum(p), u, side="right"))
-
-
-@wrong("draw", says="a token of probability 0 was drawn")
-def draw_the_last_id(p, u):
-    """At the end the last id, even if it can never come."""
-    return int(min(np.searchsorted(np.cumsum(p), u, side="right"), len(p) - 1))
-
-
-@wrong("draw", says="the tokens lie in the order of their ids")
+@wrong("draw")
 def draw_from_the_likeliest(p, u):
-    """Lays the likeliest first."""
+    """The likeliest token was laid down first. The tokens lie in the order of their ids."""
     order = np.argsort(-p, kind="stable")
     order = order[p[order] > 0]
     return int(order[min(np.searchsorted(np.cumsum(p[order]), u, side="right"), len(order) - 1)])
 
 
-@wrong("draw", says="0.3 lies on the first token")
+@wrong("draw")
 def draw_with_its_own_chance(p, u):
-    """Does not use u."""
+    """Chance of your own chose the token. Here chance is the number u, which is given."""
     return int(np.random.default_rng(5).choice(len(p), p=np.asarray(p) / np.sum(p)))
 
 
@@ -3068,110 +2735,94 @@ def draw_with_argmax(p, u):
     return int(np.argmax(greater)) if greater.any() else int(np.nonzero(p)[0].max())
 
 
-@wrong("sample", says="T = 0 draws nothing and divides by nothing")
-def sample_zero_divides(logits, temperature=1.0, top_k=None, top_p=None, rng=None):
-    """No case for T = 0."""
-    p = given_softmax(logits / temperature)
-    ids = given_ranking(p)[:top_k]
-    q = p[ids] / p[ids].sum()
-    if top_p is not None:
-        n = int(np.searchsorted(np.cumsum(q), top_p)) + 1
-        ids, q = ids[:n], q[:n] / q[:n].sum()
-    return int(rng.choice(ids, p=q))
+# sample
 
-
-@wrong("sample", says="the crossing token was dropped")
-def sample_without_crossing(logits, temperature=1.0, top_k=None, top_p=None, rng=None):
-    """The crossing token is out."""
-    if temperature == 0:
-        return int(np.argmax(logits))
-    p = given_softmax(logits / temperature)
-    ids = given_ranking(p)[:top_k]
-    q = p[ids] / p[ids].sum()
-    if top_p is not None:
-        n = max(1, int((np.cumsum(q) <= top_p + 1e-12).sum()))
-        ids, q = ids[:n], q[:n] / q[:n].sum()
-    return int(rng.choice(ids, p=q))
-
-
-@wrong("sample", says="top-p before top-k")
-def sample_top_p_first(logits, temperature=1.0, top_k=None, top_p=None, rng=None):
-    """The order of the filters is turned round."""
-    if temperature == 0:
-        return int(np.argmax(logits))
-    p = given_softmax(logits / temperature)
-    ids = given_ranking(p)
-    if top_p is not None:
-        ids = ids[: int(np.searchsorted(np.cumsum(p[ids]), top_p)) + 1]
-    ids = ids[:top_k]
-    return int(rng.choice(ids, p=p[ids] / p[ids].sum()))
-
-
-@wrong("sample", says="top-p must see what top-k has left")
-def sample_top_p_on_the_old_probabilities(logits, temperature=1.0, top_k=None, top_p=None, rng=None):
-    """After top-k, top-p is measured with probabilities that do not sum to 1."""
-    if temperature == 0:
-        return int(np.argmax(logits))
-    p = given_softmax(logits / temperature)
-    ids = given_ranking(p)[:top_k]
-    if top_p is not None:
-        ids = ids[: int(np.searchsorted(np.cumsum(p[ids]), top_p)) + 1]
-    return int(rng.choice(ids, p=p[ids] / p[ids].sum()))
-
-
-@wrong("sample", says="the temperature comes first")
-def sample_temperature_last(logits, temperature=1.0, top_k=None, top_p=None, rng=None):
-    """Filters at T = 1, and only then the temperature."""
-    if temperature == 0:
-        return int(np.argmax(logits))
-    p = given_softmax(logits)
-    ids = given_ranking(p)[:top_k]
-    q = p[ids] / p[ids].sum()
-    if top_p is not None:
-        ids = ids[: int(np.searchsorted(np.cumsum(q), top_p)) + 1]
-    return int(rng.choice(ids, p=given_softmax(logits[ids] / temperature)))
-
-
-@wrong("sample", says="the likeliest is taken every time")
-def sample_greedily(logits, temperature=1.0, top_k=None, top_p=None, rng=None):
-    """Computes it all and takes the largest."""
-    return int(np.argmax(logits))
-
-
-@wrong("sample", says="another source of chance")
-def sample_with_the_global_generator(logits, temperature=1.0, top_k=None, top_p=None, rng=None):
-    """np.random instead of the generator that was given."""
-    if temperature == 0:
-        return int(np.argmax(logits))
-    p = given_softmax(logits / temperature)
-    ids = given_ranking(p)[:top_k]
-    q = p[ids] / p[ids].sum()
-    if top_p is not None:
-        n = int(np.searchsorted(np.cumsum(q), top_p)) + 1
-        ids, q = ids[:n], q[:n] / q[:n].sum()
-    return int(np.random.choice(ids, p=q))
-
-
-@wrong("sample", says="drawn equally often")
-def sample_uniformly_from_the_kept(logits, temperature=1.0, top_k=None, top_p=None, rng=None):
-    """Forgets the probabilities in the draw."""
-    if temperature == 0:
-        return int(np.argmax(logits))
-    p = given_softmax(logits / temperature)
-    ids = given_ranking(p)[:top_k]
-    q = p[ids] / p[ids].sum()
-    if top_p is not None:
-        ids = ids[: int(np.searchsorted(np.cumsum(q), top_p)) + 1]
-    return int(rng.choice(ids))
-
-
-@wrong("sample", says="expected an id from 0 to")
-def sample_returns_a_place(logits, temperature=1.0, top_k=None, top_p=None, rng=None):
-    """Returns a vector instead of an id."""
-    if temperature == 0:
-        return int(np.argmax(logits))
-    p = given_softmax(logits / temperature)
-    return rng.multinomial(1, p)
+sample_zero_divides = edit(
+    "sample",
+    "T = 0 draws nothing and divides by nothing: it is a case of its own, and `rng` may be None.",
+    ("temperature == 0", "temperature < 0"),
+)
+sample_without_crossing = edit(
+    "sample",
+    "The crossing token was dropped: the one with which the sum reaches top_p stays.",
+    ("int(np.searchsorted(np.cumsum(q), top_p)) + 1", "max(1, int((np.cumsum(q) <= top_p + 1e-12).sum()))"),
+)
+sample_top_p_first = edit(
+    "sample",
+    "Top-p was measured with the probabilities from before top-k. It must see what top-k has left, divided by its sum.",
+    ("given_ranking(p)[:top_k]", "given_ranking(p)"),
+    ("    return int(rng", "    ids, q = ids[:top_k], q[:top_k] / q[:top_k].sum()\n    return int(rng"),
+)
+sample_top_p_on_the_old_probabilities = edit(
+    "sample",
+    "Top-p was measured with the probabilities from before top-k. It must see what top-k has left, divided by its sum.",
+    ("np.cumsum(q)", "np.cumsum(p[ids])"),
+)
+sample_temperature_last = edit(
+    "sample",
+    "The filters saw the probabilities at T = 1. The temperature comes first, before top-k and top-p.",
+    ("given_softmax(logits / temperature)", "given_softmax(logits)"),
+    ("p=q)", "p=given_softmax(logits[ids] / temperature))"),
+)
+sample_without_temperature = edit("sample", "The temperature is not used.", ("logits / temperature", "logits"))
+sample_multiplies = edit(
+    "sample",
+    "The logits were multiplied by the temperature. Divide by it: a low temperature makes the likely ones likelier.",
+    ("logits / temperature", "logits * temperature"),
+)
+sample_without_top_k = edit("sample", "top_k is not used: exactly the k likeliest may come.", ("[:top_k]", ""))
+sample_without_top_p = edit("sample", "top_p is not used.", ("if top_p is not None:", "if False:"))
+sample_keeps_all_equals = edit(
+    "sample",
+    "More than top_k tokens stayed: all that are as likely as the k-th. Exactly k stay.",
+    ("given_ranking(p)[:top_k]", "[i for i in given_ranking(p) if p[i] >= p[given_ranking(p)[:top_k][-1]]]"),
+)
+sample_takes_low_for_zero = edit(
+    "sample",
+    "A low temperature was taken for 0. Logits that lie close together still share at it.",
+    ("temperature == 0", "temperature < 0.1"),
+    hidden=True,
+)
+sample_of_places = edit(
+    "sample",
+    "A place in the order from the likeliest on came back. The id that stands there is asked for.",
+    ("rng.choice(ids, p=q)", "rng.choice(len(ids), p=q)"),
+)
+sample_without_the_last_division = edit(
+    "sample",
+    "What top-k or top-p left was not divided by its sum, and `rng.choice` takes only what sums to 1.",
+    ("p[ids] / p[ids].sum()", "p[ids]"),
+)
+sample_keeps_the_highest_ids = edit(
+    "sample",
+    "Among equal ones the highest ids stayed. `given_ranking` has the lowest first.",
+    ("given_ranking(p)[:top_k]", "sorted(range(len(p)), key=lambda i: (-p[i], -i))[:top_k]"),
+)
+sample_greedily = edit(
+    "sample",
+    "The likeliest was taken every time. For T > 0 one of the kept is drawn, by its probability.",
+    ("int(rng.choice(ids, p=q))", "int(ids[0])"),
+)
+sample_with_the_global_generator = edit(
+    "sample",
+    "The same seed draws other ids the second time: there is another source of chance than `rng`.",
+    ("rng.choice", "np.random.choice"),
+)
+sample_with_a_generator_of_its_own = edit(
+    "sample",
+    "The same id came every time: a new generator at each call begins again with the same number. Use `rng`.",
+    ("rng.choice", "np.random.default_rng(0).choice"),
+)
+sample_uniformly_from_the_kept = edit(
+    "sample",
+    "All that are kept come equally often. Each is drawn by its probability.",
+    ("rng.choice(ids, p=q)", "rng.choice(ids)"),
+)
+sample_returns_a_place = edit(
+    "sample",
+    "A vector of counts came back. What is asked for is one id, an int.",
+    ("int(rng.choice(ids, p=q))", "rng.multinomial(1, p)"),
+)
 
 
 @right("sample")
@@ -3212,63 +2863,50 @@ def sample_by_gumbel(logits, temperature=1.0, top_k=None, top_p=None, rng=None):
     return ids[int(np.argmax(noisy))]
 
 
-@wrong("llama_encode", says="the dummy prefix")
-def encode_without_prefix(text, vocab):
-    """No space in front."""
-    scores = dict(vocab[FIRST_PIECE:])
-    number = {piece: i for i, (piece, _) in enumerate(vocab) if i >= FIRST_PIECE}
-    parts = list(text.replace(" ", SPACE))
-    while places := [i for i, (a, b) in enumerate(pairwise(parts)) if a + b in scores]:
-        best = max(places, key=lambda i: scores[parts[i] + parts[i + 1]])
-        parts[best : best + 2] = [parts[best] + parts[best + 1]]
-    return [i for x in parts for i in ([number[x]] if x in number else [3 + b for b in x.encode()])]
+# llama_encode
+
+encode_without_prefix = edit(
+    "llama_encode",
+    "The space before the text is missing (the dummy prefix): with it, a word has the same piece at the beginning and "
+    "behind a space.",
+    ('(" " + text)', "text"),
+)
+encode_prefixes_nothing = edit(
+    "llama_encode",
+    "An empty text has no ids, not even the one of its prefix.",
+    ("    if not text:\n        return []\n", ""),
+)
+encode_prefixes_words_only = edit(
+    "llama_encode",
+    "No space was put before a text that begins with one. One more always is, so that decoding can take it away.",
+    ('(" " + text)', '(text if text.startswith(" ") else " " + text)'),
+)
+encode_drops_characters = edit(
+    "llama_encode",
+    "What has no piece was dropped. It becomes the ids of its UTF-8 bytes, so that nothing is lost.",
+    ("[FIRST_BYTE + byte for byte in part.encode()]", "[]"),
+)
+encode_to_unknown = edit(
+    "llama_encode",
+    "What has no piece became <unk>. It becomes the ids of its UTF-8 bytes, so that nothing is lost.",
+    ("[FIRST_BYTE + byte for byte in part.encode()]", "[0]"),
+)
+encode_bytes_without_offset = edit(
+    "llama_encode",
+    "The bytes' ids begin at 0 here, where the control tokens are. Byte b has the id 3 + b.",
+    ("FIRST_BYTE + byte for", "byte for"),
+)
+encode_numbers_of_characters = edit(
+    "llama_encode",
+    "A character that has no piece became 3 + its number. Its number is not its bytes: a character may have several.",
+    ("FIRST_BYTE + byte for byte in part.encode()", "FIRST_BYTE + ord(character) for character in part"),
+)
 
 
-@wrong("llama_encode", says="what has no piece was dropped")
-def encode_drops_characters(text, vocab):
-    """What is not in the vocabulary is left out."""
-    if not text:
-        return []
-    scores = dict(vocab[FIRST_PIECE:])
-    number = {piece: i for i, (piece, _) in enumerate(vocab) if i >= FIRST_PIECE}
-    parts = list((" " + text).replace(" ", SPACE))
-    while places := [i for i, (a, b) in enumerate(pairwise(parts)) if a + b in scores]:
-        best = max(places, key=lambda i: scores[parts[i] + parts[i + 1]])
-        parts[best : best + 2] = [parts[best] + parts[best + 1]]
-    return [number[x] for x in parts if x in number]
-
-
-@wrong("llama_encode", says="became <unk>")
-def encode_to_unknown(text, vocab):
-    """What is not in the vocabulary becomes id 0."""
-    if not text:
-        return []
-    scores = dict(vocab[FIRST_PIECE:])
-    number = {piece: i for i, (piece, _) in enumerate(vocab) if i >= FIRST_PIECE}
-    parts = list((" " + text).replace(" ", SPACE))
-    while places := [i for i, (a, b) in enumerate(pairwise(parts)) if a + b in scores]:
-        best = max(places, key=lambda i: scores[parts[i] + parts[i + 1]])
-        parts[best : best + 2] = [parts[best] + parts[best + 1]]
-    return [number.get(x, 0) for x in parts]
-
-
-@wrong("llama_encode", says="the id of byte b is 3 + b")
-def encode_bytes_without_offset(text, vocab):
-    """Byte ids that begin at 0."""
-    if not text:
-        return []
-    scores = dict(vocab[FIRST_PIECE:])
-    number = {piece: i for i, (piece, _) in enumerate(vocab) if i >= FIRST_PIECE}
-    parts = list((" " + text).replace(" ", SPACE))
-    while places := [i for i, (a, b) in enumerate(pairwise(parts)) if a + b in scores]:
-        best = max(places, key=lambda i: scores[parts[i] + parts[i + 1]])
-        parts[best : best + 2] = [parts[best] + parts[best + 1]]
-    return [i for x in parts for i in ([number[x]] if x in number else x.encode())]
-
-
-@wrong("llama_encode", says="the longest piece was matched from the left")
+@wrong("llama_encode")
 def encode_by_longest_match(text, vocab):
-    """WordPiece's way."""
+    """The longest piece was matched from the left, as WordPiece does. Here neighbours are put together, best
+    score first."""
     number = {piece: i for i, (piece, _) in enumerate(vocab) if i >= FIRST_PIECE}
     rest, ids = (" " + text).replace(" ", SPACE) if text else "", []
     while rest:
@@ -3278,76 +2916,72 @@ def encode_by_longest_match(text, vocab):
     return ids
 
 
-@wrong("llama_encode", says="the leftmost pair was taken")
-def encode_from_the_left(text, vocab):
-    """Puts the first pair together that makes a piece, whatever its score."""
-    if not text:
-        return []
-    number = {piece: i for i, (piece, _) in enumerate(vocab) if i >= FIRST_PIECE}
-    parts = list((" " + text).replace(" ", SPACE))
-    while places := [i for i, (a, b) in enumerate(pairwise(parts)) if a + b in number]:
-        parts[places[0] : places[0] + 2] = [parts[places[0]] + parts[places[0] + 1]]
-    return [i for x in parts for i in ([number[x]] if x in number else [3 + b for b in x.encode()])]
-
-
-@wrong("llama_encode", says="a control token came out of what a user typed")
-def encode_lets_control_tokens_in(text, vocab):
-    """Looks among all entries, also `<s>`."""
-    if not text:
-        return []
-    scores, number = dict(vocab), {piece: i for i, (piece, _) in enumerate(vocab)}
-    parts = list((" " + text).replace(" ", SPACE))
-    while places := [i for i, (a, b) in enumerate(pairwise(parts)) if a + b in scores]:
-        best = max(places, key=lambda i: scores[parts[i] + parts[i + 1]])
-        parts[best : best + 2] = [parts[best] + parts[best + 1]]
-    return [i for x in parts for i in ([number[x]] if x in number else [3 + b for b in x.encode()])]
-
-
-@wrong("llama_encode", says="the rightmost pair was taken")
-def encode_ties_from_the_right(text, vocab):
-    """>= where > was meant: the last of several equals wins."""
-    if not text:
-        return []
-    scores = dict(vocab[FIRST_PIECE:])
-    number = {piece: i for i, (piece, _) in enumerate(vocab) if i >= FIRST_PIECE}
-    parts = list((" " + text).replace(" ", SPACE))
-    while True:
-        best, place = -1e10, None
-        for i, (a, b) in enumerate(pairwise(parts)):
-            if scores.get(a + b, -2e10) >= best:
-                best, place = scores[a + b], i
-        if place is None:
-            break
-        parts[place : place + 2] = [parts[place] + parts[place + 1]]
-    return [i for x in parts for i in ([number[x]] if x in number else [3 + b for b in x.encode()])]
-
-
-@wrong("llama_encode", says="several spaces are several")
-def encode_joins_spaces(text, vocab):
-    """text.split() loses how many spaces there were, and newlines."""
-    if not text:
-        return []
-    scores = dict(vocab[FIRST_PIECE:])
-    number = {piece: i for i, (piece, _) in enumerate(vocab) if i >= FIRST_PIECE}
-    parts = list("".join(SPACE + word for word in text.split()))
-    while places := [i for i, (a, b) in enumerate(pairwise(parts)) if a + b in scores]:
-        best = max(places, key=lambda i: scores[parts[i] + parts[i + 1]])
-        parts[best : best + 2] = [parts[best] + parts[best + 1]]
-    return [i for x in parts for i in ([number[x]] if x in number else [3 + b for b in x.encode()])]
-
-
-@wrong("llama_encode", says="that is the caller's business")
-def encode_with_begin(text, vocab):
-    """Puts <s> in front."""
-    if not text:
-        return []
-    scores = dict(vocab[FIRST_PIECE:])
-    number = {piece: i for i, (piece, _) in enumerate(vocab) if i >= FIRST_PIECE}
-    parts = list((" " + text).replace(" ", SPACE))
-    while places := [i for i, (a, b) in enumerate(pairwise(parts)) if a + b in scores]:
-        best = max(places, key=lambda i: scores[parts[i] + parts[i + 1]])
-        parts[best : best + 2] = [parts[best] + parts[best + 1]]
-    return [1] + [i for x in parts for i in ([number[x]] if x in number else [3 + b for b in x.encode()])]
+encode_from_the_left = edit(
+    "llama_encode",
+    "The leftmost pair was put together, whatever its score. Of all pairs that make a piece, the highest score "
+    "goes first.",
+    ("max(places, key=lambda i: scores[parts[i] + parts[i + 1]])", "places[0]"),
+)
+encode_lowest_score = edit(
+    "llama_encode",
+    "The pair with the lowest score was taken first. Take the highest; scores are negative, so that is the one near 0.",
+    ("max(places", "min(places"),
+)
+encode_lets_control_tokens_in = edit(
+    "llama_encode",
+    "A control or byte token came out of what a user typed. Look among the ordinary pieces only, which begin at 259.",
+    ("dict(vocab[FIRST_PIECE:])", "dict(vocab)"),
+    (" if i >= FIRST_PIECE}", "}"),
+)
+encode_ties_from_the_right = edit(
+    "llama_encode",
+    "Of several pairs with the same score the rightmost was taken. Take the leftmost.",
+    ("max(places, key", "max(places[::-1], key"),
+)
+encode_joins_spaces = edit(
+    "llama_encode",
+    "Spaces were lost, or a newline was taken for one. Every single space becomes a ▁, and nothing else does.",
+    ('(" " + text).replace(" ", SPACE)', '"".join(SPACE + word for word in text.split())'),
+)
+encode_strips = edit(
+    "llama_encode",
+    "The spaces at the ends of the text were lost. They belong to it.",
+    ('(" " + text)', '(" " + text.strip())'),
+)
+encode_with_begin = edit(
+    "llama_encode",
+    "<s> was put in front. That is the caller's business, who may want to put a text behind another one.",
+    ("ids = []", "ids = [1]"),
+)
+encode_in_one_pass = edit(
+    "llama_encode",
+    "One walk from the left put pairs together as they came. Look at all pairs before each step, and take the best.",
+    (
+        "    while places := [",
+        "    i = 0\n    while i < len(parts) - 1:\n        pair = parts[i] + parts[i + 1]\n"
+        "        parts[i : i + 2] = [pair] if pair in scores else parts[i : i + 2]\n        i += pair not in scores\n"
+        "    while places := False and [",
+    ),
+)
+encode_in_the_order_of_ids = edit(
+    "llama_encode",
+    "The piece with the lowest id was put together first. It is the score that decides.",
+    ("scores[parts[i] + parts[i + 1]])", "-number[parts[i] + parts[i + 1]])"),
+    hidden=True,
+)
+encode_in_lower_case = edit(
+    "llama_encode",
+    "The text was turned into lower case, so what comes back is another text. Take the characters as they are.",
+    ('(" " + text)', '(" " + text.lower())'),
+    hidden=True,
+)
+encode_skips_a_score_of_zero = edit(
+    "llama_encode",
+    "A piece whose score is 0 was taken for one that is not there. 0 is a score, too, and the highest in many "
+    "vocabularies.",
+    ("if a + b in scores", "if scores.get(a + b)"),
+    hidden=True,
+)
 
 
 @right("llama_encode")
@@ -3408,80 +3042,113 @@ def encode_with_a_heap(text, vocab):
     return [i for x in parts if x for i in ([number[x]] if x in number else [3 + b for b in x.encode()])]
 
 
-@wrong("llama_decode", says='.strip("<s>") takes letters')
-def decode_strips_letters(ids, vocab):
-    """The published ports' way: join the pieces, then strip("<s>")."""
-    data = b"".join(bytes([i - 3]) if 3 <= i < 259 else vocab[i][0].replace(SPACE, " ").encode() for i in ids)
-    return data.decode("utf-8", "replace").strip("<s>").strip("</s>").removeprefix(" ")
+# llama_decode
 
-
-@wrong("llama_decode", says=".strip() and .lstrip() take more")
-def decode_strips_spaces(ids, vocab):
-    """All spaces at both ends go."""
-    data = b"".join(bytes([i - 3]) if 3 <= i < 259 else vocab[i][0].replace(SPACE, " ").encode() for i in ids if i > 2)
-    return data.decode("utf-8", "replace").strip(" ")
-
-
-@wrong("llama_decode", says="is still there")
-def decode_keeps_the_prefix(ids, vocab):
-    """The dummy prefix stays."""
-    data = b"".join(bytes([i - 3]) if 3 <= i < 259 else vocab[i][0].replace(SPACE, " ").encode() for i in ids if i > 2)
-    return data.decode("utf-8", "replace")
-
-
-@wrong("llama_decode", says="each token was decoded alone")
-def decode_one_by_one(ids, vocab):
-    """Every byte by itself."""
-    text = ""
-    for i in ids:
-        if i >= FIRST_PIECE:
-            text += vocab[i][0].replace(SPACE, " ")
-        elif i >= FIRST_BYTE:
-            text += bytes([i - FIRST_BYTE]).decode("utf-8", "replace")
-    return text.removeprefix(" ")
-
-
-@wrong("llama_decode", says="that is Latin-1")
-def decode_with_chr(ids, vocab):
-    """chr of a byte."""
-    text = ""
-    for i in ids:
-        text += vocab[i][0].replace(SPACE, " ") if i >= FIRST_PIECE else chr(i - 3) if i >= FIRST_BYTE else ""
-    return text.removeprefix(" ")
-
-
-@wrong("llama_decode", says="is not to be shown")
-def decode_shows_byte_tokens(ids, vocab):
-    """The names of the byte tokens are shown."""
-    return "".join(vocab[i][0] for i in ids if i > 2).replace(SPACE, " ").removeprefix(" ")
-
-
-@wrong("llama_decode", says="control tokens give nothing")
-def decode_shows_control_tokens(ids, vocab):
-    """<s> and </s> are shown."""
-    data = b"".join(bytes([i - 3]) if 3 <= i < 259 else vocab[i][0].replace(SPACE, " ").encode() for i in ids)
-    return data.decode("utf-8", "replace").removeprefix(" ")
-
-
-@wrong("llama_decode", says="the first character was cut off")
-def decode_cuts_the_first_character(ids, vocab):
-    """[1:], whatever is there."""
-    data = b"".join(bytes([i - 3]) if 3 <= i < 259 else vocab[i][0].replace(SPACE, " ").encode() for i in ids if i > 2)
-    return data.decode("utf-8", "replace")[1:]
-
-
-@wrong("llama_decode", says="what is not UTF-8 was dropped")
-def decode_ignores_errors(ids, vocab):
-    """errors="ignore"."""
-    data = b"".join(bytes([i - 3]) if 3 <= i < 259 else vocab[i][0].replace(SPACE, " ").encode() for i in ids if i > 2)
-    return data.decode("utf-8", "ignore").removeprefix(" ")
+decode_strips_letters = edit(
+    "llama_decode",
+    '.strip("<s>") takes the letters <, s and > from both ends, also those of a word. The control tokens are ids: they '
+    "give nothing.",
+    ("elif i >= FIRST_BYTE:", "elif i < FIRST_BYTE:\n            data += vocab[i][0].encode()\n        else:"),
+    (".removeprefix", '.strip("<s>").strip("</s>").removeprefix'),
+)
+decode_removes_what_looks_special = edit(
+    "llama_decode",
+    "An ordinary piece that looks like <s> was taken away. Only the ids 0, 1 and 2 are control tokens.",
+    (".removeprefix", '.replace("<s>", "").removeprefix'),
+    hidden=True,
+)
+decode_strips_spaces = edit(
+    "llama_decode",
+    "All spaces at both ends are gone. Only one is taken away, at the beginning.",
+    ('.removeprefix(" ")', '.strip(" ")'),
+)
+decode_strips_on_the_left = edit(
+    "llama_decode",
+    "All spaces at the beginning are gone. Only one is taken away, the one that encoding has put there.",
+    ('.removeprefix(" ")', '.lstrip(" ")'),
+)
+decode_strips_all_blanks = edit(
+    "llama_decode",
+    "Spaces and newlines at both ends are gone. Only one space is taken away, at the beginning.",
+    ('.removeprefix(" ")', ".strip()"),
+)
+decode_up_to_the_end_token = edit(
+    "llama_decode",
+    "The text ends at the first </s>. Control tokens give nothing, and what stands behind them counts.",
+    ("for i in ids:", "for i in ids[: ids.index(2) if 2 in ids else None]:"),
+    hidden=True,
+)
+decode_keeps_the_prefix = edit(
+    "llama_decode",
+    "The space that encoding puts in front is still there: one is taken away at the beginning.",
+    ('.removeprefix(" ")', ""),
+)
+decode_removes_a_space_of_the_first_piece_only = edit(
+    "llama_decode",
+    "The one space in front was looked for in the first piece, not in the text: it may also be a byte.",
+    ('data = b""', 'data = b""\n    first = next((i for i in ids if i >= FIRST_BYTE), 0)'),
+    ('.removeprefix(" ")', "[first >= FIRST_PIECE and vocab[first][0][0] == SPACE :]"),
+    hidden=True,
+)
+decode_one_by_one = edit(
+    "llama_decode",
+    "Each token was decoded alone. A character may lie in several byte tokens: join all bytes first, and decode once.",
+    ("bytes([i - FIRST_BYTE])", 'bytes([i - FIRST_BYTE]).decode("utf-8", errors="replace").encode()'),
+)
+decode_with_chr = edit(
+    "llama_decode",
+    "Bytes were taken for characters, which is Latin-1. They are UTF-8, several bytes to a character.",
+    ("bytes([i - FIRST_BYTE])", "chr(i - FIRST_BYTE).encode()"),
+)
+decode_bytes_without_offset = edit(
+    "llama_decode",
+    "The byte of an id is not the id itself: byte b has the id 3 + b.",
+    ("bytes([i - FIRST_BYTE])", "bytes([i % 256])"),
+)
+decode_shows_byte_tokens = edit(
+    "llama_decode",
+    "The names of the byte tokens are shown, such as <0xE9>. Each stands for its one byte.",
+    ("bytes([i - FIRST_BYTE])", "vocab[i][0].encode()"),
+)
+decode_drops_bytes = edit(
+    "llama_decode",
+    "The byte tokens are missing from the text: each gives its one byte.",
+    ("bytes([i - FIRST_BYTE])", 'b""'),
+)
+decode_shows_control_tokens = edit(
+    "llama_decode",
+    "<s> and </s> are shown. The control tokens 0, 1 and 2 give nothing.",
+    ("elif i >= FIRST_BYTE:", "elif i < FIRST_BYTE:\n            data += vocab[i][0].encode()\n        else:"),
+)
+decode_cuts_the_first_character = edit(
+    "llama_decode",
+    "The first character was cut off, whatever it is. Take it away only where it is a space.",
+    ('.removeprefix(" ")', "[1:]"),
+)
+decode_ignores_errors = edit(
+    "llama_decode",
+    "What is not UTF-8 was dropped. It must show as U+FFFD, so that a reader sees that something is missing.",
+    ('errors="replace"', 'errors="ignore"'),
+)
+decode_replaces_late = edit(
+    "llama_decode",
+    "▁ was replaced in the whole text, also where bytes had spelt one. Only the ▁ of an ordinary piece is a space.",
+    ('vocab[i][0].replace(SPACE, " ")', "vocab[i][0]"),
+    (".removeprefix", '.replace(SPACE, " ").removeprefix'),
+    hidden=True,
+)
+decode_spaces_in_front_only = edit(
+    "llama_decode",
+    "Only a ▁ at the beginning of a piece became a space. Every one does, also inside a piece.",
+    ('.replace(SPACE, " ")', '.replace(SPACE, " ", 1)'),
+)
 
 
 @right("llama_decode")
 def decode_with_a_table(ids, vocab):
     """The bytes of every id first."""
-    table = [b""] * 3 + [bytes([b]) for b in range(256)] + [p.encode() for p, _ in vocab[259:]]
-    text = b"".join(table[i] for i in ids).decode(errors="replace").replace("▁", " ")
+    table = [b""] * 3 + [bytes([b]) for b in range(256)] + [p.replace("▁", " ").encode() for p, _ in vocab[259:]]
+    text = b"".join(table[i] for i in ids).decode(errors="replace")
     return text[1:] if text.startswith(" ") else text
 
 
@@ -3501,39 +3168,46 @@ def decode_with_runs_of_bytes(ids, vocab):
     return text.replace(" ", "", 1) if text[:1] == " " else text
 
 
-@wrong("stream_text", says="each token was decoded alone")
-def stream_one_by_one(ids, token_bytes):
-    """Half a character is shown."""
-    for i in ids:
-        yield token_bytes[i].decode("utf-8", errors="replace")
+# stream_text
+
+stream_one_by_one = edit(
+    "stream_text",
+    "Half a character was shown: each token was decoded alone. What may still become a character must wait.",
+    ("decoder.decode(token_bytes[i])", 'token_bytes[i].decode("utf-8", errors="replace")'),
+)
+stream_forgets_the_end = edit(
+    "stream_text",
+    "What was held back at the end never comes. The beginning of a character that stays one is shown as U+FFFD.",
+    ("yield rest", "return"),
+)
+stream_drops_errors = edit(
+    "stream_text",
+    "What is not UTF-8 was dropped. It must show as U+FFFD; only what may still become a character waits.",
+    ('errors="replace"', 'errors="ignore"'),
+)
+stream_one_token_late = edit(
+    "stream_text",
+    "Each text comes one token late. A character is yielded before the next id is asked for.",
+    ("    for i in ids:", '    waiting = ""\n    for i in ids:\n        yield waiting'),
+    ("if text := decoder.decode(token_bytes[i]):\n            yield text", "waiting = decoder.decode(token_bytes[i])"),
+    ('if rest := decoder.decode(b"", final=True)', 'if rest := waiting + decoder.decode(b"", final=True)'),
+)
+stream_counts_the_tokens = edit(
+    "stream_text",
+    "The ids are not followed: the bytes came in the order of the list. Each id says which bytes are next.",
+    ("for i in ids:", "for i, _ in enumerate(ids):"),
+)
 
 
-@wrong("stream_text", says="the end is missing")
-def stream_forgets_the_end(ids, token_bytes):
-    """What was held back never comes."""
-    decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-    for i in ids:
-        yield decoder.decode(token_bytes[i])
-
-
-@wrong("stream_text", says="nothing was shown before the last id had come")
+@wrong("stream_text")
 def stream_all_at_the_end(ids, token_bytes):
-    """Correct text, no stream."""
+    """The text is right, and nothing was shown before the last id had come. Yield while the ids come."""
     yield b"".join([token_bytes[i] for i in ids]).decode("utf-8", errors="replace")
 
 
-@wrong("stream_text", says="what is not UTF-8 was dropped")
-def stream_drops_errors(ids, token_bytes):
-    """errors="ignore" hides half characters, and everything else that is broken."""
-    decoder = codecs.getincrementaldecoder("utf-8")(errors="ignore")
-    for i in ids:
-        yield decoder.decode(token_bytes[i])
-    yield decoder.decode(b"", final=True)
-
-
-@wrong("stream_text", says="hold back only the beginning of a character")
+@wrong("stream_text")
 def stream_waits_for_a_whole_text(ids, token_bytes):
-    """Shows nothing while the bytes so far do not decode: the whole characters before wait, too."""
+    """Whole characters wait with the beginning of the next one. Hold back only that beginning."""
     held = b""
     for i in ids:
         held += token_bytes[i]
@@ -3546,19 +3220,9 @@ def stream_waits_for_a_whole_text(ids, token_bytes):
     yield held.decode("utf-8", errors="replace")
 
 
-@wrong("stream_text", says="hold back only the beginning of a character")
-def stream_one_token_late(ids, token_bytes):
-    """Waits for the next id before it shows the last one."""
-    decoder, waiting = codecs.getincrementaldecoder("utf-8")(errors="replace"), ""
-    for i in ids:
-        yield waiting
-        waiting = decoder.decode(token_bytes[i])
-    yield waiting + decoder.decode(b"", final=True)
-
-
-@wrong("stream_text", says="hold back only the beginning of a character")
+@wrong("stream_text")
 def stream_takes_every_mark_for_a_cut(ids, token_bytes):
-    """Waits while the text ends in U+FFFD, also where that is what was written."""
+    """A text waits while it ends in U+FFFD, also where that is what was written. The bytes can tell the two apart."""
     data, shown = b"", ""
     for i in ids:
         data += token_bytes[i]
@@ -3598,78 +3262,80 @@ def stream_with_empty_pieces(ids, token_bytes):
     yield from codecs.iterdecode((token_bytes[i] for i in ids), "utf-8", errors="replace")
 
 
-@wrong("generate", says="the end token was yielded")
-def generate_yields_the_end(next_logits, prompt, choose, max_new, end):
-    """Yields, and looks afterwards."""
-    ids = list(prompt)
-    for _ in range(max_new):
-        ids.append(choose(next_logits(list(ids))))
-        yield ids[-1]
-        if ids[-1] in end:
-            return
+# generate
+
+generate_yields_the_end = edit(
+    "generate",
+    "The end token was yielded. It ends the text and is no part of it.",
+    ("            return", "            yield new\n            return"),
+)
+generate_ignores_the_end = edit(
+    "generate",
+    "An end token did not end the text: any id of the set `end` does.",
+    ("        if new in end:\n            return\n", ""),
+)
+generate_yields_the_prompt = edit(
+    "generate",
+    "The prompt was yielded, too. Only the new ids are.",
+    ("    for _ in", "    yield from prompt\n    for _ in"),
+)
+generate_counts_the_prompt = edit(
+    "generate",
+    "max_new was taken for the length of everything. It counts the new ids; those of the prompt are not counted.",
+    ("range(max_new)", "range(max_new - len(prompt))"),
+)
+generate_without_appending = edit(
+    "generate",
+    "The model was asked with the prompt again and again. Each new id is put behind the text.",
+    ("        ids.append(new)\n", ""),
+)
+generate_one_too_few = edit(
+    "generate", "One id too few came: at most max_new are yielded.", ("range(max_new)", "range(max_new - 1)")
+)
+generate_one_too_many = edit(
+    "generate", "One id too many came: at most max_new are yielded.", ("range(max_new)", "range(max_new + 1)")
+)
+generate_changes_the_prompt = edit(
+    "generate",
+    "The list `prompt` has grown: it stays as it was. Put the new ids behind a list of your own.",
+    ("ids = list(prompt)", "ids = prompt"),
+)
+generate_with_the_last_id_alone = edit(
+    "generate",
+    "The model was given the last id alone, as one does with a cache. It has none: it needs all ids so far.",
+    ("next_logits(list(ids))", "next_logits(ids[-1:] if len(ids) > len(prompt) else list(ids))"),
+)
+generate_yields_late = edit(
+    "generate",
+    "Each id came only after the model had been asked for the next one. Yield it before.",
+    ("    for _ in range(max_new):\n", "    late = []\n    for _ in range(max_new):\n"),
+    ("        if new in end", "        yield from late\n        late.clear()\n        if new in end"),
+    ("        yield new", "        late.append(new)\n    yield from late"),
+)
+generate_takes_0_for_nothing = edit(
+    "generate",
+    "The id 0 ended the text. It is an id like any other, unless it is in the set `end`.",
+    ("if new in end", "if not new or new in end"),
+    hidden=True,
+)
+generate_looks_into_the_prompt = edit(
+    "generate",
+    "An end token within the prompt ended the text before it began. Only a chosen id does.",
+    ("if new in end", "if end & {new, *ids}"),
+    hidden=True,
+)
+generate_asks_ahead = edit(
+    "generate",
+    "The model was asked once too often: after the last id nothing more is needed.",
+    ("    for _ in", "    logits = next_logits(list(ids))\n    for _ in"),
+    ("choose(next_logits(list(ids)))", "choose(logits)"),
+    ("        yield new", "        yield new\n        logits = next_logits(list(ids))"),
+)
 
 
-@wrong("generate", says="an end token did not end the text")
-def generate_ignores_the_end(next_logits, prompt, choose, max_new, end):
-    """Goes on to the last."""
-    ids = list(prompt)
-    for _ in range(max_new):
-        ids.append(choose(next_logits(list(ids))))
-        yield ids[-1]
-
-
-@wrong("generate", says="the prompt was yielded too")
-def generate_yields_the_prompt(next_logits, prompt, choose, max_new, end):
-    """The prompt comes first."""
-    ids = list(prompt)
-    yield from prompt
-    for _ in range(max_new):
-        new = choose(next_logits(list(ids)))
-        if new in end:
-            return
-        ids.append(new)
-        yield new
-
-
-@wrong("generate", says="those of the prompt are not counted")
-def generate_counts_the_prompt(next_logits, prompt, choose, max_new, end):
-    """max_new as the length of everything."""
-    ids = list(prompt)
-    while len(ids) < max_new:
-        new = choose(next_logits(list(ids)))
-        if new in end:
-            return
-        ids.append(new)
-        yield new
-
-
-@wrong("generate", says="the new ids must be put behind the text")
-def generate_without_appending(next_logits, prompt, choose, max_new, end):
-    """Asks with the prompt again and again."""
-    for _ in range(max_new):
-        new = choose(next_logits(list(prompt)))
-        if new in end:
-            return
-        yield new
-
-
-@wrong("generate", says="once too often")
-def generate_asks_ahead(next_logits, prompt, choose, max_new, end):
-    """The next logits are computed at the end of the loop, needed or not."""
-    ids = list(prompt)
-    logits = next_logits(list(ids))
-    for _ in range(max_new):
-        new = choose(logits)
-        if new in end:
-            return
-        ids.append(new)
-        yield new
-        logits = next_logits(list(ids))
-
-
-@wrong("generate", says="yield each id before the model is asked again")
+@wrong("generate")
 def generate_all_at_once(next_logits, prompt, choose, max_new, end):
-    """Makes the list first, then yields it."""
+    """All ids were made before the first was yielded. Yield each before the model is asked for the next."""
     ids, made = list(prompt), []
     for _ in range(max_new):
         new = choose(next_logits(list(ids)))
@@ -3678,18 +3344,6 @@ def generate_all_at_once(next_logits, prompt, choose, max_new, end):
         ids.append(new)
         made.append(new)
     yield from made
-
-
-@wrong("generate", says="it needs all ids so far")
-def generate_with_the_last_id_alone(next_logits, prompt, choose, max_new, end):
-    """What one does with a cache, without a cache."""
-    ids = list(prompt)
-    for _ in range(max_new):
-        new = choose(next_logits(ids[-1:] if len(ids) > len(prompt) else list(ids)))
-        if new in end:
-            return
-        ids.append(new)
-        yield new
 
 
 @right("generate")
@@ -3713,59 +3367,85 @@ def generate_with_while(next_logits, prompt, choose, max_new, end):
         yield new
 
 
-@wrong("perplexity", says="predict the id at t + 1, not the one at t")
-def perplexity_without_shift(logits, ids):
-    """Scores each id with its own row."""
-    x = logits - logits.max(axis=1, keepdims=True)
-    log_p = x - np.log(np.exp(x).sum(axis=1, keepdims=True))
-    return float(np.exp(-log_p[np.arange(len(ids)), ids].mean()))
+# perplexity
 
-
-@wrong("perplexity", says="the shift goes the wrong way")
-def perplexity_shifted_back(logits, ids):
-    """Row t + 1 for id t."""
-    x = logits[1:] - logits[1:].max(axis=1, keepdims=True)
-    log_p = x - np.log(np.exp(x).sum(axis=1, keepdims=True))
-    return float(np.exp(-log_p[np.arange(len(x)), ids[:-1]].mean()))
-
-
-@wrong("perplexity", says="not over T")
-def perplexity_mean_over_all(logits, ids):
-    """Divides by T, though there are T - 1 predictions."""
-    x = logits[:-1] - logits[:-1].max(axis=1, keepdims=True)
-    log_p = x - np.log(np.exp(x).sum(axis=1, keepdims=True))
-    return float(np.exp(-log_p[np.arange(len(x)), ids[1:]].sum() / len(ids)))
-
-
-@wrong("perplexity", says="take e to its power, not 2")
-def perplexity_with_two(logits, ids):
-    """Nats as if they were bits."""
-    x = logits[:-1] - logits[:-1].max(axis=1, keepdims=True)
-    log_p = x - np.log(np.exp(x).sum(axis=1, keepdims=True))
-    return float(2 ** (-log_p[np.arange(len(x)), ids[1:]].mean()))
-
-
-@wrong("perplexity", says="this is the mean loss")
-def perplexity_without_exp(logits, ids):
-    """Returns the loss."""
-    x = logits[:-1] - logits[:-1].max(axis=1, keepdims=True)
-    log_p = x - np.log(np.exp(x).sum(axis=1, keepdims=True))
-    return float(-log_p[np.arange(len(x)), ids[1:]].mean())
-
-
-@wrong("perplexity", says="do the exponentials overflow")
-def perplexity_that_overflows(logits, ids):
-    """The plain softmax."""
-    p = np.exp(logits[:-1]) / np.exp(logits[:-1]).sum(axis=1, keepdims=True)
-    return float(np.exp(-np.log(p[np.arange(len(p)), ids[1:]]).mean()))
-
-
-@wrong("perplexity", says="take the mean of the losses first")
-def perplexity_as_mean_of_inverses(logits, ids):
-    """The mean of 1/p."""
-    x = logits[:-1] - logits[:-1].max(axis=1, keepdims=True)
-    log_p = x - np.log(np.exp(x).sum(axis=1, keepdims=True))
-    return float(np.exp(-log_p[np.arange(len(x)), ids[1:]]).mean())
+perplexity_without_shift = edit(
+    "perplexity",
+    "Each id was scored by its own row of logits, which has seen it already. Row t predicts the id at t + 1.",
+    ("logits[:-1] - logits[:-1].max", "logits - logits.max"),
+    ("np.asarray(ids)[1:]", "np.asarray(ids)"),
+)
+perplexity_shifts_the_logits_only = edit(
+    "perplexity",
+    "The logits were shifted, and the ids were not: row t predicts the id at t + 1.",
+    ("np.asarray(ids)[1:]", "np.asarray(ids)[:-1]"),
+)
+perplexity_shifted_back = edit(
+    "perplexity",
+    "The shift goes the wrong way: row t predicts the id at t + 1, not the one at t − 1.",
+    ("logits[:-1] - logits[:-1].max", "logits[1:] - logits[1:].max"),
+    ("np.asarray(ids)[1:]", "np.asarray(ids)[:-1]"),
+)
+perplexity_mean_over_all = edit(
+    "perplexity",
+    "The sum was divided by T. The mean is over the predictions, of which there are T − 1.",
+    ("loss.mean()", "loss.sum() / len(ids)"),
+)
+perplexity_with_two = edit(
+    "perplexity",
+    "2 was taken to the power of the mean loss, which is in nats here: take e to its power.",
+    ("np.exp(loss.mean())", "2 ** loss.mean()"),
+)
+perplexity_without_exp = edit(
+    "perplexity", "This is the mean loss. The perplexity is e to its power.", ("np.exp(loss.mean())", "loss.mean()")
+)
+perplexity_in_bits = edit(
+    "perplexity",
+    "The losses are in bits and e was taken to their mean. Stay with nats throughout.",
+    ("loss.mean()", "loss.mean() / np.log(2)"),
+)
+perplexity_along_the_text = edit(
+    "perplexity",
+    "The softmax runs along the text. It runs over the vocabulary, row by row.",
+    ("logits[:-1].max(axis=1, keepdims=True)", "logits[:-1].max(axis=0, keepdims=True)"),
+    ("np.exp(x).sum(axis=1, keepdims=True)", "np.exp(x).sum(axis=0, keepdims=True)"),
+)
+perplexity_with_a_floor = edit(
+    "perplexity",
+    "Small probabilities were kept above a floor, so a great surprise counts too little. Work with logarithms.",
+    ("loss = -log_p", "loss = -np.maximum(log_p, np.log(1e-12))"),
+    hidden=True,
+)
+perplexity_of_the_sum = edit(
+    "perplexity",
+    "The losses were summed. The mean is needed, or a longer text would always have a higher perplexity.",
+    ("loss.mean()", "loss.sum()"),
+)
+perplexity_that_overflows = edit(
+    "perplexity",
+    "The exponential of a large logit overflows. Subtract each row's largest logit first.",
+    (" - logits[:-1].max(axis=1, keepdims=True)", ""),
+)
+perplexity_without_softmax = edit(
+    "perplexity",
+    "The logits were averaged as they are. They become log-probabilities first, by a softmax along each row.",
+    ("-log_p[", "-logits[:-1]["),
+)
+perplexity_without_minus = edit(
+    "perplexity",
+    "This is one over the perplexity: a loss is minus the logarithm of a probability.",
+    ("-log_p", "log_p"),
+)
+perplexity_as_mean_of_inverses = edit(
+    "perplexity",
+    "The mean of 1/p was taken. Take the mean of the losses first, and e to its power then.",
+    ("np.exp(loss.mean())", "np.exp(loss).mean()"),
+)
+perplexity_of_the_mean_probability = edit(
+    "perplexity",
+    "This is one over the mean probability. Take the mean of the losses first, and e to its power then.",
+    ("np.exp(loss.mean())", "1 / np.exp(-loss).mean()"),
+)
 
 
 @right("perplexity")
@@ -3786,34 +3466,47 @@ def perplexity_with_logaddexp(logits, ids):
     return np.exp(np.mean(norm - chosen))
 
 
-@wrong("bits_per_byte", says="that is by character")
-def bits_per_character(losses, text):
-    """len(text)."""
-    return sum(losses) / math.log(2) / len(text)
+# bits_per_byte
 
-
-@wrong("bits_per_byte", says="the sum is needed, not the mean")
-def bits_per_byte_of_the_mean(losses, text):
-    """The mean loss, by bytes."""
-    return sum(losses) / len(losses) / math.log(2) / len(text.encode())
-
-
-@wrong("bits_per_byte", says="that is bits by token")
-def bits_per_token(losses, text):
-    """Never looks at the text."""
-    return sum(losses) / math.log(2) / len(losses)
-
-
-@wrong("bits_per_byte", says="that is nats by byte")
-def nats_per_byte(losses, text):
-    """Forgets the unit."""
-    return sum(losses) / len(text.encode())
-
-
-@wrong("bits_per_byte", says="multiplied by ln 2")
-def bits_per_byte_multiplied(losses, text):
-    """The conversion the wrong way round."""
-    return sum(losses) * math.log(2) / len(text.encode())
+bits_per_character = edit(
+    "bits_per_byte",
+    "This is by character. A character may have several bytes in UTF-8, and it is bytes that were asked for.",
+    ('text.encode("utf-8")', "text"),
+)
+bits_per_byte_of_the_mean = edit(
+    "bits_per_byte",
+    "The mean loss was taken. The sum is needed: a text that is cut into more tokens costs more.",
+    ("sum(losses)", "sum(losses) / len(losses)"),
+)
+bits_per_token = edit(
+    "bits_per_byte",
+    "This is bits by token, which depends on the tokenizer. Share the bits out over the text's bytes.",
+    ('text.encode("utf-8")', "losses"),
+)
+nats_per_byte = edit(
+    "bits_per_byte", "This is nats by byte. One bit is ln 2 nats: divide by it.", (" / math.log(2)", "")
+)
+bits_per_byte_multiplied = edit(
+    "bits_per_byte",
+    "The sum was multiplied by ln 2. One bit is 0.693 nats, so there are more bits than nats.",
+    ("/ math.log(2)", "* math.log(2)"),
+)
+bits_per_byte_of_a_logarithm = edit(
+    "bits_per_byte",
+    "The logarithm was taken once more. The losses are logarithms already; only their unit changes.",
+    ("sum(losses) / math.log(2)", "math.log2(sum(losses) or 1)"),
+)
+bytes_per_bit = edit(
+    "bits_per_byte",
+    "This is bytes by bit, one over what is asked.",
+    ('sum(losses) / math.log(2) / len(text.encode("utf-8"))', "len(text.encode()) * math.log(2) / (sum(losses) or 1)"),
+)
+bits_per_byte_stripped = edit(
+    "bits_per_byte",
+    "The text was stripped. Spaces and newlines at its ends are bytes, too, and the model was asked to predict them.",
+    ("text.encode", "text.strip().encode"),
+    hidden=True,
+)
 
 
 @right("bits_per_byte")
@@ -3829,58 +3522,56 @@ def bits_per_byte_term_by_term(losses, text):
     return math.fsum(bits) / sum(len(c.encode()) for c in text)
 
 
-@wrong("dequantize_q8_0", says="the numbers are signed")
-def q8_unsigned(data):
-    """Bytes as they come."""
-    if len(data) % 34:
-        raise ValueError("length")
-    b = np.frombuffer(data, np.dtype([("d", "<f2"), ("q", "u1", 32)]))
-    return (b["d"].astype(np.float32)[:, None] * b["q"]).astype(np.float32).reshape(-1)
+# dequantize_q8_0
 
-
-@wrong("dequantize_q8_0", says="the scale is little-endian")
-def q8_big_endian(data):
-    """Network order."""
-    if len(data) % 34:
-        raise ValueError("length")
-    b = np.frombuffer(data, np.dtype([("d", ">f2"), ("q", "i1", 32)]))
-    return (b["d"].astype(np.float32)[:, None] * b["q"]).astype(np.float32).reshape(-1)
-
-
-@wrong("dequantize_q8_0", says="the scale stands before the numbers")
-def q8_scale_behind(data):
-    """The scale at the end of the block."""
-    if len(data) % 34:
-        raise ValueError("length")
-    b = np.frombuffer(data, np.dtype([("q", "i1", 32), ("d", "<f2")]))
-    return (b["d"].astype(np.float32)[:, None] * b["q"]).astype(np.float32).reshape(-1)
-
-
-@wrong("dequantize_q8_0", says="every block has its own scale")
-def q8_one_scale(data):
-    """The first scale for all."""
-    if len(data) % 34:
-        raise ValueError("length")
-    b = np.frombuffer(data, np.dtype([("d", "<f2"), ("q", "i1", 32)]))
-    return (b["d"][:1].astype(np.float32)[:, None] * b["q"]).astype(np.float32).reshape(-1)
-
-
-@wrong("dequantize_q8_0", says="the products were made in float16")
-def q8_in_float16(data):
-    """float16 times int8 is float16."""
-    if len(data) % 34:
-        raise ValueError("length")
-    b = np.frombuffer(data, np.dtype([("d", "<f2"), ("q", "i1", 32)]))
-    with np.errstate(over="ignore"):
-        return (b["d"][:, None] * b["q"]).astype(np.float32).reshape(-1)
-
-
-@wrong("dequantize_q8_0", says="expected ValueError")
-def q8_ignores_the_rest(data):
-    """What is left over is left out."""
-    n = len(data) // 34
-    b = np.frombuffer(data[: n * 34], np.dtype([("d", "<f2"), ("q", "i1", 32)]))
-    return (b["d"].astype(np.float32)[:, None] * b["q"]).astype(np.float32).reshape(-1)
+q8_unsigned = edit(
+    "dequantize_q8_0",
+    "The numbers are signed (int8): they run from −128 to 127, and the byte FF is −1.",
+    ('"i1"', '"u1"'),
+)
+q8_big_endian = edit(
+    "dequantize_q8_0", "The scale is little-endian: its first byte is the lower one.", ('"<f2"', '">f2"')
+)
+q8_scale_behind = edit(
+    "dequantize_q8_0",
+    "The scale was looked for behind the numbers. It stands before them, in the first two bytes.",
+    ('("d", "<f2"), ("q", "i1", 32)', '("q", "i1", 32), ("d", "<f2")'),
+)
+q8_scale_as_a_whole_number = edit(
+    "dequantize_q8_0", "The scale was read as a whole number. It is a float16.", ('"<f2"', '"<i2"')
+)
+q8_one_scale = edit(
+    "dequantize_q8_0",
+    "The first block's scale was used for all. Every block has its own.",
+    ("d[:, None]", "d[:1, None]"),
+)
+q8_without_scale = edit(
+    "dequantize_q8_0", "The scale is missing: a weight is d · q.", ("d[:, None]", "np.ones_like(d)[:, None]")
+)
+q8_divided = edit(
+    "dequantize_q8_0",
+    "The numbers were divided by the scale. A weight is d · q.",
+    ("d[:, None] *", "1 / np.where(d == 0, 1, d)[:, None] *"),
+)
+q8_in_float16 = edit(
+    "dequantize_q8_0",
+    "The products were made in float16, where they are rounded and the large ones are infinite. Convert first.",
+    ('blocks["d"].astype(np.float32)', 'blocks["d"]'),
+    ('blocks["q"].astype(np.float32)).reshape(-1)', 'blocks["q"]).reshape(-1).astype(np.float32)'),
+)
+q8_in_float64 = edit(
+    "dequantize_q8_0",
+    "The weights came back as float64. The model runs in float32, and so should they.",
+    ('blocks["q"].astype(np.float32)', 'blocks["q"].astype(np.float64)'),
+)
+q8_ignores_the_rest = edit(
+    "dequantize_q8_0",
+    "What was left over behind the last whole block was left out. A length that does not fit is an error: ValueError.",
+    (
+        '    if len(data) % 34:\n        raise ValueError(f"Q8_0: {len(data)} bytes are not a multiple of 34")\n',
+        "    data = data[: len(data) // 34 * 34]\n",
+    ),
+)
 
 
 @right("dequantize_q8_0")
@@ -3904,75 +3595,90 @@ def q8_with_a_table(data):
     return (d * q).ravel()
 
 
-@wrong("dequantize_q4_1", says="low and high halves were taken in turn")
-def q4_in_turn(data):
-    """Both halves of a byte as neighbours."""
-    if len(data) % 20:
-        raise ValueError("length")
-    b = np.frombuffer(data, np.dtype([("d", "<f2"), ("m", "<f2"), ("b", "u1", 16)]))
-    q = np.stack([b["b"] & 15, b["b"] >> 4], axis=2).reshape(-1, 32)
-    return (b["d"].astype(np.float32)[:, None] * q + b["m"].astype(np.float32)[:, None]).astype(np.float32).reshape(-1)
+# dequantize_q4_1
 
-
-@wrong("dequantize_q4_1", says="the high halves came first")
-def q4_high_first(data):
-    """The halves exchanged."""
-    if len(data) % 20:
-        raise ValueError("length")
-    b = np.frombuffer(data, np.dtype([("d", "<f2"), ("m", "<f2"), ("b", "u1", 16)]))
-    q = np.concatenate([b["b"] >> 4, b["b"] & 15], axis=1)
-    return (b["d"].astype(np.float32)[:, None] * q + b["m"].astype(np.float32)[:, None]).astype(np.float32).reshape(-1)
-
-
-@wrong("dequantize_q4_1", says="d and m were exchanged")
-def q4_minimum_first(data):
-    """The minimum before the scale."""
-    if len(data) % 20:
-        raise ValueError("length")
-    b = np.frombuffer(data, np.dtype([("m", "<f2"), ("d", "<f2"), ("b", "u1", 16)]))
-    q = np.concatenate([b["b"] & 15, b["b"] >> 4], axis=1)
-    return (b["d"].astype(np.float32)[:, None] * q + b["m"].astype(np.float32)[:, None]).astype(np.float32).reshape(-1)
-
-
-@wrong("dequantize_q4_1", says="the minimum was subtracted")
-def q4_minus_minimum(data):
-    """A minimum as an offset to take away."""
-    if len(data) % 20:
-        raise ValueError("length")
-    b = np.frombuffer(data, np.dtype([("d", "<f2"), ("m", "<f2"), ("b", "u1", 16)]))
-    q = np.concatenate([b["b"] & 15, b["b"] >> 4], axis=1)
-    return (b["d"].astype(np.float32)[:, None] * q - b["m"].astype(np.float32)[:, None]).astype(np.float32).reshape(-1)
-
-
-@wrong("dequantize_q4_1", says="that is Q4_0")
-def q4_0_for_q4_1(data):
-    """The formula of Q4_0."""
-    if len(data) % 20:
-        raise ValueError("length")
-    b = np.frombuffer(data, np.dtype([("d", "<f2"), ("m", "<f2"), ("b", "u1", 16)]))
-    q = np.concatenate([b["b"] & 15, b["b"] >> 4], axis=1).astype(np.float32)
-    return (b["d"].astype(np.float32)[:, None] * (q - 8)).reshape(-1)
-
-
-@wrong("dequantize_q4_1", says="the high four bits must be brought down")
-def q4_not_shifted(data):
-    """& 0xF0 and no shift."""
-    if len(data) % 20:
-        raise ValueError("length")
-    b = np.frombuffer(data, np.dtype([("d", "<f2"), ("m", "<f2"), ("b", "u1", 16)]))
-    q = np.concatenate([b["b"] & 15, b["b"] & 0xF0], axis=1)
-    return (b["d"].astype(np.float32)[:, None] * q + b["m"].astype(np.float32)[:, None]).astype(np.float32).reshape(-1)
-
-
-@wrong("dequantize_q4_1", says="the products were made in float16")
-def q4_in_float16(data):
-    """Computes in float16."""
-    if len(data) % 20:
-        raise ValueError("length")
-    b = np.frombuffer(data, np.dtype([("d", "<f2"), ("m", "<f2"), ("b", "u1", 16)]))
-    q = np.concatenate([b["b"] & 15, b["b"] >> 4], axis=1).astype(np.float16)
-    with np.errstate(over="ignore"):
-        return (b["d"][:, None] * q + b["m"][:, None]).astype(np.float32).reshape(-1)
+q4_in_turn = edit(
+    "dequantize_q4_1",
+    "Low and high halves were taken in turn. The 16 low ones come first, then the 16 high ones.",
+    (
+        'np.concatenate([blocks["b"] & 0x0F, blocks["b"] >> 4], axis=1)',
+        'np.stack([blocks["b"] & 0x0F, blocks["b"] >> 4], axis=2).reshape(-1, 32)',
+    ),
+)
+q4_high_first = edit(
+    "dequantize_q4_1",
+    "The high halves came first. The low four bits are the weights 0 to 15.",
+    ('[blocks["b"] & 0x0F, blocks["b"] >> 4]', '[blocks["b"] >> 4, blocks["b"] & 0x0F]'),
+)
+q4_in_turn_and_high_first = edit(
+    "dequantize_q4_1",
+    "High and low halves were taken in turn, the high ones first. The 16 low ones come first, then the 16 high ones.",
+    (
+        'np.concatenate([blocks["b"] & 0x0F, blocks["b"] >> 4], axis=1)',
+        'np.stack([blocks["b"] >> 4, blocks["b"] & 0x0F], axis=2).reshape(-1, 32)',
+    ),
+)
+q4_minimum_first = edit(
+    "dequantize_q4_1",
+    "Scale and minimum were exchanged. The scale stands first.",
+    ('("d", "<f2"), ("m", "<f2")', '("m", "<f2"), ("d", "<f2")'),
+)
+q4_minus_minimum = edit(
+    "dequantize_q4_1",
+    "The minimum was subtracted. It is the smallest weight, so it is added, and may be negative.",
+    ("+ m[:, None]", "- m[:, None]"),
+)
+q4_without_minimum = edit("dequantize_q4_1", "The minimum is missing: a weight is d · q + m.", (" + m[:, None]", ""))
+q4_scales_the_minimum = edit(
+    "dequantize_q4_1",
+    "The minimum was multiplied by the scale, too. A weight is d · q + m.",
+    ("q.astype(np.float32) + m[:, None]", "(q.astype(np.float32) + m[:, None])"),
+)
+q4_0_for_q4_1 = edit(
+    "dequantize_q4_1",
+    "8 was subtracted and the minimum left out: that is Q4_0. Here the minimum takes its place.",
+    ("q.astype(np.float32) + m[:, None]", "(q.astype(np.float32) - 8)"),
+)
+q4_0_with_a_minimum = edit(
+    "dequantize_q4_1",
+    "8 was subtracted, as in Q4_0. Here the minimum takes its place.",
+    ("q.astype(np.float32) + m", "(q.astype(np.float32) - 8) + m"),
+)
+q4_signed = edit(
+    "dequantize_q4_1",
+    "The numbers were taken for signed ones. Four bits hold 0 to 15 here.",
+    ("q.astype(np.float32)", "(q - 16.0 * (q > 7)).astype(np.float32)"),
+)
+q4_not_shifted = edit(
+    "dequantize_q4_1",
+    "The high four bits were not brought down: as they stand in the byte, they count sixteen times too much.",
+    (">> 4", "& 0xF0"),
+)
+q4_one_scale = edit(
+    "dequantize_q4_1",
+    "The first block's scale and minimum were used for all. Every block has its own.",
+    ("d[:, None]", "d[:1, None]"),
+    ("m[:, None]", "m[:1, None]"),
+)
+q4_in_float16 = edit(
+    "dequantize_q4_1",
+    "The products were made in float16, where they are rounded and the large ones are infinite. Convert first.",
+    ('blocks["d"].astype(np.float32), blocks["m"].astype(np.float32)', 'blocks["d"], blocks["m"]'),
+    ("q.astype(np.float32) + m[:, None]).reshape(-1)", "q + m[:, None]).reshape(-1).astype(np.float32)"),
+)
+q4_in_float64 = edit(
+    "dequantize_q4_1",
+    "The weights came back as float64. The model runs in float32, and so should they.",
+    ("q.astype(np.float32)", "q.astype(np.float64)"),
+)
+q4_ignores_the_rest = edit(
+    "dequantize_q4_1",
+    "What was left over behind the last whole block was left out. A length that does not fit is an error: ValueError.",
+    (
+        '    if len(data) % 20:\n        raise ValueError(f"Q4_1: {len(data)} bytes are not a multiple of 20")\n',
+        "    data = data[: len(data) // 20 * 20]\n",
+    ),
+)
 
 
 @right("dequantize_q4_1")
@@ -3999,57 +3705,56 @@ def q4_filled_in(data):
     return (out * halves[:, :1] + halves[:, 1:]).ravel()
 
 
-@wrong("quantize_int8", says="expected scales of shape")
-def int8_by_tensor(weights, group):
-    """One scale for everything."""
-    scale = np.float32(np.abs(weights).max() / 127) or np.float32(1)
-    return np.rint(weights / scale).astype(np.int8), np.array([[scale]])
+# quantize_int8
 
-
-@wrong("quantize_int8", says="this is one scale for the whole matrix")
-def int8_by_tensor_repeated(weights, group):
-    """One scale for everything, in the right shape."""
-    r, c = weights.shape
-    scale = np.float32(np.abs(weights).max() / 127) or np.float32(1)
-    return np.rint(weights / scale).astype(np.int8), np.full((r, c // group), scale)
-
-
-@wrong("quantize_int8", says="divided by 128")
-def int8_overflows(weights, group):
-    """128 does not fit into int8."""
-    r, c = weights.shape
-    x = weights.reshape(r, c // group, group)
-    scales = (np.abs(x).max(axis=2) / 128).astype(np.float32)
-    q = np.rint(x / np.where(scales > 0, scales, 1)[..., None])
-    return q.astype(np.int64).astype(np.int8).reshape(r, c), scales
-
-
-@wrong("quantize_int8", says="round to the nearest whole number")
-def int8_truncates(weights, group):
-    """astype cuts towards zero."""
-    r, c = weights.shape
-    x = weights.reshape(r, c // group, group)
-    scales = (np.abs(x).max(axis=2) / 127).astype(np.float32)
-    return (x / np.where(scales > 0, scales, 1)[..., None]).astype(np.int8).reshape(r, c), scales
-
-
-@wrong("quantize_int8", says="expected q as int8")
-def int8_in_floats(weights, group):
-    """Rounded, and still float."""
-    r, c = weights.shape
-    x = weights.reshape(r, c // group, group)
-    scales = (np.abs(x).max(axis=2) / 127).astype(np.float32)
-    return np.rint(x / np.where(scales > 0, scales, 1)[..., None]).reshape(r, c), scales
-
-
-@wrong("quantize_int8", says="the largest absolute value of the group")
-def int8_without_the_sign(weights, group):
-    """max instead of the largest absolute value."""
-    r, c = weights.shape
-    x = weights.reshape(r, c // group, group)
-    scales = (x.max(axis=2) / 127).astype(np.float32)
-    q = np.rint(x / np.where(scales > 0, scales, 1)[..., None])
-    return q.clip(-127, 127).astype(np.int8).reshape(r, c), scales
+int8_by_tensor = edit(
+    "quantize_int8",
+    "There is one scale for everything. Each group of neighbours in a row has its own.",
+    ("np.abs(x).max(axis=2)", "np.abs(x).max(axis=(0, 1, 2), keepdims=True)[0]"),
+)
+int8_by_tensor_repeated = edit(
+    "quantize_int8",
+    "All scales are the same, that of the largest weight. Each group has its own, or small weights become 0.",
+    ("np.abs(x).max(axis=2)", "np.full(x.shape[:2], np.abs(x).max())"),
+)
+int8_overflows = edit(
+    "quantize_int8",
+    "The scale is the largest absolute value over 128, and the number 128 does not fit into int8: its sign is lost. "
+    "Divide by 127.",
+    ("/ 127)", "/ 128)"),
+    (".clip(-127, 127)", ".astype(np.int64)"),
+)
+int8_truncates = edit(
+    "quantize_int8",
+    "The numbers were cut towards zero, so a weight may be off by nearly a whole scale. Round to the nearest.",
+    ("np.rint(x / safe[..., None])", "(x / safe[..., None])"),
+)
+int8_rounds_down = edit(
+    "quantize_int8",
+    "The numbers were rounded down, so a weight may be off by nearly a whole scale. Round to the nearest.",
+    ("np.rint", "np.floor"),
+)
+int8_by_the_range = edit(
+    "quantize_int8",
+    "The scale was made of the range from the smallest to the largest weight. Here 0 stays 0: take the largest "
+    "absolute value, over 127.",
+    ("np.abs(x).max(axis=2) / 127", "(x.max(axis=2) - x.min(axis=2)) / 255"),
+)
+int8_in_floats = edit(
+    "quantize_int8",
+    "The numbers are whole, and still floats of four bytes each. Make them int8, which is the point of it all.",
+    (".astype(np.int8)", ""),
+)
+int8_with_wide_scales = edit(
+    "quantize_int8",
+    "The scales are not float32: in float64 they take twice the room.",
+    (".astype(np.float32)", ".astype(np.float64)"),
+)
+int8_without_the_sign = edit(
+    "quantize_int8",
+    "The largest weight was taken, not the largest absolute value: a group may reach further below 0 than above.",
+    ("np.abs(x)", "x"),
+)
 
 
 @right("quantize_int8")
@@ -4077,92 +3782,124 @@ def int8_with_max_and_min(weights, group):
     return q.astype(np.int8).reshape(weights.shape), scales.astype(np.float32)
 
 
-@wrong("chat_prompt", says="injection")
+# chat_prompt
+
+
+@wrong("chat_prompt")
 def chat_as_one_text(messages, encode, start, end):
-    """Makes the whole form as a text and looks for special tokens in it."""
+    """What a user typed has become a special token: this is the injection that the form is to prevent. The special
+    tokens are put in as ids, and nobody looks for them in a text."""
     import re
 
-    text = ""
-    for m in messages:
-        if m["role"] not in ("system", "user", "assistant"):
-            raise ValueError(m["role"])
-        text += f"<|im_start|>{m['role']}\n{m['content']}<|im_end|>\n"
-    ids = []
-    for piece in re.split(r"(<\|im_start\|>|<\|im_end\|>)", text + "<|im_start|>assistant\n"):
-        ids += [start] if piece == "<|im_start|>" else [end] if piece == "<|im_end|>" else encode(piece)
-    return ids
+    if any(m["role"] not in ("system", "user", "assistant") for m in messages):
+        raise ValueError("role")
+    text = "".join(f"<|im_start|>{m['role']}\n{m['content']}<|im_end|>\n" for m in messages) + "<|im_start|>assistant\n"
+    special = {"<|im_start|>": [start], "<|im_end|>": [end]}
+    return [i for part in re.split(r"(<\|im_\w+\|>)", text) for i in special.get(part) or encode(part)]
 
 
-@wrong("chat_prompt", says="encoded as plain text: they are the ids")
+@wrong("chat_prompt")
 def chat_encoded_plainly(messages, encode, start, end):
-    """The tokens as letters."""
+    """The special tokens were encoded as letters. They are the ids `start` and `end`."""
     text = "".join(f"<|im_start|>{m['role']}\n{m['content']}<|im_end|>\n" for m in messages)
     return encode(text + "<|im_start|>assistant\n")
 
 
-@wrong("chat_prompt", says="the prompt must be open for the answer")
-def chat_not_opened(messages, encode, start, end):
-    """Ends with the last message."""
-    ids = []
-    for m in messages:
-        if m["role"] not in ("system", "user", "assistant"):
-            raise ValueError(m["role"])
-        ids += [start, *encode(m["role"] + "\n" + m["content"]), end, *encode("\n")]
-    return ids
-
-
-@wrong("chat_prompt", says="the newline behind the end token is missing")
-def chat_without_newlines(messages, encode, start, end):
-    """No newline between the messages."""
-    ids = []
-    for m in messages:
-        if m["role"] not in ("system", "user", "assistant"):
-            raise ValueError(m["role"])
-        ids += [start, *encode(m["role"] + "\n" + m["content"]), end]
-    return [*ids, start, *encode("assistant\n")]
-
-
-@wrong("chat_prompt", says="encoded apart, the tokens differ")
-def chat_encoded_apart(messages, encode, start, end):
-    """Role and content are encoded apart."""
-    ids = []
-    for m in messages:
-        if m["role"] not in ("system", "user", "assistant"):
-            raise ValueError(m["role"])
-        ids += [start, *encode(m["role"] + "\n"), *encode(m["content"]), end, *encode("\n")]
-    return [*ids, start, *encode("assistant\n")]
-
-
-@wrong("chat_prompt", says="it is text, and stays")
-def chat_cleaned(messages, encode, start, end):
-    """Deletes what looks like a special token."""
-    ids = []
-    for m in messages:
-        if m["role"] not in ("system", "user", "assistant"):
-            raise ValueError(m["role"])
-        content = m["content"].replace("<|im_start|>", "").replace("<|im_end|>", "")
-        ids += [start, *encode(m["role"] + "\n" + content), end, *encode("\n")]
-    return [*ids, start, *encode("assistant\n")]
-
-
-@wrong("chat_prompt", says="spaces and newlines at its ends stay")
-def chat_stripped(messages, encode, start, end):
-    """Tidies the content."""
-    ids = []
-    for m in messages:
-        if m["role"] not in ("system", "user", "assistant"):
-            raise ValueError(m["role"])
-        ids += [start, *encode(m["role"] + "\n" + m["content"].strip()), end, *encode("\n")]
-    return [*ids, start, *encode("assistant\n")]
-
-
-@wrong("chat_prompt", says="is not one of system, user and assistant")
-def chat_with_any_role(messages, encode, start, end):
-    """Lets every role through."""
-    ids = []
-    for m in messages:
-        ids += [start, *encode(m["role"] + "\n" + m["content"]), end, *encode("\n")]
-    return [*ids, start, *encode("assistant\n")]
+chat_not_opened = edit(
+    "chat_prompt",
+    "The prompt is not open for the answer: `start` and the assistant's role are missing at the end.",
+    ('[*ids, start, *encode("assistant\\n")]', "ids"),
+)
+chat_closed = edit(
+    "chat_prompt",
+    "There is an end token behind the last `assistant`. The answer is still to come.",
+    ('*encode("assistant\\n")]', '*encode("assistant\\n"), end]'),
+)
+chat_without_newlines = edit(
+    "chat_prompt",
+    "The newline behind the end token is missing.",
+    (', end, *encode("\\n")]', ", end]"),
+)
+chat_without_the_last_newline = edit(
+    "chat_prompt",
+    "The newline behind the last `assistant` is missing: the model would have to write it.",
+    ('"assistant\\n"', '"assistant"'),
+)
+chat_without_newline_behind_the_role = edit(
+    "chat_prompt",
+    "The newline between role and content is missing.",
+    ("{role}\\n{content}", "{role}{content}"),
+)
+chat_without_role = edit(
+    "chat_prompt",
+    "The role is missing: the model would not know who speaks.",
+    ("{role}\\n{content}", "{content}"),
+)
+chat_of_users = edit(
+    "chat_prompt",
+    "Every message has the role of a user. Each has its own.",
+    ("{role}\\n{content}", "user\\n{content}"),
+)
+chat_encoded_apart = edit(
+    "chat_prompt",
+    "Role and content were encoded apart, and a token across the border of the two is lost. Encode them as one text.",
+    ('encode(f"{role}\\n{content}")', 'encode(f"{role}\\n"), *encode(content)'),
+)
+chat_newline_with_the_content = edit(
+    "chat_prompt",
+    "The role was encoded apart from the newline and the content. All three are encoded as one text.",
+    ('encode(f"{role}\\n{content}")', 'encode(role), *encode(f"\\n{content}")'),
+)
+chat_cleaned = edit(
+    "chat_prompt",
+    "What looks like a special token was taken out of the content. It is text that somebody typed, and stays.",
+    (
+        "        if role",
+        '        content = content.replace("<|im_start|>", "").replace("<|im_end|>", "")\n        if role',
+    ),
+)
+chat_stripped = edit(
+    "chat_prompt",
+    "Spaces and newlines at the ends of the content are gone. The content is taken as it is.",
+    ("{content}", "{content.strip()}"),
+)
+chat_with_any_role = edit(
+    "chat_prompt",
+    "A role that is not one of the three was let through. It may hold anything, and must raise ValueError.",
+    (
+        '        if role not in ("system", "user", "assistant"):\n'
+        '            raise ValueError(f"unknown role {role!r}")\n',
+        "",
+    ),
+)
+chat_skips_other_roles = edit(
+    "chat_prompt",
+    "A message of another role was left out in silence. Raise ValueError, so that nobody wonders where it is.",
+    ('raise ValueError(f"unknown role {role!r}")', "continue"),
+)
+chat_with_stripped_roles = edit(
+    "chat_prompt",
+    "A role with a newline or a space at its end was let through. Each of the three is spelt as it is.",
+    ('message["role"]', 'message["role"].strip()'),
+    hidden=True,
+)
+chat_refuses_what_looks_special = edit(
+    "chat_prompt",
+    "A content with what looks like a special token was refused. It is text like any other, and harmless as such.",
+    ("            raise", '            raise ValueError("role")\n        if "<|im_" in content:\n            raise'),
+)
+chat_with_upper_case_roles = edit(
+    "chat_prompt",
+    "A role in upper case was let through. The three words are spelt as they are, and any other one raises ValueError.",
+    ("if role not in", "if role.lower() not in"),
+    hidden=True,
+)
+chat_with_roles_that_begin_well = edit(
+    "chat_prompt",
+    "A role that only begins with one of the three words was let through: what stands behind it would be read, too.",
+    ('if role not in ("system", "user", "assistant")', 'if not role.startswith(("system", "user", "assistant"))'),
+    hidden=True,
+)
 
 
 @right("chat_prompt")
