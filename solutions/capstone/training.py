@@ -19,7 +19,7 @@
 # the only part that the page leaves to PyTorch.
 #
 # **When you are done you can** cut batches out of a text without missing its ends, compute the loss of a language model
-# and its gradient, take AdamW's step as PyTorch takes it, shape a learning rate, and write a checkpoint byte by byte.
+# and its gradient, clip it, take AdamW's step as PyTorch takes it, shape a learning rate, and write a checkpoint byte by byte.
 #
 # **You need** NumPy: axes, indexing with arrays, broadcasting. The last exercise also wants the idea of a LLaMA's weights
 # from chapter 4. Plan about two hours and a half.
@@ -291,6 +291,76 @@ def test_loss_gradient():
     check(loss_gradient, logits.astype(np.float32), targets.astype(np.int32), about="single precision")
     check(loss_gradient, LOGITS.astype(np.float16), np.array([[2, 1], [0, -1]]), about="half precision")
     check(loss_gradient, np.array([[[3.0]]]), np.array([[0]]), about="a vocabulary of one token")
+    ### END HIDDEN TESTS
+
+
+# %% [markdown]
+# ## `clip_gradients`
+# *difficulty ●○○ · importance ●●○ · 10 min*
+#
+# Now and then a batch is odd, and its gradient many times longer than usual. One such step can undo a hundred good ones. So
+# the gradients are clipped (梯度裁剪 gradient clipping): taken together, as one long vector of all weights, they may be
+# `most` long and no longer.
+#
+# `clip_gradients(grads, most)` takes a list of arrays, one for each weight, of any shapes. It returns `(clipped, norm)`: a
+# list of new arrays of the same shapes, and the length (范数 norm) that all of them had **together, before** the clipping,
+# which one likes to log. `most` is above 0.
+#
+# - Where the norm is above `most`, every number is multiplied by `most / norm`: the direction stays as it is.
+# - Otherwise the numbers stay as they are; so do zeros. The arrays that were given stay as they are in any case.
+# - The gradients may be whole numbers or float16, whose squares are soon too large for float16: add them up in float64.
+#
+# By hand: `grads = [(3, 0), ((4,),)]` and `most = 1`. The norm is √(9 + 0 + 16) = 5, so everything is multiplied by 1/5:
+# (0.6, 0) and ((0.8,),) are left. With `most = 10` nothing changes. (`torch.nn.utils.clip_grad_norm_` does the same.)
+#
+# <details><summary>Hint 1: a nudge</summary>
+#
+# If each array were clipped by itself, would the whole step still point the same way?
+#
+# <details><summary>Hint 2: the approach</summary>
+#
+# Add up the squares of all numbers of all arrays, and take one root at the end. One factor serves all arrays.
+#
+# <details><summary>Hint 3: the edges</summary>
+#
+# The factor is never above 1: short gradients are not made longer. With zeros alone the norm is 0, by which nothing can be
+# divided.
+#
+# </details></details></details>
+
+
+# %% nbgrader={"grade_id": "clip_gradients", "solution": true}
+def clip_gradients(grads: list[np.ndarray], most: float) -> tuple[list[np.ndarray], float]:
+    """The gradients, together no longer than `most`, and the norm that they had together before."""
+    ### BEGIN SOLUTION
+    squares = [np.square(grad, dtype=np.float64).sum() for grad in grads]
+    norm = float(np.sqrt(sum(squares)))
+    factor = most / norm if norm > most else 1.0
+    return [grad * factor for grad in grads], norm
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade_id": "test_clip_gradients", "grade": true, "points": 2}
+SHORT = [np.array([3.0, 0.0]), np.array([[4.0]])]
+LONG = [np.array([[2.0, -6.0], [1.0, 0.5]]), np.array([-3.0, 0.1, 8.0]), np.array(5.0)]
+
+
+def test_clip_gradients():
+    """One norm and one factor for all arrays; what is short enough stays as it is."""
+    check(clip_gradients, SHORT, 1.0, gives=([[0.6, 0.0], [[0.8]]], 5.0))
+    check(clip_gradients, SHORT, 10.0, gives=([[3.0, 0.0], [[4.0]]], 5.0))
+    check(clip_gradients, SHORT, 4.5)
+    check(clip_gradients, LONG, 2.0)
+    check(clip_gradients, [np.zeros(3), np.zeros((2, 1))], 1.0)
+    ### BEGIN HIDDEN TESTS
+    check(clip_gradients, SHORT, 5.0, about="just as long as it may be")
+    check(clip_gradients, LONG, 0.25, about="much too long")
+    check(clip_gradients, [np.array([0.3, -0.4])], 0.1, about="one array, shorter than 1")
+    check(clip_gradients, [np.array([3, -4]), np.array([[12]])], 6.5, about="whole numbers")
+    check(clip_gradients, [grad.astype(np.float32) for grad in LONG], 2, about="single precision")
+    check(clip_gradients, [np.full(3, 300, np.float16)] * 2, 1.0, within=0.01, about="large numbers in half precision")
+    check(clip_gradients, [LONG[0], np.zeros((0, 2))], 1.0, about="an array without numbers")
+    check(clip_gradients, [], 1.0, about="no array at all")
     ### END HIDDEN TESTS
 
 
@@ -650,7 +720,7 @@ def test_export_checkpoint():
 # ## Put together: a model of one table
 #
 # The smallest language model is a table of `V × V` logits: row `a` says what comes after `a`. Nothing in it needs autograd,
-# so your six functions train it. When they all work, run `train_table(...)` on any text; after a few hundred steps the loss is
+# so five of your functions train it. When they work, run `train_table(...)` on any text; after a few hundred steps the loss is
 # near that of counting pairs. On the page the same loop trains a LLaMA, with PyTorch in the place of `loss_gradient`.
 
 

@@ -82,15 +82,14 @@ draws_elsewhere = edit(
 )
 same_batch_every_time = edit(
     "get_batch",
-    "A second call gave the same batch again: draw with `rng` itself, not with a new generator that is "
-    "seeded each time.",
+    "A second call gave the same batch again: `rng` itself must draw, not a copy or a new one, so that it moves on.",
     ("rng.integers", "np.random.default_rng(0).integers"),
 )
 
 
 @wrong("get_batch")
 def one_batch_of_a_copy(ids, context, batch, rng):
-    """A second call gave the same batch again: `rng` itself must draw, not a copy, so that it moves on."""
+    """A second call gave the same batch again: `rng` itself must draw, not a copy or a new one, so that it moves on."""
     import copy
 
     starts = copy.deepcopy(rng).integers(0, len(ids) - context, batch)
@@ -476,6 +475,145 @@ def by_autograd_of_torch(logits, targets):
     flat = z.reshape(-1, z.shape[-1])
     torch.nn.functional.cross_entropy(flat, torch.from_numpy(targets.reshape(-1)).long(), ignore_index=-1).backward()
     return z.grad.numpy()
+
+
+# --- clip_gradients ---
+
+clip_each_by_itself = edit(
+    "clip_gradients",
+    "Each array was clipped by itself, so the whole step points elsewhere. There is one norm and one factor for all.",
+    (
+        "[grad * factor for grad in grads]",
+        "[grad * min(1.0, most / max(np.linalg.norm(grad), 1e-30)) for grad in grads]",
+    ),
+)
+clip_sum_of_norms = edit(
+    "clip_gradients",
+    "The norms of the arrays were added up. Add the squares of all numbers, and take one root at the end.",
+    ("np.sqrt(sum(squares))", "sum(np.sqrt(squares))"),
+)
+clip_without_root = edit(
+    "clip_gradients",
+    "That is the sum of the squares. A length is its root.",
+    ("np.sqrt(sum(squares))", "sum(squares)"),
+)
+clip_sum_of_sizes = edit(
+    "clip_gradients",
+    "That is the sum of the numbers' sizes. A length is the root of the sum of their squares.",
+    ("np.sqrt(sum(squares))", "sum(np.abs(grad).sum() for grad in grads)"),
+)
+clip_by_the_largest = edit(
+    "clip_gradients",
+    "That is the largest number. All numbers belong to a length: it is the root of the sum of their squares.",
+    ("np.sqrt(sum(squares))", "max((np.abs(grad).max() for grad in grads if grad.size), default=0.0)"),
+)
+clip_by_the_longest = edit(
+    "clip_gradients",
+    "That is the norm of the longest array. All arrays together are one long vector: add up all their squares.",
+    ("np.sqrt(sum(squares))", "np.sqrt(max(squares, default=0.0))"),
+)
+clip_root_of_the_mean = edit(
+    "clip_gradients",
+    "That is the root of the mean square. The norm is the root of the sum: nothing is divided by the count.",
+    ("np.sqrt(sum(squares))", "np.sqrt(sum(squares) / max(1, sum(grad.size for grad in grads)))"),
+)
+clip_value_by_value = edit(
+    "clip_gradients",
+    "Each number was cut off at `most`, which turns the direction. Multiply all numbers by the same factor.",
+    ("grad * factor", "np.clip(grad, -most, most)"),
+)
+clip_makes_longer = edit(
+    "clip_gradients",
+    "Short gradients were made longer. Where the norm is not above `most`, they stay as they are.",
+    ("if norm > most", "if norm"),
+)
+clip_never = edit(
+    "clip_gradients",
+    "Nothing was clipped: where the norm is above `most`, every number is multiplied by `most / norm`.",
+    ("if norm > most", "if False"),
+)
+clip_to_length_one = edit(
+    "clip_gradients",
+    "What was too long has the length 1 now. It may be `most` long.",
+    ("most / norm", "1 / norm"),
+)
+clip_upside_down = edit(
+    "clip_gradients",
+    "The factor is upside down: what is too long has to become shorter.",
+    ("most / norm", "norm / most"),
+)
+clip_norm_afterwards = edit(
+    "clip_gradients",
+    "The norm is that of the clipped gradients. Return what it was before.",
+    ("for grad in grads], norm", "for grad in grads], norm * factor"),
+)
+clip_pair_swapped = edit(
+    "clip_gradients",
+    "The pair is swapped: the list of gradients comes first, then the norm.",
+    ("return [grad * factor for grad in grads], norm", "return norm, [grad * factor for grad in grads]"),
+)
+clip_without_the_norm = edit(
+    "clip_gradients",
+    "Only the gradients came back. Return the norm, too, as the second of a pair.",
+    ("for grad in grads], norm", "for grad in grads]"),
+)
+clip_zeros_are_nan = edit(
+    "clip_gradients",
+    "With zeros alone the norm is 0, and something was divided by it. Zeros are short enough: they stay as they are.",
+    ("most / norm if norm > most else 1.0", "min(1.0, float(most / np.float64(norm)) if norm else np.nan)"),
+    ("[grad * factor", "[grad * (factor if norm else np.nan)"),
+)
+clip_divides_by_zero = edit(
+    "clip_gradients",
+    "With zeros alone the norm is 0, and something was divided by it. Zeros are short enough: they stay as they are.",
+    ("most / norm if norm > most else 1.0", "min(1.0, most / norm)"),
+)
+clip_one_row = edit(
+    "clip_gradients",
+    "The gradients came back as one long row. They keep their shapes: a list of arrays.",
+    (
+        "[grad * factor for grad in grads]",
+        "np.concatenate([np.ravel(grad) for grad in [*grads, np.zeros(0)]]) * factor",
+    ),
+)
+clip_written_over = edit(
+    "clip_gradients",
+    "The arrays that were given are not as they were: `*=` writes into them. Make new ones.",
+    ("[grad * factor for grad in grads]", "[np.multiply(g, factor, out=g, casting='unsafe') for g in grads]"),
+)
+clip_sums_in_half_precision = edit(
+    "clip_gradients",
+    "In half precision the squares became infinite. Add them up in float64.",
+    ("np.square(grad, dtype=np.float64)", "np.square(grad)"),
+    hidden=True,
+)
+clip_whole_numbers = edit(
+    "clip_gradients",
+    "For gradients that are whole numbers the fractions were cut off: an array of their type cannot hold them.",
+    ("[grad * factor for grad in grads]", "[(grad * factor).astype(grad.dtype) for grad in grads]"),
+    hidden=True,
+)
+
+
+@right("clip_gradients")
+def clip_as_one_row(grads, most):
+    """All numbers in one row, whose norm NumPy knows."""
+    row = np.concatenate([np.zeros(1), *(np.ravel(grad).astype(float) for grad in grads)])
+    norm = np.linalg.norm(row)
+    return [most * grad / max(norm, most) for grad in grads], norm
+
+
+@right("clip_gradients")
+def clip_in_loops(grads, most):
+    """Number by number; what is short enough is copied."""
+    total = 0.0
+    for grad in grads:
+        for number in grad.reshape(-1).tolist():
+            total += number * number
+    norm = total**0.5
+    if norm <= most:
+        return tuple(grad.copy() for grad in grads), norm
+    return tuple(grad / (norm / most) for grad in grads), norm
 
 
 # --- adamw_step ---

@@ -39,6 +39,15 @@ def loss_gradient(logits, targets):
     return torch.autograd.grad(loss, logits)[0].numpy()
 
 
+@oracle("clip_gradients")
+def clip_gradients(grads, most):
+    weights = [torch.nn.Parameter(torch.tensor(np.asarray(grad, float))) for grad in grads]
+    for weight in weights:
+        weight.grad = weight.detach().clone()
+    norm = torch.nn.utils.clip_grad_norm_(weights, most)
+    return [weight.grad.numpy() for weight in weights], norm.item()
+
+
 @oracle("adamw_step")
 def adamw_step(w, grad, m, v, step, lr, beta1, beta2, eps, weight_decay):
     """PyTorch's optimiser, stopped before the step and let go."""
