@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,8 @@ from autograder.errors import CourseError, SubmissionError
 
 if TYPE_CHECKING:
     from rich.progress import Progress
+
+    from autograder.course.verify import Verification
 
 # Reading a notebook needs `jsonschema`, which imports this where it can and spends more than a second at it, to check
 # internationalised addresses; nothing here asks for that.
@@ -44,12 +47,16 @@ def one_line_errors() -> Iterator[None]:
     except (CourseError, SubmissionError, BankError, EngineError) as error:
         typer.echo(f"autograder: {error}", err=True)
         raise typer.Exit(2) from error
+    except OSError as error:  # a full disk, a folder that is read-only, a file in a folder's place
+        named = f"{error.filename}: " if error.filename else ""
+        typer.echo(f"autograder: {named}{error.strerror or error}", err=True)
+        raise typer.Exit(2) from error
 
 
 @app.command()
 def release(chapter: Chapter) -> None:
     """Write the student notebooks of a chapter to chapters/<chapter>/exercises/."""
-    from autograder.course.release import build_student_notebooks
+    from autograder.course.release import build_student_notebooks, long_tests
 
     with one_line_errors():
         course = Course.find()
@@ -58,34 +65,57 @@ def release(chapter: Chapter) -> None:
             written = build_student_notebooks(course, chapter, course.student_notebooks(chapter))
     for path in written:
         typer.echo(path.relative_to(course.root))
+        for line in long_tests(path):
+            typer.echo(f"note: {line}", err=True)
 
 
 @app.command()
-def verify(chapter: Chapter) -> None:
-    """Hold a chapter's tests to its bank: reference, untouched notebook, wrong and right solutions."""
-    from autograder.course.verify import verify_chapter
+def verify(
+    chapter: Chapter,
+    only: Annotated[list[str] | None, typer.Option(help="An exercise: a quick look at it, nothing else.")] = None,
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; an old record is a problem.")] = False,
+) -> None:
+    """Hold a chapter's tests to its bank: reference, untouched notebook, wrong and right solutions.
+
+    Writes the chapter's record (tests/record/), and fills in `gives=...` in its tests from the reference.
+    """
+    from autograder.course.fill import fill_in
+    from autograder.course.verify import keep_record, verify_chapter, verify_exercises
 
     with one_line_errors():
         course = Course.find()
         with out.status("verifying") as status:
-            found = verify_chapter(course, chapter, lambda now: status.update(f"verifying {now}"))
+            if only:
+                found = verify_exercises(course, chapter, only)
+            else:
+                found = verify_chapter(course, chapter, lambda now: status.update(f"verifying {now}"))
+        done = fill_in(course, chapter, found.fills) if not check else []
+        done += keep_record(course, chapter, found, write=not check) if not only else []
+    _show_verification(found, done)
+    raise typer.Exit(0 if found.clean else 1)
+
+
+def _show_verification(found: Verification, done: list[str]) -> None:
     table = Table("exercise", "entry", "", "message")
     for v in found.verdicts:
         kind = "right" if v.entry.is_right else "wrong"
         mark = "PROBLEM" if v.problem else ("accepted" if v.entry.is_right else "rejected")
-        said = v.problem or v.message.split("\n")[0]
-        table.add_row(v.entry.exercise, f"{v.entry.name} ({kind})", mark, escape(said[:160]))
+        message = v.problem or v.message.split("\n")[0]
+        table.add_row(v.entry.exercise, f"{v.entry.name} ({kind})", mark, escape(message[:160]))
     out.print(table)
-    for problem in found.problems:
+    for line in [*found.notes, *done]:
+        typer.echo(f"note: {line}")
+    for problem in [*found.problems, *(f"{v.entry.name}: {v.problem}" for v in found.verdicts if v.problem)]:
         typer.echo(f"PROBLEM {problem}")
     for name, points in found.points.items():
-        typer.echo(f"{name}: reference {found.reference[name]:g}/{points:g}, untouched {found.untouched[name]:g}")
+        by_hand = f"; {found.by_hand[name]:g} more graded by a person" if name in found.by_hand else ""
+        scores = f"reference {found.reference[name]:g}/{points:g}, untouched {found.untouched[name]:g}"
+        typer.echo(f"{name}: {scores}{by_hand}")
     rejected, accepted = found.count(is_right=False), found.count(is_right=True)
     typer.echo(
         f"wrong solutions rejected {rejected[0]} of {rejected[1]}, right ones accepted {accepted[0]} of "
         f"{accepted[1]}, blame outside its own exercise {found.blamed}"
     )
-    raise typer.Exit(0 if found.clean else 1)
 
 
 @app.command()
@@ -149,7 +179,10 @@ def grade(
     with one_line_errors():
         course = Course.find()
         root = (into or course.root).resolve()
+        if root.exists() and not root.is_dir():
+            raise CourseError(f"--into {root}: is a file: give a folder")
         root.mkdir(parents=True, exist_ok=True)
+        signal.signal(signal.SIGTERM, _as_ctrl_c)
         if unsafe:
             typer.echo("autograder: --unsafe: where a wall is missing, the students' code runs without it", err=True)
         try:
@@ -167,6 +200,11 @@ def grade(
     typer.echo(f"{root / 'results.csv'}\n{root / 'feedback'}\nnext: autograder report {root / 'results.json'}")
     gc.freeze()  # else Python takes a fifth of a second to look through all that nbgrader imported, before it leaves
     raise typer.Exit(1 if any(row["status"] == "failed" for row in results["rows"]) else 0)
+
+
+def _as_ctrl_c(number: int, frame: object) -> None:
+    """End as after Ctrl-C: what was graded is kept, what was only needed for a while is removed."""
+    raise KeyboardInterrupt
 
 
 def _bar() -> Progress:
@@ -201,8 +239,7 @@ def export(
     to: Annotated[Path | None, typer.Option(help="The file to write (default: FORM.csv beside the results)")] = None,
 ) -> None:
     """Write the scores as a CSV file that Canvas or Moodle imports."""
-    import json
-
+    from autograder.grading.workspace import load_results
     from autograder.lms.exports import write_canvas, write_moodle
 
     writers = {"canvas": write_canvas, "moodle": write_moodle}
@@ -212,7 +249,7 @@ def export(
         if not results.is_file():
             raise CourseError(f"{results}: no such file: run `autograder grade FOLDER` first")
         target = to or results.with_name(f"{form}.csv")
-        notes = writers[form](json.loads(results.read_text(encoding="utf-8")), target, roster)
+        notes = writers[form](load_results(results), target, roster)
     for note in notes:
         typer.echo(note)
     typer.echo(target)
@@ -220,19 +257,24 @@ def export(
 
 @app.command()
 def doctor() -> None:
-    """Say which walls this machine puts around students' code."""
+    """Say which walls this machine puts around students' code, and grade a tiny submission behind them."""
     from autograder.engine import sandbox
+    from autograder.engine.trial import what_fails
 
     walls = sandbox.probe()
     on = walls.layers()
     for layer in sandbox.ALL_LAYERS:
         typer.echo(f"{'on ' if layer in on else 'OFF'}  {layer}: {sandbox.MEANING[layer]}")
-    if walls.safe():
-        kind = {"root": "namespaces, as root", "user": "user namespaces"}.get(walls.namespaces, "Landlock")
-        typer.echo(f"safe to grade, by {kind}")
-    else:
+    if not walls.safe():
         typer.echo("not safe: `autograder grade` refuses without --unsafe")
-    raise typer.Exit(0 if walls.safe() else 1)
+        raise typer.Exit(1)
+    kind = {"root": "namespaces, as root", "user": "user namespaces"}.get(walls.namespaces, "Landlock")
+    with out.status("grading a tiny submission"):
+        fault = what_fails(walls)
+    if fault:
+        typer.echo(f"walls by {kind}, but a tiny submission could not be graded: {fault}")
+        raise typer.Exit(1)
+    typer.echo(f"safe to grade, by {kind}; a tiny submission was graded as it should be")
 
 
 @app.command()
@@ -241,15 +283,14 @@ def report(
     to: Annotated[Path | None, typer.Option(help="The page to write (default: report.html beside the results)")] = None,
 ) -> None:
     """Write one self-contained HTML page about a graded class."""
-    import json
-
+    from autograder.grading.workspace import load_results
     from autograder.report import write_report
 
     with one_line_errors():
         if not results.is_file():
             raise CourseError(f"{results}: no such file: run `autograder grade FOLDER` first")
         page = to or results.with_name("report.html")
-        write_report(json.loads(results.read_text(encoding="utf-8")), page)
+        write_report(load_results(results), page)
     typer.echo(page)
 
 

@@ -11,89 +11,27 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
+from tiny_course import write_tiny
 
 from autograder.course.course import Course
+from autograder.course.release import build_student_notebooks
+
+# No example is held to a clock: on a busy machine any step may take its time. In CI the examples are always the same.
+# An example that was once found is kept beside its test, as an `@example`.
+hypothesis.settings.register_profile(
+    "course",
+    deadline=None,
+    derandomize=bool(os.environ.get("CI")),
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("course")
 
 ROOT = Path(__file__).parent.parent
 BOOK = ROOT / "_build" / "html"
 CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
             "--disable-component-update", "--disable-sync"]  # fmt: skip
-
-HEADER = """# ---
-# jupyter:
-#   jupytext:
-#     text_representation:
-#       extension: .py
-#       format_name: percent
-# ---
-"""
-
-RECIPES = '''
-# %% [markdown]
-# # Recipes
-
-# %%
-import math
-
-# %% nbgrader={"grade_id": "portions", "solution": true}
-def portions(grams: float, people: int) -> float:
-    """Grams a head."""
-    ### BEGIN SOLUTION
-    return grams / people
-    ### END SOLUTION
-
-# %% nbgrader={"grade_id": "test_portions", "grade": true, "points": 2}
-def test_portions():
-    """Two people share equally."""
-    assert portions(300, 2) == 150, f"300 g for two is 150 g a head, got {portions(300, 2)}: divide, do not subtract"
-    ### BEGIN HIDDEN TESTS
-    assert portions(1, 4) == 0.25, "secret: a quarter: was the result rounded?"
-    ### END HIDDEN TESTS
-
-if __name__ == "__main__":
-    test_portions()
-
-# %% nbgrader={"grade_id": "double", "solution": true}
-def double(grams: float) -> float:
-    """Twice as much."""
-    ### BEGIN SOLUTION
-    return 2 * grams
-    ### END SOLUTION
-
-# %% nbgrader={"grade_id": "test_double", "grade": true, "points": 3}
-def test_double():
-    """Twice three is six."""
-    assert double(3) == 6, f"twice 3 g is 6 g, got {double(3)}: was it squared?"
-
-if __name__ == "__main__":
-    test_double()
-'''
-
-BANK = '''
-from autograder.course.bank import right, wrong
-
-
-@wrong("portions", says="subtract")
-def subtracts(grams, people):
-    """Takes the people away."""
-    return grams - people
-
-
-@wrong("portions", says="rounded", hidden=True)
-def rounds_down(grams, people):
-    return grams // people
-
-
-@right("portions")
-def multiplies(grams, people):
-    return grams * (1 / people)
-
-
-@wrong("double", says="squared")
-def squares(grams):
-    return grams**2
-'''
 
 
 @pytest.fixture(scope="session")
@@ -104,14 +42,22 @@ def course() -> Course:
 
 @pytest.fixture
 def tiny(tmp_path: Path) -> Course:
-    """A course with one chapter, `cooking`, and one notebook, `recipes`."""
-    root = tmp_path / "tiny"
-    (root / "solutions" / "cooking").mkdir(parents=True)
-    (root / "tests" / "misconceptions").mkdir(parents=True)
-    (root / "solutions" / "cooking" / "recipes.py").write_text(HEADER + RECIPES, encoding="utf-8")
-    (root / "solutions" / "cooking" / "weights.py").write_text('"""A plain module."""\n', encoding="utf-8")
-    (root / "tests" / "misconceptions" / "cooking.py").write_text(BANK, encoding="utf-8")
-    return Course(root)
+    """A tiny course of the test's own, which it may change."""
+    return write_tiny(tmp_path / "tiny")
+
+
+@pytest.fixture(scope="session")
+def released(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny course's student notebook, made once: it takes nbgrader a second."""
+    root = tmp_path_factory.mktemp("released")
+    return build_student_notebooks(write_tiny(root / "tiny"), "cooking", root / "blank")[0]
+
+
+@pytest.fixture
+def blank(released: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    (tmp_path / "blank").mkdir()
+    return Path(shutil.copy(released, tmp_path / "blank"))
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):

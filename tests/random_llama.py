@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from solutions.llama.checkpoints import Config
 
 
-def random_llama(config: Config, seed: int = 0, spread: float = 0.2) -> LlamaForCausalLM:
-    """In the shape of `config`; its norms get gains, too, which transformers would leave at 1."""
+def random_llama(
+    config: Config, seed: int = 0, spread: float = 0.2, rope: dict[str, Any] | None = None
+) -> LlamaForCausalLM:
+    """In the shape of `config`; its norms get gains, too, which transformers would leave at 1. `rope`: its scaling."""
     torch.manual_seed(seed)
     shape = LlamaConfig(
         hidden_size=config.dim,
@@ -19,7 +23,8 @@ def random_llama(config: Config, seed: int = 0, spread: float = 0.2) -> LlamaFor
         num_key_value_heads=config.kv_heads,
         vocab_size=config.vocab,
         max_position_embeddings=config.max_len,
-        rope_theta=config.rope_base,
+        head_dim=config.head_dim,
+        rope_parameters={"rope_type": "default"} | (rope or {}) | {"rope_theta": config.rope_base},
         rms_norm_eps=config.eps,
         tie_word_embeddings=config.tied,
         initializer_range=spread,

@@ -78,7 +78,7 @@ def test_softmax_gradient_is_autograds() -> None:
 SCORES = st.one_of(st.floats(-1e3, 1e3), st.just(-np.inf))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.lists(SCORES, min_size=1, max_size=5), min_size=1, max_size=6))
 def test_online_softmax_is_logsumexp_however_cut(tiles: list[list[float]]) -> None:
     top, total = -np.inf, 0.0
@@ -89,7 +89,7 @@ def test_online_softmax_is_logsumexp_however_cut(tiles: list[list[float]]) -> No
         assert top + np.log(total) == pytest.approx(float(torch.logsumexp(row, dim=0)), rel=1e-12, abs=1e-9)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.integers(1, 6), min_size=1, max_size=6), st.integers(1, 9), st.sampled_from([0.1, 1.0, 30.0, 3e3]))
 def test_tiles_of_any_size_give_the_same_output(sizes: list[int], queries: int, spread: float) -> None:
     q, k, v = normal(queries, 4) * spread, normal(sum(sizes), 4, seed=1), normal(sum(sizes), 3, seed=2)
@@ -100,7 +100,7 @@ def test_tiles_of_any_size_give_the_same_output(sizes: list[int], queries: int, 
         np.testing.assert_allclose(out, expected, atol=1e-10)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.permutations(range(6)))
 def test_self_attention_follows_a_permutation(order: list[int]) -> None:
     x, (wq, wk, wv) = normal(1, 6, 4), normal(3, 4, 4, seed=1)
@@ -134,6 +134,9 @@ def test_numbers_done_by_hand_in_the_weights_notebook() -> None:
     for i, token in enumerate(TOKENS):
         assert f"| {token} | {written(*Q[i])} | {written(*K[i])} | {written(*V[i])} |" in text
         assert " ".join([token, *(f"{x:.0f}" for x in scores[i])]) in " ".join(text.split())
+    dot, cosine = weights.dot_and_angle(Q[2], K[2])
+    angle = np.degrees(np.arccos(cosine))
+    assert f"the cosine is {dot:.0f} / {dot / cosine:.0f} = {cosine:.1f}: an angle of {angle:.0f} degrees" in text
     exps = np.exp(scores[2])
     assert f"{exps[0]:.3f}, {exps[1]:.0f} and {exps[2]:.3f}, with sum {exps.sum():.3f}" in text
     out, p = weights.attention(Q, K, V)

@@ -115,7 +115,7 @@ def join_unknown(pieces: list[str], known: dict[str, float]) -> list[str]:
 MODELS = st.dictionaries(st.text("abc", min_size=1, max_size=4), st.floats(-12, -0.01), min_size=1, max_size=12)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text("abcd", max_size=9), MODELS)
 def test_best_path_and_sum_are_those_of_all_segmentations(text: str, logs: dict[str, float]) -> None:
     all_logs = logs | {c: -20.0 for c in text if c not in logs}
@@ -129,7 +129,7 @@ def test_best_path_and_sum_are_those_of_all_segmentations(text: str, logs: dict[
     assert math.isfinite(beyond.unigram_log_likelihood(text, logs)) is possible
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.text("abc", min_size=1, max_size=9), MODELS)
 def test_expected_counts_are_the_slopes_of_the_log_likelihood(text: str, logs: dict[str, float]) -> None:
     logs = {c: -3.0 for c in "abc"} | logs

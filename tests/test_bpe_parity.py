@@ -130,7 +130,7 @@ def test_all_trainers_of_the_course_agree(language: str) -> None:
     assert fast.train(words(language, 12_000), 456) == expected
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(st.text(alphabet="ab酒", min_size=1, max_size=9), max_size=12).map(" ".join))
 def test_all_trainers_agree_where_ties_and_overlaps_abound(sample: str) -> None:
     expected = bpe.train_bpe(sample, 400)
@@ -138,7 +138,7 @@ def test_all_trainers_agree_where_ties_and_overlaps_abound(sample: str) -> None:
     assert fast.train({p.encode(): n for p, n in Counter(bpe.pretokenize(sample)).items()}, 400) == expected
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.text(alphabet="ab酒 ", max_size=40), st.integers(0, 12))
 def test_encoding_its_own_text_gives_what_training_left(sample: str, n: int) -> None:
     merges = bpe.train_bpe(sample, 256 + n)
@@ -176,7 +176,7 @@ def test_encode_is_hugging_faces_id_by_id(language: str) -> None:
     assert bpe.decode(ids, merges) == tokenizer.decode(ids) == sample
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.sampled_from(LANGUAGES), st.text() | st.text(alphabet="the 酒店很 不错，n'ts\n 12🙂"))
 def test_any_text_is_encoded_as_by_tiktoken_and_comes_back(language: str, sample: str) -> None:
     merges = merges_of(language)
@@ -192,7 +192,7 @@ def tiktokens_of(language: str) -> tiktoken.Encoding:
     return tiktokens(merges_of(language))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text(), st.sampled_from([bpe.PATTERN, r"\w+", r"(\p{L})+|(\d)", r".", r"酒店|a|(?<=b)c"]))
 def test_no_pattern_loses_anything(sample: str, pattern: str) -> None:
     parts = bpe.pretokenize(sample, pattern)
@@ -240,7 +240,7 @@ BROKEN = [b"\xe9", b"\x85", b"\xf0\x9f", b"\xff", b"\xed\xa0", b"\xc0", b"\xf4\x
 UGLY = st.lists(st.sampled_from([*LETTERS, *BROKEN]), max_size=8).map(b"".join)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.binary(max_size=16) | st.text(max_size=8).map(str.encode) | UGLY, st.sets(st.integers(1, 30)))
 def test_a_stream_shows_what_the_whole_shows_however_it_is_cut(data: bytes, cuts: set[int]) -> None:
     ids, merges = split_at(data, cuts)
@@ -249,7 +249,7 @@ def test_a_stream_shows_what_the_whole_shows_however_it_is_cut(data: bytes, cuts
     assert "".join([*pieces, decoder.finish()]) == bpe.decode(ids, merges) == data.decode("utf-8", "replace")
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text(max_size=8), st.sets(st.integers(1, 30)))
 def test_a_stream_holds_no_whole_character_back(sample: str, cuts: set[int]) -> None:
     ids, merges = split_at(sample.encode(), cuts)
@@ -268,7 +268,7 @@ PIECES = st.lists(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(PIECES.map("".join), st.sets(st.sampled_from([*SPECIAL])))
 def test_special_tokens_are_tiktokens_and_come_back(sample: str, allowed: set[str]) -> None:
     merges = merges_of("zh")
@@ -277,7 +277,7 @@ def test_special_tokens_are_tiktokens_and_come_back(sample: str, allowed: set[st
     assert bpe.decode_special(ids, merges, SPECIAL) == tiktokens_of("zh").decode(ids) == sample
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(PIECES.map("".join), st.sets(st.sampled_from([*SPECIAL])))
 def test_what_is_not_allowed_cannot_be_injected(sample: str, allowed: set[str]) -> None:
     merges = merges_of("en")

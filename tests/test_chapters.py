@@ -18,6 +18,7 @@ def test_there_are_chapters() -> None:
     assert "attention" in CHAPTERS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chapter", CHAPTERS)
 def test_bank_is_clean(chapter: str) -> None:
     found = verify_chapter(COURSE, chapter)

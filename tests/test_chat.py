@@ -125,7 +125,7 @@ def test_a_conversation_goes_on_from_what_was_said(tiny: Path) -> None:
     assert f"{len(talk.turn.tokens)} tokens" in str(talk.turn) and talk.turn.first > 0
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(
     st.lists(
         st.lists(st.sampled_from([START, END, "<|endoftext|>", "<|", "|>", "system\n", " ", "Hi", "\n", "酒"])),
@@ -154,7 +154,7 @@ def vocabulary_of_tiny() -> Any:
     tokenizer = byte_level_tokenizer(size=600)
     import tempfile
 
-    from solutions.llama.vocabulary import read_tokenizer_json
+    from solutions.llama.tokenizer_json import read_tokenizer_json
 
     with tempfile.TemporaryDirectory() as folder:
         tokenizer.save(f"{folder}/tokenizer.json")
@@ -186,7 +186,7 @@ def test_an_answer_may_be_stopped(tiny: Path) -> None:
     assert talk.messages[-1] == {"role": "assistant", "content": begun}
     rest = "".join(talk.ask("Go on."))
     fresh = Conversation(reference_engine(tiny), greedy, tokens=30)
-    fresh.messages = talk.messages[:3]
+    fresh.messages = talk.messages[:2]
     assert "".join(fresh.ask("Go on.")) == rest
 
 
@@ -329,7 +329,7 @@ COMMAND = [sys.executable, "-m", "solutions.llama"]
 
 def command(*words: Any, **more: Any) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*COMMAND, *map(str, words)], cwd=ROOT, capture_output=True, encoding="utf-8", timeout=120, **more
+        [*COMMAND, *map(str, words)], cwd=ROOT, capture_output=True, encoding="utf-8", timeout=300, **more
     )
 
 
@@ -426,23 +426,25 @@ def test_weights_without_a_tokenizer_are_refused(text_model: Path, tmp_path: Pat
     assert (done.returncode, done.stdout) == (2, "") and "there is no tokenizer.json" in done.stderr
 
 
+@pytest.mark.timing
 def test_interrupting_ends_quietly(text_model: Path) -> None:
     words = [*COMMAND, "It is", "--checkpoint", str(text_model), "--tokens", "10000000"]
     with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
         assert running.stdout and running.stderr
         assert running.stdout.read(40)
         running.send_signal(signal.SIGINT)
-        rest, complaints = running.communicate(timeout=60)
+        rest, complaints = running.communicate(timeout=300)
     assert running.returncode == 130 and complaints == b"" and rest.endswith(b"\n")
 
 
+@pytest.mark.timing
 def test_a_reader_who_goes_away_ends_it_quietly(text_model: Path) -> None:
     words = [*COMMAND, "It is", "--checkpoint", str(text_model), "--tokens", "10000000"]
     with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
         assert running.stdout and running.stderr
         assert running.stdout.read(10)
         running.stdout.close()
-        assert running.wait(timeout=60) == 0
+        assert running.wait(timeout=300) == 0
         assert running.stderr.read() == b""
 
 
@@ -461,6 +463,7 @@ def test_the_chat_command_talks(tiny: Path, tmp_path: Path) -> None:
     assert "parts.ipynb: rms_norm, swiglu, repeat_kv" in said and "the reference: nothing" in said
 
 
+@pytest.mark.timing
 @pytest.mark.parametrize(("last", "code"), [(b"\x04", 0), (b"\x03", 130), (b"/quit\n", 0)])
 def test_a_conversation_in_a_terminal(tiny: Path, last: bytes, code: int) -> None:
     words = [*COMMAND, "--chat", "--checkpoint", str(tiny), "--tokens", "5"]
@@ -469,7 +472,7 @@ def test_a_conversation_in_a_terminal(tiny: Path, last: bytes, code: int) -> Non
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # a suite that runs in the background has it ignored
         os.chdir(ROOT)
         os.execv(words[0], words)
-    said, until = b"", time.monotonic() + 120
+    said, until = b"", time.monotonic() + 300
 
     def more(press: bytes = b"") -> bytes:
         """What it says next; b"" where it has ended. `press`: a key for when it is silent.
@@ -513,7 +516,7 @@ def test_a_conversation_in_a_terminal(tiny: Path, last: bytes, code: int) -> Non
 def test_an_error_in_a_notebook_says_where(tiny: Path, tmp_path: Path) -> None:
     def change(_path: Path, text: str) -> str:
         return text if '"grade_id": "chat_prompt"' not in text else in_cell(
-            text, "chat_prompt", "    ### BEGIN SOLUTION", "    if len(messages) > 3:\n        raise KeyError('boo')\n"
+            text, "chat_prompt", "    ### BEGIN SOLUTION", "    if len(messages) > 2:\n        raise KeyError('boo')\n"
         )  # fmt: skip
 
     words = ["--chat", "--checkpoint", tiny, "--tokens", 3, "--from", *notebooks(tmp_path, change)]
@@ -635,9 +638,13 @@ def test_smollm2_answers() -> None:
     assert "".join(talk.ask("What is the capital of France?")) == "The capital of France is Paris."
     assert "Rome" in "".join(talk.ask("And of Italy?"))
     template = jinja2.Environment().from_string(vocabulary.chat_template)
-    rendered = template.render(messages=talk.messages[1:4], add_generation_prompt=True)
-    talk.messages = talk.messages[:4]
+    rendered = template.render(messages=talk.messages[:3], add_generation_prompt=True)
+    talk.messages = talk.messages[:3]
+    assert "named SmolLM, trained by Hugging Face" in rendered
     assert vocabulary.encode(rendered, [START, END]) == talk.prompt(), "the prompt is that of the model's own template"
+    own = Conversation(replace(engine, sources={"chat_prompt": "generation.ipynb"}), greedy)
+    own.messages = talk.messages
+    assert own.prompt() == talk.prompt(), "and so is that of the notebook, with the template's system message"
 
 
 @needs_smollm

@@ -12,6 +12,8 @@ from autograder.course.course import Course
 COURSE = Course.find(Path(__file__).parent)
 SOURCES = sorted((COURSE.root / "solutions" / "classification").glob("*.py"))
 NOTEBOOKS = [source for source in SOURCES if "jupytext:" in source.read_text(encoding="utf-8")[:200]]
+pytestmark = pytest.mark.slow
+
 CLOCK = "import time\nprint(time.process_time())"
 
 

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import random
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
+from autograder.commands import app
 from autograder.engine import sandbox, streams
 from autograder.engine.engine import Engine, Job
-from autograder.engine.execution import Run
+from autograder.engine.execution import CellResult, Run
 from autograder.engine.limits import Limits
 from autograder.engine.pools import EngineOptions, Engines, plain_job
+from autograder.engine.processes import EngineError
 from autograder.grading.workspace import run_from
 from autograder.notebook.rebuild import imports_of
 
@@ -333,6 +339,7 @@ for tensor in (torch.tensor([2.0]).expand(3, 4), torch.tensor(2.0).expand(1), to
     assert result.passed, result.message
 
 
+@pytest.mark.timing
 def test_a_cell_without_end_is_told_in_a_sentence() -> None:
     limits = Limits(cell_cpu=0.5)
     with Engine((), limits) as engine:
@@ -342,6 +349,7 @@ def test_a_cell_without_end_is_told_in_a_sentence() -> None:
     assert [i.kind for i in run.incidents] == ["timed out"]
 
 
+@pytest.mark.timing
 def test_a_last_test_that_ignores_its_time_limit_costs_itself_only() -> None:
     """It runs in no snapshot, so the whole process has to be ended."""
     stubborn = """
@@ -359,7 +367,7 @@ def f():
     with Engine((), Limits(call_cpu=0.3, test=1.0)) as engine:
         began = time.monotonic()
         run = engine.run(Job(items, [], tests, ["f", "g"]))
-        assert time.monotonic() - began < 8
+        assert time.monotonic() - began < 60, "it waited for the notebook's limit"
         again = engine.run(Job(items[:2], [], tests[:1], ["g"]))
     assert run.cells["first"].passed and run.cells["last"].error == "TimedOut"
     assert run.cells["b"].passed and not run.ended
@@ -448,7 +456,6 @@ def test_memory_in_huge_pages_is_the_same_memory() -> None:
         assert gathered >= 8 * 2**20 and 1024 * more > gathered / 2
 
 
-@settings(deadline=None)
 @given(seed=st.integers(0, 2**32), steps=st.one_of(st.integers(0, 50), st.integers(0, 2**48)))
 def test_a_generator_that_was_drawn_from_is_told_from_one_that_was_set(seed: int, steps: int) -> None:
     for kind in (np.random.PCG64, np.random.PCG64DXSM):
@@ -459,3 +466,96 @@ def test_a_generator_that_was_drawn_from_is_told_from_one_that_was_set(seed: int
         assert steps == 0 or not streams.advanced(bits.state, before), "back is nearly all the way round"
         other = dict(bits.state, state={"state": bits.state["state"]["state"] ^ 1, "inc": before["state"]["inc"]})
         assert not streams.advanced(before, other)
+
+
+def test_doctor_grades_a_tiny_submission() -> None:
+    done = CliRunner().invoke(app, ["doctor"])
+    assert done.exit_code == 0, done.output
+    assert "a tiny submission was graded as it should be" in done.output
+
+
+@pytest.mark.parametrize("fault", ["cannot start", "everything passes", "nothing passes"])
+def test_doctor_says_what_became_of_it(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(self: Engine, job: Job) -> Run:
+        if fault == "cannot start":
+            raise EngineError("Permission denied: '/somewhere'")
+        error = "ImportError" if fault == "nothing passes" else ""
+        return Run({name: CellResult(name, error, "", "", 0.0) for name in ("answer", "right", "wrong")}, "")
+
+    monkeypatch.setattr(Engine, "run", run)
+    done = CliRunner().invoke(app, ["doctor"])
+    assert done.exit_code == 1
+    said = {"cannot start": "/somewhere", "everything passes": "wrong: passed", "nothing passes": "answer: ImportError"}
+    assert f"could not be graded: {said[fault]}" in done.output.replace("Permission denied: '", "")
+
+
+def test_libraries_that_another_user_may_not_read_are_named_with_a_mend() -> None:
+    """Root with Landlock and a Python in root's own folder, say: submissions run as a user who may not go there."""
+    open_to_all = Path(tempfile.mkdtemp())
+    open_to_all.chmod(0o755)
+    closed = open_to_all / "closed"
+    (closed / "python" / "lib").mkdir(parents=True)
+    script = f"""
+import os
+from autograder.engine import sandbox
+sandbox.readable_paths = lambda: ({str(closed / "python" / "lib")!r},)
+if os.geteuid() == 0:
+    os.setresuid(61000, 61000, 61000)
+try:
+    sandbox.shut_in(sandbox.Walls("", 3, False), 0, "/tmp")
+except sandbox.SandboxError as error:
+    print(error)
+"""
+    closed.chmod(0)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    closed.chmod(0o700)
+    shutil.rmtree(open_to_all)
+    assert f"`chmod o+x {closed}`" in done.stdout, done
+    assert done.stdout.count("\n") == 1
+
+
+DRAWING = {
+    "random": lambda g, n: g.random(n),
+    "normal": lambda g, n: g.normal(size=n),
+    "halves": lambda g, n: g.integers(0, 2**32, size=n, dtype=np.uint32),
+    "single": lambda g, n: g.random(n, dtype=np.float32),
+    "shuffle": lambda g, n: g.shuffle(np.arange(n)),
+}
+
+
+@given(
+    kind=st.sampled_from(["PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64"]),
+    seed=st.integers(0, 2**32),
+    earlier=st.lists(st.tuples(st.sampled_from(sorted(DRAWING)), st.integers(0, 700)), max_size=3),
+    later=st.lists(st.tuples(st.sampled_from(sorted(DRAWING)), st.integers(0, 700)), max_size=4),
+)
+def test_drawing_leads_from_state_to_state(
+    kind: str, seed: int, earlier: list[tuple[str, int]], later: list[tuple[str, int]]
+) -> None:
+    """Whatever was drawn is accepted; half a number that no draw has left is not."""
+    bits = getattr(np.random, kind)(seed)
+    generator = np.random.Generator(bits)
+    for name, count in earlier:
+        DRAWING[name](generator, count)
+    before = bits.state
+    for name, count in later:
+        DRAWING[name](generator, count)
+    after = bits.state
+    assert streams.advanced(before, after)
+    if kind != "MT19937":
+        rigged = (after["uinteger"] + 1) % 2**32
+        assert not streams.advanced(before, dict(after, has_uint32=1, uinteger=rigged))
+
+
+@given(seed=st.integers(), draws=st.lists(st.sampled_from(["random", "gauss", "getrandbits", "many"]), max_size=8))
+def test_pythons_generator_keeps_one_of_two_normal_numbers(seed: int, draws: list[str]) -> None:
+    generator = random.Random(seed)
+    generator.gauss(0, 1)
+    before = generator.getstate()
+    for name in draws:
+        arguments = {"gauss": (0, 1), "getrandbits": (7,)}.get(name, ())
+        for _ in range(400 if name == "many" else 1):
+            getattr(generator, "random" if name == "many" else name)(*arguments)
+    after = generator.getstate()
+    assert streams.advanced_random(before, after)
+    assert not streams.advanced_random(before, (*after[:2], 0.5))

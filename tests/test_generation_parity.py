@@ -184,7 +184,7 @@ def test_a_whole_chapter_is_sentencepieces() -> None:
         assert g.llama_decode([1, *ids, 2], vocab()) == model.decode(ids) == line
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.text(st.characters(exclude_categories=["Cs"], exclude_characters="▁\0"), max_size=30) | st.sampled_from(TEXTS)
 )
@@ -203,14 +203,14 @@ def pieces_of(data: bytes, cuts: set[int]) -> list[bytes]:
     return [data[a:b] for a, b in pairwise(edges)]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.binary(max_size=20) | st.text(max_size=10).map(str.encode), st.sets(st.integers(0, 20)))
 def test_a_stream_is_the_whole_text_however_it_is_cut(data: bytes, cuts: set[int]) -> None:
     tokens = pieces_of(data, cuts)
     assert "".join(g.stream_text(range(len(tokens)), tokens)) == data.decode("utf-8", "replace")
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text(max_size=10), st.sets(st.integers(0, 20)))
 def test_a_stream_shows_every_whole_character_at_once(text: str, cuts: set[int]) -> None:
     tokens, pulled = pieces_of(text.encode(), cuts), []
@@ -314,7 +314,7 @@ TURNS = st.lists(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(TURNS)
 def test_a_prompt_is_transformers(messages: list[dict[str, str]]) -> None:
     template, plain = chat_tokenizer()

@@ -22,11 +22,6 @@ GOOD_PORTIONS = "def portions(grams, people):\n    return grams / people\n"
 GOOD_DOUBLE = "def double(grams):\n    return grams + grams\n"
 
 
-@pytest.fixture
-def blank(tiny: Course, tmp_path: Path) -> Path:
-    return build_student_notebooks(tiny, "cooking", tmp_path / "blank")[0]
-
-
 def write(blank: Path, target: Path, **answers: str) -> Path:
     """A submission: the blank notebook with some cells' sources replaced."""
     notebook = nbformat.read(blank, as_version=4)
@@ -204,6 +199,7 @@ def test_the_sample_class_scores_as_it_was_made(tiny: Course, tmp_path: Path) ->
     assert len({tuple(scores.values()) for scores in got.values()}) > 1, "a class of one kind shows nothing"
 
 
+@pytest.mark.slow
 def test_stock_nbgrader_grades_the_same_course(tiny: Course, blank: Path, tmp_path: Path) -> None:
     """No configuration of ours: nbgrader's own command and kernel give the same scores."""
     make_sample_class(tiny, "cooking", tmp_path / "sample", students=2, seed=1)
@@ -222,6 +218,7 @@ def test_stock_nbgrader_grades_the_same_course(tiny: Course, blank: Path, tmp_pa
             assert gradebook.find_submission("cooking", row["student"]).score == row["score"]
 
 
+@pytest.mark.slow
 def test_nbgraders_commands_on_our_configuration(tiny: Course, blank: Path, tmp_path: Path, course: Course) -> None:
     """`nbgrader autograde` and `generate_feedback` with nbgrader_config.py: same scores, hidden tests stay hidden."""
     wrong = write(

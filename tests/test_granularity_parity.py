@@ -100,7 +100,7 @@ word = st.sampled_from(["room", "Emma", "3.14", "don't", "we'll", "Mary's", "and
 affixes = [st.lists(st.sampled_from(table), max_size=3).map("".join) for table in (PREFIXES, [*"\"')],;:!?%_"])]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(st.tuples(affixes[0], word, affixes[1]).map("".join), min_size=1, max_size=5))
 def test_words_are_those_of_spacys_machine_with_our_tables(spacy_with_our_tables, pieces: list[str]) -> None:
     """Infixes stand between plain words here: spaCy cuts them last, and does not look at the parts again."""
@@ -109,7 +109,7 @@ def test_words_are_those_of_spacys_machine_with_our_tables(spacy_with_our_tables
     assert granularity.word_tokenize(text) == [(token.text, token.whitespace_) for token in doc]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.text(max_size=60) | st.text(alphabet="ab.'\"-/ \n\t(_$酒🙂\u3000", max_size=40))
 def test_words_and_spaces_make_up_the_text(text: str) -> None:
     assert "".join(token + space for token, space in granularity.word_tokenize(text)) == text
@@ -175,7 +175,7 @@ def all_cuts(text: str):
 lexicons = st.dictionaries(st.text(alphabet="abc", min_size=1, max_size=4), st.integers(1, 50), min_size=1, max_size=12)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text(alphabet="abcd", min_size=1, max_size=9), lexicons)
 def test_segment_dag_is_the_best_of_all_cuts(text: str, freq: dict[str, int]) -> None:
     total = sum(freq.values())
@@ -189,7 +189,7 @@ def test_segment_dag_is_the_best_of_all_cuts(text: str, freq: dict[str, int]) ->
     assert score(got) == pytest.approx(max(map(score, allowed)), abs=1e-9)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text(alphabet="abcd", min_size=1, max_size=9), lexicons)
 def test_max_match_is_the_greedy_one_of_all_cuts(text: str, freq: dict[str, int]) -> None:
     """Of all allowed cuts, the one whose first word is longest, then the second, and so on."""

@@ -243,7 +243,7 @@ def test_the_same_model_as_a_llama2c_file(kind: str, tmp_path: Path) -> None:
     assert np.abs(ours.Model(config, weights).logits(ids) - theirs_of(theirs, ids)).max() < 1e-4
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(data=st.data())
 def test_a_damaged_file_is_read_or_refused_by_name(
     data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
@@ -269,7 +269,7 @@ def test_a_damaged_file_is_read_or_refused_by_name(
 # ---------- the cache ----------
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     kind=st.sampled_from(list(KINDS)),
     batch=st.integers(1, 3),
@@ -309,7 +309,7 @@ def test_a_batch_gives_what_its_texts_give_alone() -> None:
         assert np.abs(cached[b] - alone[-1]).max() < 1e-10
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(pieces=st.lists(st.integers(1, 12), min_size=1, max_size=9), keep=st.integers(0, 40))
 def test_the_preallocated_cache_holds_what_concatenation_holds(pieces: list[int], keep: int) -> None:
     c = ours.Config(24, 8, 2, 6, 3, 9, 40)

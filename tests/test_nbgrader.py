@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 from nbgrader.api import Gradebook
 from submissions import GOOD_DOUBLE, GOOD_PORTIONS, ROUNDED_PORTIONS, scores, write
+from tiny_course import write_tiny
 
 from autograder.course.course import Course
-from autograder.course.release import build_student_notebooks, generate
+from autograder.course.release import generate
 from autograder.errors import CourseError
 from autograder.grading.grade import grade_class
 from autograder.nbgrader.configuration import make_tables
@@ -24,14 +25,12 @@ from autograder.nbgrader.configuration import make_tables
 ROOT = Path(__file__).parent.parent
 
 
-@pytest.fixture
-def nbgraders(tiny: Course, tmp_path: Path) -> Path:
+def make_tree(folder: Path, blank: Path) -> Path:
     """nbgrader's tree with a class handed in: good work, odd work, and files that stock nbgrader chokes on."""
-    root = tmp_path / "course"
+    root = folder / "course"
     root.mkdir()
     shutil.copy(ROOT / "nbgrader_config.py", root)
-    generate(tiny, "cooking", root)
-    blank = build_student_notebooks(tiny, "cooking", tmp_path / "blank")[0]
+    generate(write_tiny(folder / "tiny"), "cooking", root)
 
     def hand_in(student: str, **answers: str) -> Path:
         return write(blank, root / "submitted" / student / "cooking" / "recipes.ipynb", **answers)
@@ -57,6 +56,19 @@ def nbgraders(tiny: Course, tmp_path: Path) -> Path:
     return root
 
 
+@pytest.fixture
+def nbgraders(blank: Path, tmp_path: Path) -> Path:
+    """A tree of the test's own."""
+    return make_tree(tmp_path, blank)
+
+
+@pytest.fixture(scope="module")
+def autograded(released: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A tree that `nbgrader autograde` has been over, and what that said."""
+    root = make_tree(tmp_path_factory.mktemp("autograded"), released)
+    return root, nbgrader(root, "autograde", "cooking")
+
+
 EXPECTED = {"good": 5, "blank": 0, "rounds": 3, "exits": 2, "tampered": 0, "pipe": 2, "link": 0, "secrets": 2}
 
 
@@ -74,27 +86,29 @@ def gradebook(root: Path) -> Any:
     return Gradebook(f"sqlite:///{root / 'gradebook.db'}", "course")
 
 
-def test_autograde_gives_our_scores_and_our_care(nbgraders: Path, tiny: Course, tmp_path: Path) -> None:
-    log = nbgrader(nbgraders, "autograde", "cooking")
-    with gradebook(nbgraders) as book:
+def test_autograde_gives_our_scores_and_our_care(
+    autograded: tuple[Path, str], tiny: Course, tmp_path: Path
+) -> None:
+    root, log = autograded
+    with gradebook(root) as book:
         got = {s.student_id: s.score for s in book.assignment_submissions("cooking")}
         assert not any(s.needs_manual_grade for s in book.assignment_submissions("cooking"))
     assert got == EXPECTED
     assert "link" in log
-    ours = grade_class(tiny, "cooking", nbgraders / "submitted", tmp_path / "ours")
+    ours = grade_class(tiny, "cooking", root / "submitted", tmp_path / "ours")
     assert scores(ours) == EXPECTED
-    copied = [p.name for p in (nbgraders / "autograded").rglob("*") if p.is_file()]
+    copied = [p.name for p in (root / "autograded").rglob("*") if p.is_file()]
     assert set(copied) == {"recipes.ipynb"}, "a submitted file other than the notebook was copied"
 
 
-def test_feedback_and_export_work_and_hide_the_hidden_tests(nbgraders: Path) -> None:
-    nbgrader(nbgraders, "autograde", "cooking")
-    nbgrader(nbgraders, "generate_feedback", "cooking")
-    page = (nbgraders / "feedback" / "rounds" / "cooking" / "recipes.html").read_text(encoding="utf-8")
+def test_feedback_and_export_work_and_hide_the_hidden_tests(autograded: tuple[Path, str]) -> None:
+    root, _ = autograded
+    nbgrader(root, "generate_feedback", "cooking")
+    page = (root / "feedback" / "rounds" / "cooking" / "recipes.html").read_text(encoding="utf-8")
     assert "was the result rounded?" in page
     assert "portions(1, 4)" not in page
-    nbgrader(nbgraders, "export")
-    table = (nbgraders / "grades.csv").read_text(encoding="utf-8")
+    nbgrader(root, "export")
+    table = (root / "grades.csv").read_text(encoding="utf-8")
     assert "rounds" in table
 
 
@@ -138,5 +152,5 @@ def test_a_new_gradebook_has_the_tables_and_the_version_that_nbgrader_would_give
     make_tables(ours)  # again: nothing to do
     Gradebook(theirs, "course").close()
     assert described(ours) == described(theirs)
-    with pytest.raises(CourseError, match="the gradebook cannot be opened"):
+    with pytest.raises(CourseError, match="the gradebook cannot be used"):
         make_tables("nosuch://here")

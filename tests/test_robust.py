@@ -17,7 +17,6 @@ import pytest
 from submissions import GOOD_DOUBLE, GOOD_PORTIONS, ROUNDED_PORTIONS, scores, write
 
 from autograder.course.course import Course
-from autograder.course.release import build_student_notebooks
 from autograder.errors import CourseError
 from autograder.grading.grade import Options, grade_class
 from autograder.grading.workspace import Workspace
@@ -26,16 +25,11 @@ SLOW = "import time\ntime.sleep(0.4)\n"
 
 
 @pytest.fixture
-def blank(tiny: Course, tmp_path: Path) -> Path:
-    return build_student_notebooks(tiny, "cooking", tmp_path / "blank")[0]
-
-
-@pytest.fixture
 def many(blank: Path, tmp_path: Path) -> Path:
-    """Twelve students, every other one with one exercise only, each half a second slow."""
+    """Twelve students, every other one with one exercise only, no two alike."""
     for number in range(12):
         own = f"# student {number}\n"  # two alike would be run once
-        answers = {"portions": own + SLOW + GOOD_PORTIONS} | ({"double": GOOD_DOUBLE} if number % 2 else {})
+        answers = {"portions": own + GOOD_PORTIONS} | ({"double": GOOD_DOUBLE} if number % 2 else {})
         write(blank, tmp_path / "class" / f"s{number:02d}" / "recipes.ipynb", **answers)
     return tmp_path / "class"
 
@@ -66,17 +60,18 @@ def rows_of(root: Path) -> list[tuple[Any, ...]]:
         ]
 
 
+@pytest.mark.timing
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["SIGINT", "SIGKILL"])
 def test_a_broken_run_goes_on_where_it_stopped(tiny: Course, many: Path, tmp_path: Path, number: int) -> None:
     root = tmp_path / "graded"
     process = command(tiny, many, root)
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while len(runs_kept(root)) < 3:
         assert process.poll() is None, process.communicate()[0]
-        assert time.monotonic() < deadline, "three notebooks were not graded in two minutes"
+        assert time.monotonic() < deadline, "three notebooks were not graded in five minutes"
         time.sleep(0.05)
     process.send_signal(number)
-    output = process.communicate(timeout=60)[0]
+    output = process.communicate(timeout=300)[0]
     kept = runs_kept(root)
     assert 3 <= len(kept) < 12
     if number == signal.SIGINT:
@@ -85,7 +80,7 @@ def test_a_broken_run_goes_on_where_it_stopped(tiny: Course, many: Path, tmp_pat
     before = {name: next((root / ".autograder").glob(f"runs/*/{name}")).stat().st_mtime_ns for name in kept}
 
     again = command(tiny, many, root)
-    output = again.communicate(timeout=120)[0]
+    output = again.communicate(timeout=300)[0]
     assert again.returncode == 0, output
     results = json.loads((root / "results.json").read_text(encoding="utf-8"))
     assert scores(results) == EXPECTED

@@ -15,7 +15,6 @@ import pytest
 from submissions import GOOD_DOUBLE, GOOD_PORTIONS, scores, write
 
 from autograder.course.course import Course
-from autograder.course.release import build_student_notebooks
 from autograder.errors import CourseError
 from autograder.grading.grade import Options, grade_class
 
@@ -24,8 +23,7 @@ SLOW = "import time\ntime.sleep(0.5)\n"
 
 
 @pytest.fixture
-def classroom(tiny: Course, tmp_path: Path) -> Path:
-    blank = build_student_notebooks(tiny, "cooking", tmp_path / "blank")[0]
+def classroom(blank: Path, tmp_path: Path) -> Path:
     for number in range(10):
         own = f"# student {number}\n"  # two alike would be run once
         answers = {"portions": own + SLOW + GOOD_PORTIONS} | ({"double": GOOD_DOUBLE} if number % 2 else {})
@@ -48,12 +46,12 @@ def cluster(tmp_path: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]
         return subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=quiet, stderr=quiet)
 
     scheduler = start("distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard")
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while not place.exists() or not place.read_text():
         assert time.monotonic() < deadline, "the scheduler did not start"
         time.sleep(0.1)
     address = json.loads(place.read_text())["address"]
-    flags = ("--nthreads", "1", "--no-nanny", "--no-dashboard", "--death-timeout", "60")
+    flags = ("--nthreads", "1", "--no-nanny", "--no-dashboard", "--death-timeout", "300")
     workers = [start("distributed.cli.dask_worker", *flags) for _ in range(2)]
     yield address, workers
     for process in (*workers, scheduler):
@@ -64,10 +62,11 @@ def cluster(tmp_path: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]
 def wait_for_workers(address: str, count: int) -> None:
     from distributed import Client
 
-    with Client(address, timeout=30, set_as_default=False) as client:
-        client.wait_for_workers(count, timeout=60)
+    with Client(address, timeout=300, set_as_default=False) as client:
+        client.wait_for_workers(count, timeout=300)
 
 
+@pytest.mark.timing
 def test_a_worker_that_dies_costs_nobody_anything(
     tiny: Course, classroom: Path, cluster: tuple[str, list[subprocess.Popen[bytes]]], tmp_path: Path
 ) -> None:
@@ -85,7 +84,7 @@ def test_a_worker_that_dies_costs_nobody_anything(
     root = tmp_path / "graded"
     results = grade_class(tiny, "cooking", classroom, root, Options(scheduler=address), kill_one)
     assert killed, "no worker was killed: the test shows nothing"
-    assert workers[0].wait(10) == -signal.SIGKILL
+    assert workers[0].wait(60) == -signal.SIGKILL
     assert scores(results) == EXPECTED
     assert len(results["rows"]) == len(EXPECTED)
     with Gradebook(f"sqlite:///{root / 'gradebook.db'}", "course") as gradebook:

@@ -16,9 +16,8 @@ from autograder.notebook.update import update
 
 
 @pytest.fixture
-def versions(tiny: Course, tmp_path: Path) -> tuple[Path, Path]:
+def versions(tiny: Course, blank: Path, tmp_path: Path) -> tuple[Path, Path]:
     """A student's notebook of the first version, solved, with a cell of their own; and the second version."""
-    blank = build_student_notebooks(tiny, "cooking", tmp_path / "first")[0]
     mine = write(blank, tmp_path / "mine" / "recipes.ipynb", portions=GOOD_PORTIONS, double=GOOD_DOUBLE)
     notebook = json.loads(mine.read_text(encoding="utf-8"))
     names = [cell["metadata"].get("nbgrader", {}).get("grade_id") for cell in notebook["cells"]]

@@ -8,10 +8,12 @@ it into the notebook in place of the exercise, so it is kept as source text, not
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
+
+from autograder.notebook.source import solution_cells
 
 T = TypeVar("T")
 
@@ -33,17 +35,32 @@ class Entry:
     summary: str
 
 
-def wrong(exercise: str, *, says: str, hidden: bool = False) -> Callable[[T], T]:
-    """Mark a wrong solution of `exercise`; the message that rejects it must contain `says`.
+def wrong(exercise: str, *, says: str = "", hidden: bool = False) -> Callable[[T], T]:
+    """Mark a wrong solution of `exercise`; its docstring is what a student is told who makes the same mistake.
 
-    `hidden=True` means that only the hidden tests can tell.
+    `hidden=True` means that only the hidden questions can tell. Where the test's own assertions carry the messages,
+    `says` is the part of the message that rejects the entry.
     """
     return lambda solution: solution
+
+
+def edit(exercise: str, message: str, *changes: tuple[str, str], hidden: bool = False, right: bool = False) -> None:
+    """A wrong solution that is a small change to the reference: each `(old, new)` replaces lines that stand there once.
+
+    Written as `name = edit(…)`: the name says what the mistake is, `message` is what a student is told. With
+    `right=True` it is a right solution that looks different.
+    """
 
 
 def right(exercise: str) -> Callable[[T], T]:
     """Mark a right solution of `exercise` that is written differently from the reference."""
     return lambda solution: solution
+
+
+def references(path: Path) -> dict[str, str]:
+    """The solution cells of the chapter that a bank file (`tests/misconceptions/<chapter>.py`) belongs to."""
+    sources = sorted((path.parents[2] / "solutions" / path.stem).glob("*.py"))
+    return {name: source for each in sources for name, source in solution_cells(each).items()}
 
 
 def load_bank(path: Path) -> list[Entry]:
@@ -53,7 +70,8 @@ def load_bank(path: Path) -> list[Entry]:
         tree = ast.parse(text)
     except SyntaxError as error:
         raise BankError(f"{path}: line {error.lineno}: {error.msg}") from error
-    entries = [entry for node in tree.body for entry in _entries_of(node, text, path)]
+    solutions = references(path)
+    entries = [entry for node in tree.body for entry in _entries_of(node, text, path, solutions)]
     seen: set[tuple[str, str]] = set()
     for entry in entries:
         if (entry.exercise, entry.name) in seen:
@@ -62,7 +80,10 @@ def load_bank(path: Path) -> list[Entry]:
     return entries
 
 
-def _entries_of(node: ast.stmt, text: str, path: Path) -> list[Entry]:
+def _entries_of(node: ast.stmt, text: str, path: Path, solutions: Mapping[str, str]) -> list[Entry]:
+    match node:
+        case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call(func=ast.Name(id="edit")) as call):
+            return [_edited(name, call, path, solutions)]
     if not isinstance(node, ast.FunctionDef | ast.ClassDef):
         return []
     found = []
@@ -72,8 +93,8 @@ def _entries_of(node: ast.stmt, text: str, path: Path) -> list[Entry]:
                 options = {k.arg: ast.literal_eval(k.value) for k in decorator.keywords if k.arg}
             case _:
                 continue
-        if kind == "wrong" and not options.get("says"):
-            raise BankError(f"{path}: {node.name}: @wrong needs says=..., a part of the message that rejects it")
+        if kind == "wrong" and not (ast.get_docstring(node) or options.get("says")):
+            raise BankError(f"{path}: {node.name}: a wrong entry needs a docstring: what to tell who makes the mistake")
         found.append(
             Entry(
                 exercise=exercise,
@@ -82,10 +103,28 @@ def _entries_of(node: ast.stmt, text: str, path: Path) -> list[Entry]:
                 says=str(options.get("says", "")),
                 hidden=bool(options.get("hidden", False)),
                 source=_as_typed_by_a_student(node, exercise, text),
-                summary=(ast.get_docstring(node) or "").split("\n")[0],
+                summary=" ".join((ast.get_docstring(node) or "").split()),
             )
         )
     return found
+
+
+def _edited(name: str, call: ast.Call, path: Path, solutions: Mapping[str, str]) -> Entry:
+    """An entry that changes the reference."""
+    try:
+        exercise, message, *changes = (ast.literal_eval(arg) for arg in call.args)
+        options = {k.arg: ast.literal_eval(k.value) for k in call.keywords if k.arg}
+    except ValueError as error:
+        raise BankError(f"{path}: {name}: edit takes an exercise, a message and pairs of text") from error
+    if exercise not in solutions:
+        raise BankError(f"{path}: {name}: there is no exercise {exercise!r}")
+    source = solutions[exercise]
+    for old, new in changes:
+        if source.count(old) != 1:
+            raise BankError(f"{path}: {name}: {old!r} stands {source.count(old)} times in the reference, not once")
+        source = source.replace(old, new)
+    is_right = bool(options.get("right", False))
+    return Entry(exercise, name, is_right, "", bool(options.get("hidden", False)), source, message)
 
 
 def _as_typed_by_a_student(node: ast.FunctionDef | ast.ClassDef, exercise: str, text: str) -> str:

@@ -39,6 +39,10 @@ class Course:
     def bank(self, chapter: str) -> Path:
         return self.root / "tests" / "misconceptions" / f"{chapter}.py"
 
+    def record(self, chapter: str) -> Path:
+        """What reference and bank answer to every question of a chapter, made by `autograder verify`."""
+        return self.root / "tests" / "record" / f"{chapter}.json"
+
     def data(self, chapter: str) -> Path:
         """Files that are released beside the notebooks of a chapter, if it has any."""
         return self.root / "solutions" / chapter / "data"

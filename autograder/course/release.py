@@ -3,31 +3,44 @@
 from __future__ import annotations
 
 import ast
+import re
 import shutil
-import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import nbformat
 
 from autograder.course.course import Course
+from autograder.course.record import read_record, visible_part
 from autograder.errors import CourseError
 from autograder.nbgrader.configuration import checked, database_of, make_tables, nbgrader_api, quiet
+from autograder.notebook.magics import as_python
 from autograder.notebook.source import read_source
+from autograder.scratch import scratch_folder
+
+LEFT = re.compile(r"### (BEGIN|END) (SOLUTION|HIDDEN TESTS|MARK SCHEME)")
 
 
-def generate(course: Course, chapter: str, root: Path, db_url: str | None = None) -> list[Path]:
-    """Write `source/` and `release/` of a chapter into nbgrader's tree at `root`; returns the released notebooks."""
-    write_source(course, chapter, root)
+def generate(
+    course: Course, chapter: str, root: Path, db_url: str | None = None, record: Mapping[str, Any] | None = None
+) -> list[Path]:
+    """Write `source/` and `release/` of a chapter into nbgrader's tree at `root`; returns the released notebooks.
+
+    `record` is given where a new one is about to be written.
+    """
+    write_source(course, chapter, root, record)
     return write_release(chapter, root, db_url)
 
 
-def write_source(course: Course, chapter: str, root: Path) -> None:
+def write_source(course: Course, chapter: str, root: Path, record: Mapping[str, Any] | None = None) -> None:
     """The notebooks of a chapter with solutions and hidden tests, and the data beside them."""
     source = root / "source" / chapter
     shutil.rmtree(source, ignore_errors=True)
     source.mkdir(parents=True)
+    known = visible_part(read_record(course.record(chapter)) if record is None else record)
     for path in course.sources(chapter):
-        nbformat.write(read_source(path), source / f"{path.stem}.ipynb")
+        nbformat.write(read_source(path, known), source / f"{path.stem}.ipynb")
     if (data := course.data(chapter)).is_dir():
         shutil.copytree(data, source, dirs_exist_ok=True)
 
@@ -46,21 +59,35 @@ def write_release(chapter: str, root: Path, db_url: str | None = None) -> list[P
 
 def build_student_notebooks(course: Course, chapter: str, target: Path) -> list[Path]:
     """Write the student notebooks of a chapter and the data beside them into `target`; returns the notebooks."""
-    with tempfile.TemporaryDirectory(prefix="autograder-release-") as folder:
-        released = generate(course, chapter, Path(folder))
-        shutil.copytree(Path(folder, "release", chapter), target, dirs_exist_ok=True)
+    with scratch_folder("release") as folder:
+        released = generate(course, chapter, folder)
+        shutil.copytree(folder / "release" / chapter, target, dirs_exist_ok=True)
     return [target / path.name for path in released]
+
+
+MOST_LINES = 40  # of a visible test: beyond, the apparatus stands in front of the idea
+
+
+def long_tests(path: Path) -> list[str]:
+    """A line for each test of a released notebook that has grown beyond its measure."""
+    said = []
+    for cell in nbformat.read(path, as_version=4).cells:
+        about = cell.metadata.get("nbgrader", {})
+        lines = sum(1 for line in cell.source.splitlines() if line.strip())
+        if about.get("grade") and cell.cell_type == "code" and lines > MOST_LINES:
+            said.append(f"{path.name}: {about['grade_id']}: {lines} visible lines, more than {MOST_LINES}: ask less")
+    return said
 
 
 def _check_released(path: Path) -> None:
     """Every released cell must parse, and carry no marker of a solution or hidden test."""
     for cell in nbformat.read(path, as_version=4).cells:
+        name = cell.metadata.get("nbgrader", {}).get("grade_id", cell.id)
+        if LEFT.search(cell.source):
+            raise CourseError(f"{path.name}: {name}: a BEGIN/END marker was left in the student notebook")
         if cell.cell_type != "code":
             continue
-        name = cell.metadata.get("nbgrader", {}).get("grade_id", cell.id)
-        if "### BEGIN" in cell.source or "### END" in cell.source:
-            raise CourseError(f"{path.name}: {name}: a BEGIN/END marker was left in the student notebook")
         try:
-            ast.parse(cell.source)
+            ast.parse(as_python(cell.source))
         except SyntaxError as error:
             raise CourseError(f"{path.name}: {name}: line {error.lineno} is not Python: {error.msg}") from error

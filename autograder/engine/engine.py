@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import select
-import shutil
+import signal
 import socket
-import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
-from autograder.engine import sandbox
+from autograder.engine import groups, sandbox
 from autograder.engine.execution import CellResult, Incident, Run
-from autograder.engine.keeper import NO_WALLS, OUT_OF_MEMORY
+from autograder.engine.keeper import FAILED, NO_WALLS, OUT_OF_MEMORY, TOO_MUCH_COMPUTING
 from autograder.engine.limits import Limits
 from autograder.engine.processes import Child, EngineError, Libraries, Warm
 from autograder.handed_in.trees import shown
+from autograder.scratch import scratch_folder
+from autograder.text import clean, clean_output
 
 ATTEMPTS = 8  # how often a notebook is started anew, without the cell that ended it
 GRACE = 3.0  # seconds beyond a limit before the process is ended from outside
+OURS = "GivenCellError"  # a test that failed for a given cell of the course's own
+BY_CPU = "too much computing"  # in the text of a time-out that no neighbour can have caused
 IDLE = 15.0  # seconds with neither a cell nor a test under way
 REPORT_BYTES = 32 * 2**20
 MOST_SHOWN = 300  # characters of an incident: they are shown in terminals and tables
@@ -34,7 +35,7 @@ class Job:
 
     items: Sequence[dict[str, str]]  # {"kind": "cell", "id", "source"} or {"kind": "test", "id"}
     given: Sequence[dict[str, str]]  # our own plain cells, for the judge
-    tests: Sequence[dict[str, str]]  # {"id", "source"}, in the order of their places
+    tests: Sequence[dict[str, Any]]  # {"id", "source", perhaps "record"}, in the order of their places
     names: Sequence[str]  # functions and classes that the student writes
     values: Sequence[str] = ()  # other names that the student assigns
     files: Sequence[tuple[str, bytes]] = ()  # data beside the notebook
@@ -49,6 +50,8 @@ class _State:
     excluded: set[str] = field(default_factory=set)
     incidents: list[Incident] = field(default_factory=list)
     cpu: float = 0.0
+    fault: str = ""  # of our side
+    doubt: str = ""
 
 
 @dataclass
@@ -91,11 +94,13 @@ class Engine:
         if not self.walls.safe() and not unsafe:
             missing = ", ".join(layer for layer in sandbox.ALL_LAYERS if layer not in self.walls.layers())
             raise EngineError(f"no sandbox here ({missing}: missing): see `autograder doctor`")
+        self.group = groups.prepare()
         # A judge and a student take turns: on one core, they need not wake another one at each call.
         self.core = core
         self.libraries = libraries or Libraries(preload)
         self.shares = libraries is not None
-        self.warm = {role: Warm(role, self.libraries, core) for role in ("student", "judge")}
+        place = {"walls": asdict(self.walls), "hidden": self.hidden, "unsafe": unsafe}
+        self.warm = {role: Warm(role, self.libraries, place, core) for role in ("student", "judge")}
 
     def __enter__(self) -> Engine:
         return self
@@ -112,11 +117,11 @@ class Engine:
     def run(self, job: Job) -> Run:
         """Run one notebook. Whatever the student's code does, this returns, within the limits."""
         state = _State()
-        self.warm["judge"].prepare([*job.given, *job.tests])
+        self.warm["judge"].prepare(job.given, job.tests)
         deadline = time.monotonic() + self.limits.notebook
         for _ in range(ATTEMPTS):
             before = len(state.tests), len(state.excluded)
-            if self._attempt(job, state, deadline):
+            if self._attempt(job, state, deadline) or state.fault:
                 break
             if time.monotonic() >= deadline:
                 break
@@ -133,15 +138,18 @@ class Engine:
             "walls": asdict(self.walls),
             "unsafe": self.unsafe,
             "hidden": self.hidden,
+            "group": self.group,
             "files": [[name, content.hex()] for name, content in job.files],
         }
         items = [i for i in job.items if i["id"] not in state.excluded]
         judged = {"given": job.given, "tests": job.tests, "names": job.names, "values": job.values}
         own_files = bool(self.walls.namespaces)  # then the student's folder lies in memory, behind the walls
-        with contextlib.nullcontext("") if own_files else _scratch() as theirs, _scratch() as ours:
+        with contextlib.nullcontext("") if own_files else scratch_folder() as theirs, scratch_folder() as ours:
             try:
-                student = self.warm["student"].fork(plain | {"items": items, "scratch": theirs}, [s for s, _ in pairs])
-                judge = self.warm["judge"].fork(plain | judged | {"scratch": ours}, [j for _, j in pairs])
+                student = self.warm["student"].fork(
+                    plain | {"items": items, "scratch": str(theirs)}, [s for s, _ in pairs]
+                )
+                judge = self.warm["judge"].fork(plain | judged | {"scratch": str(ours)}, [j for _, j in pairs])
             finally:
                 for pair in pairs:
                     for end in pair:
@@ -156,6 +164,15 @@ class Engine:
             student_code, student_cpu = student.end()
             judge_cpu = judge.end()[1]
             state.cpu += student_cpu + judge_cpu
+        # What a student does to itself, the keeper reports as its own exit code.
+        if student_code == -signal.SIGKILL and not student.ended_by_us:
+            state.fault = "the process that watches over the student's was killed"
+        elif student_code == FAILED:
+            state.fault = "the process that watches over the student's broke"
+        elif fate == "judge died":
+            state.fault = "the process that runs the tests was killed, or died"
+        elif fate == "stalled":
+            state.doubt = "nothing happened for a while"
         if student_code == NO_WALLS and not now.began:
             raise EngineError("the sandbox could not be raised: see `autograder doctor`")
         self._blame(fate, student_code, state, now)
@@ -241,6 +258,8 @@ class Engine:
         records, more = child.lines(REPORT_BYTES)
         for record in records:
             now.last = time.monotonic()
+            if "sandbox" in record:
+                raise EngineError(f"the sandbox could not be raised: {str(record['sandbox'])[:300]}")
             if record.get("ended"):
                 now.judge_ended = True
             elif "started" in record:
@@ -255,21 +274,23 @@ class Engine:
 
     def _blame(self, fate: str, code: int, state: _State, now: _Now) -> None:
         """Put down what went wrong, and keep the cell that did it out of the next attempt."""
-        if fate in ("ended", "deadline"):
+        if fate in ("ended", "deadline") or state.fault:
             return
         memory = code == OUT_OF_MEMORY
-        if fate == "judge died" or (fate == "test too slow" and now.test):
-            kind = "crashed" if fate == "judge died" else "timed out"
-            text = "the test ended before its time" if fate == "judge died" else "the calls of this test took too long"
-            if now.test:
-                state.tests[now.test] = CellResult(now.test, _ERRORS[kind], text, "", self.limits.test)
-                _note(state, Incident(now.test, kind, text))
+        if fate == "test too slow" and now.test:
+            text = "the calls of this test took too long"
+            state.tests[now.test] = CellResult(now.test, "TimedOut", text, "", self.limits.test)
+            _note(state, Incident(now.test, "timed out", text))
             return
         if not now.cell:
             return
-        kind = "timed out" if fate == "cell too slow" else "out of memory" if memory else "crashed"
+        computing = code == TOO_MUCH_COMPUTING
+        late = fate == "cell too slow" or computing
+        kind = "timed out" if late else "out of memory" if memory else "crashed"
         text = {
-            "timed out": f"this cell took more than {self.limits.cell:g} s and could not be interrupted",
+            "timed out": f"this cell took more than {self.limits.cell:g} s and could not be interrupted"
+            if not computing
+            else f"too much computing: its processes together took more than {self.limits.notebook:g} s",
             "out of memory": "this cell used too much memory, and the process was ended",
             "crashed": f"this cell ended the process ({_how(code)})",
         }[kind]
@@ -295,22 +316,11 @@ class Engine:
             for name in missing:
                 state.tests[name] = CellResult(name, "NotRun", text, "", 0.0)
             _note(state, Incident(missing[0], ended, text))
-        return Run({**state.cells, **state.tests}, ended, tuple(state.incidents), state.cpu)
-
-
-@contextlib.contextmanager
-def _scratch() -> Iterator[str]:
-    """A folder for one process of one attempt; it goes, whatever was done in it to stay."""
-    folder = tempfile.mkdtemp(prefix="autograder-")
-    try:
-        yield folder
-    finally:
-        Path(folder).chmod(0o700)
-        for place, folders, _ in os.walk(folder):
-            for inside in (Path(place, name) for name in folders):
-                if not inside.is_symlink():
-                    inside.chmod(0o700)
-        shutil.rmtree(folder, ignore_errors=True)
+        results = {**state.cells, **state.tests}
+        fault = state.fault or next((t.message for t in state.tests.values() if t.error == OURS), "")
+        by_the_clock = [r for r in results.values() if r.error == "TimedOut" and BY_CPU not in r.message]
+        doubt = state.doubt or ("timed out" if by_the_clock or ended == "timed out" else "")
+        return Run(results, ended, tuple(state.incidents), state.cpu, fault, doubt)
 
 
 def _readable_now(child: Child) -> bool:
@@ -329,14 +339,17 @@ _ERRORS = {"timed out": "TimedOut", "crashed": "Crashed", "out of memory": "OutO
 def _cell_result(name: str, record: dict[str, Any], seconds: float, limits: Limits) -> CellResult:
     def text(key: str) -> str:
         value = record.get(key, "")
-        return value[: limits.output + 100] if type(value) is str else ""
+        if type(value) is not str:
+            return ""
+        return (clean_output if key == "printed" else clean)(value[: limits.output + 100])
 
     error = text("error")
     error = {"TookTooLong": "TimedOut", "LostError": "Crashed", "UnreadableError": "WrongType"}.get(error, error)
     message = text("message")
     if error == "Crashed" and ("too long" in message or "did not answer" in message or "this call took" in message):
         error = "TimedOut"
-    return CellResult(name, error, message, text("printed"), round(seconds, 3))
+    told = (text("value"), text("entry"), text("details"))
+    return CellResult(name, error, message, text("printed"), round(seconds, 3), *told)
 
 
 def _note_failure(state: _State, result: CellResult) -> None:
@@ -352,8 +365,6 @@ def _note(state: _State, incident: Incident) -> None:
 
 def _how(code: int) -> str:
     if code > 128:
-        import signal
-
         try:
             return f"ended by {signal.Signals(code - 128).name}"
         except ValueError:

@@ -6,12 +6,13 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from autograder.notebook.file import Cell
+from autograder.scratch import scratch_folder
+from autograder.text import clean, clean_output
 
 SECONDS = 120  # for one notebook
 
@@ -25,6 +26,9 @@ class CellResult:
     message: str
     printed: str
     seconds: float
+    value: str = ""  # what a notebook shows of the last line's value: in a test cell, partial credit
+    entry: str = ""  # the known mistake that gives these answers
+    details: str = ""  # for the instructor: the question, also where it is a hidden one
 
     @property
     def passed(self) -> bool:
@@ -48,6 +52,8 @@ class Run:
     ended: str
     incidents: tuple[Incident, ...] = ()
     cpu_seconds: float = 0.0
+    fault: str = ""  # what failed on our side: then nothing here is a verdict
+    doubt: str = ""  # why another run, on a machine that does nothing else, may end otherwise
 
 
 def cells_of(cells: Iterable[Cell]) -> list[dict[str, str]]:
@@ -56,9 +62,13 @@ def cells_of(cells: Iterable[Cell]) -> list[dict[str, str]]:
     return [{"id": cell.grade_id or f"cell {place}", "source": cell.source} for place, cell in enumerate(code)]
 
 
+def _cleaned(result: CellResult) -> CellResult:
+    return replace(result, message=clean(result.message), printed=clean_output(result.printed))
+
+
 def run_cells(cells: list[dict[str, str]], seconds: float = SECONDS) -> Run:
     """Run cells in a fresh process in an empty folder; a time-out or crash keeps what ended before it."""
-    with tempfile.TemporaryDirectory(prefix="autograder-") as scratch:
+    with scratch_folder() as scratch:
         job, out = Path(scratch, "job.json"), Path(scratch, "out.jsonl")
         work = Path(scratch, "work")
         work.mkdir()
@@ -83,7 +93,7 @@ def run_cells(cells: list[dict[str, str]], seconds: float = SECONDS) -> Run:
         except subprocess.TimeoutExpired:
             ended = "timed out"
         records = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
-    results = {record["id"]: CellResult(**record) for record in records}
+    results = {record["id"]: _cleaned(CellResult(**record)) for record in records}
     if not ended and len(results) < len(cells):
         ended = "crashed"
     return Run(results, ended)

@@ -21,25 +21,31 @@ import random
 import socket
 import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path, PurePath
 from typing import Any, NoReturn
 
 import numpy as np
 
+from autograder import asking
 from autograder.engine import streams
+from autograder.engine.given import Given, run_given, run_test_cell, statements, test_code
 from autograder.engine.limits import Limits
-from autograder.engine.peer import Peer, error_names, text_of
+from autograder.engine.peer import Bounded, Peer, error_names, text_of
 from autograder.engine.wire import Decoder, Encoder, WireError, named_tuple
+from autograder.notebook.magics import as_python
 
 TEXT = 20_000  # characters of a message
+OURS = "GivenCellError"  # the name of a failure of the course's own
 LATER = 1.0  # seconds that the student's own clock has to speak first
 NEVER_RAISED_HERE = frozenset({
     "StopIteration", "StopAsyncIteration", "GeneratorExit", "SystemExit", "KeyboardInterrupt",
     "BaseException", "ExceptionGroup", "BaseExceptionGroup",
     # what a verdict may say of itself
-    "NotRun", "TimedOut", "Crashed", "OutOfMemory", "WrongType", "LostError", "UnreadableError",
+    "NotRun", "TimedOut", "Crashed", "OutOfMemory", "WrongType", "WrongAnswer", "LostError", "UnreadableError",
+    "GivenCellError",
 })  # fmt: skip
+MOST_LINE = 300  # characters of the line that raised
 MOST_NAMES = 20  # kinds that one exception is of
 
 
@@ -69,6 +75,8 @@ class StudentSide(Peer):
         self.files: list[list[Any]] = []
         self.folders: dict[str, int] = {}
         self.calling = "your code"
+        self.watching = False  # whether calls are asked which of their arguments they changed
+        self.changed: list[Any] = []  # arguments of ours whose copies were changed over there
 
     # References out.
 
@@ -95,8 +103,10 @@ class StudentSide(Peer):
             return ["dc", type(value).__name__, [[n, encoder.encode(getattr(value, n), depth)] for n in fields]]
         if isinstance(value, collections.abc.Iterator):
             return ["it", self._lend(value)]
-        if isinstance(value, types.FunctionType | types.BuiltinFunctionType | types.MethodType | type):
-            return ["cb", self._lend(value)]
+        if _is_callback(value):
+            return ["cb", self._lend(value), str(getattr(value, "__name__", ""))]
+        if hidden := _methods_out_of_reach(type(value)):
+            raise WireError(f"a {type(value).__name__}, whose `{hidden[0]}` an answer could not call: lend a function")
         return ["ob", self._lend(value), [n for n in dir(type(value)) if _is_public_method(type(value), n)]]
 
     def _lend(self, value: Any) -> int:
@@ -176,6 +186,8 @@ class StudentSide(Peer):
         self.pickled, self.files, self.keyed = [], [], {}
         encoder = self.encoder()
         message: dict[str, Any] = {"op": op, "on": on, **more, **_numeric_settings()}
+        if self.watching:
+            message["watch"] = True
         try:
             message["args"] = encoder.encode(args)
             message["kwargs"] = encoder.encode(kwargs)
@@ -193,6 +205,8 @@ class StudentSide(Peer):
         try:
             for key, state in _states(reply):
                 self._restore(lent[key], decoder.decode(state))
+            given = (*args, *kwargs.values())
+            self.changed += [given[place] for place in _places_in(reply) if 0 <= place < len(given)]
             return decoder.decode(reply["value"])
         except WireError as error:
             raise UnreadableError(f"{self.calling} returned {error}") from None
@@ -210,7 +224,8 @@ class StudentSide(Peer):
             raise UnreadableError(f"{self.calling} returned {str(reply['wire'])[:200]}")
         if "error" in reply:
             ended = message["op"] == "special" and message["name"] == "next"
-            raise remote_error(reply["error"], reply.get("text", ""), ended=ended)
+            where = str(reply.get("where", ""))[:MOST_LINE]
+            raise remote_error(reply["error"], reply.get("text", ""), ended=ended, where=where)
         if "value" not in reply:
             raise UnreadableError(f"{self.calling} sent bytes that are no answer")
         return reply, decoder
@@ -278,7 +293,7 @@ class StudentSide(Peer):
 
     def _use(self, lent: Any, op: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Only what the test meant to lend: a call, the next item, a public method, plain data."""
-        callback = isinstance(lent, types.FunctionType | types.BuiltinFunctionType | types.MethodType | type)
+        callback = _is_callback(lent)
         if op == "call" and callback:
             return lent(*args, **kwargs)
         if op == "next" and isinstance(lent, collections.abc.Iterator):
@@ -304,10 +319,34 @@ def _states(reply: dict[str, Any]) -> list[tuple[Any, Any]]:
     return [(key, state) for key, state in states if type(key) in (int, str)]
 
 
+def _places_in(reply: dict[str, Any]) -> list[int]:
+    """Which arguments a call changed, as the student's side says."""
+    places = reply.get("changed", [])
+    return [place for place in places if type(place) is int] if type(places) is list else []
+
+
 def _is_public_method(kind: type, name: str) -> bool:
     if name.startswith("_") and name not in OPERATORS:
         return False
     return isinstance(inspect.getattr_static(kind, name, None), types.FunctionType)
+
+
+def _is_callback(value: Any) -> bool:
+    """Whether a test lends this to be called, and for nothing else: a function of whatever kind, a class.
+
+    That is, all that can be called but objects of a class written in Python: those have methods and attributes, too.
+    """
+    if isinstance(value, types.FunctionType | types.MethodType | type):
+        return True
+    return callable(value) and not isinstance(inspect.getattr_static(value, "__call__", None), types.FunctionType)
+
+
+def _methods_out_of_reach(kind: type) -> list[str]:
+    """The public methods of a class that is written in C: they trust what they are called with, and are not lent."""
+    public = [name for name in dir(kind) if not name.startswith("_")]
+    if any(_is_public_method(kind, name) for name in public):
+        return []
+    return [name for name in public if callable(inspect.getattr_static(kind, name))]
 
 
 def _is_torch_object(value: Any) -> bool:
@@ -341,7 +380,7 @@ def _numeric_settings() -> dict[str, Any]:
 # ---- errors from the other side
 
 
-def remote_error(names: Any, text: Any, *, ended: bool) -> BaseException:
+def remote_error(names: Any, text: Any, *, ended: bool, where: str = "") -> BaseException:
     """An exception of the built-in kind that the student's code raised, with its text and nothing else of it.
 
     `ended` says whether it may be the end of an iterator: from anything else, that would end a loop of the test.
@@ -361,7 +400,7 @@ def remote_error(names: Any, text: Any, *, ended: bool) -> BaseException:
         if isinstance(known, type) and issubclass(known, Exception) and candidate not in NEVER_RAISED_HERE:
             kind = known
             break
-    made = type(name, (kind,), {"__init__": _set_text, "__str__": lambda self: self.remote_text})
+    made = type(name, (kind,), {"__init__": _set_text, "__str__": lambda self: self.remote_text, "where": where})
     return made(text)  # type: ignore[no-any-return]
 
 
@@ -465,7 +504,7 @@ class Handle:
 
 
 class Name:
-    """A graded name of the notebook: the student's function, class or value."""
+    # A graded name of the notebook: the student's function, class or value. (Its docstring is the answer's.)
 
     __slots__ = ("_about",)
 
@@ -479,6 +518,16 @@ class Name:
 
     def __getattr__(self, name: str) -> Any:
         return _attribute(self, name)
+
+    @property
+    def __doc__(self) -> str | None:  # type: ignore[override]
+        text = _described(self, "doc")
+        return text if type(text) is str else None
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        """What `inspect.signature` asks for: names, kinds and defaults; annotations stay with the student."""
+        return _signature(_described(self, "signature"), _secret(self).source)
 
     def __str__(self) -> str:
         return f"<the notebook's {_secret(self).kind}>"
@@ -504,7 +553,27 @@ class Method:
         return about.side.ask("method", about.on, self._name, *args, kwargs=kwargs)
 
 
+def _described(stand_in: Any, what: str) -> Any:
+    about = _secret(stand_in)
+    return about.side.ask("describe", about.on, what)
+
+
+def _signature(found: Any, source: str) -> inspect.Signature:
+    """A signature from names, kinds and defaults, where these can be one."""
+    try:
+        parts = [(str(name), inspect._ParameterKind(kind), has, default) for name, kind, has, default in found]
+        empty = inspect.Parameter.empty
+        made = [inspect.Parameter(n, kind, default=default if has else empty) for n, kind, has, default in parts]
+        return inspect.Signature(made)
+    except (TypeError, ValueError):
+        raise TypeError(f"`{source}` has no signature that can be read") from None
+
+
 def _attribute(stand_in: Any, name: str) -> Any:
+    if name in ("__name__", "__qualname__") and type(stand_in) is Name:
+        text = _described(stand_in, name.strip("_"))
+        if type(text) is str:
+            return text
     if name.startswith("__"):
         raise AttributeError(name)
     about = _secret(stand_in)
@@ -531,6 +600,35 @@ def _iterate(stand_in: Any) -> Iterator[Any]:
         yield item
 
 
+# ---- asking
+
+
+class RemoteWatch:
+    """Sees which arguments a call changed, where it runs on the student's side, on copies."""
+
+    def __init__(self, side: StudentSide, originals: Sequence[Any], given: Sequence[Any]) -> None:
+        self.side = side
+        self.given = given
+        self.local = asking.LocalWatch(originals, given)  # a driver of the test's own runs here
+        side.watching, side.changed = True, []
+
+    def changed(self) -> list[int]:
+        self.side.watching = False
+        there = [place for place, value in enumerate(self.given) if any(value is one for one in self.side.changed)]
+        return sorted({*there, *self.local.changed()})
+
+
+class RemoteAsking(asking.Asking):
+    """Asks a student's process; what a test does not want to be there is taken away over there."""
+
+    side: StudentSide
+
+    def ask(self, test: Callable[[], None], without: Iterable[str] = ()) -> list[asking.Asked]:
+        if absent := list(without):
+            self.side.ask("without", "", absent)
+        return super().ask(test, absent)
+
+
 # ---- the whole notebook
 
 
@@ -540,12 +638,12 @@ def run_tests(job: dict[str, Any], report: socket.socket, students: list[socket.
     module = types.ModuleType("__main__")
     sys.modules["__main__"] = module
     namespace = module.__dict__
-    for cell in job["given"]:
-        exec(compiled(cell["id"], cell["source"]), namespace)
-    given = dict(namespace)
+    ours = [cell for cell in job["given"] if cell["id"] != asking.CELL]
+    given = run_given(ours, [*job["names"], *job["values"]], namespace)
+    known = dict(namespace)
     for test, connection in zip(job["tests"], students, strict=True):
         if test["id"] not in job["done"]:
-            verdict = _run_test(test, job, connection, limits, namespace, given, report)
+            verdict = _run_test(test, job, connection, limits, namespace, known, given, report)
             if verdict is not None:
                 _tell(report, {"id": test["id"], **verdict})
         _hang_up(connection)
@@ -558,7 +656,8 @@ def _run_test(
     connection: socket.socket,
     limits: Limits,
     namespace: dict[str, Any],
-    given: dict[str, Any],
+    known: dict[str, Any],
+    given: Given,
     report: socket.socket,
 ) -> dict[str, str] | None:
     """The verdict on one test; None where the student's process never came to its place."""
@@ -570,34 +669,82 @@ def _run_test(
         return None
     _tell(report, {"started": test["id"]})
     connection.settimeout(limits.test + LATER)
-    side = StudentSide(connection, limits, given, test["id"])
+    side = StudentSide(connection, limits, known, test["id"])
     namespace.update({name: Name(side, name) for name in job["names"]})
+    printed = Bounded(limits.output)
+    if "record" in test:
+        asks = RemoteAsking(test["record"], functools.partial(RemoteWatch, side))
+        asks.side = side
+        namespace.update(check=asks.check, run=asks.run)
     try:
-        for name in mentioned(test["source"]).intersection(job["values"]):
+        read = mentioned(test["source"])
+        for name in read.intersection(job["values"]):
             namespace[name] = side.ask("value", name)
-        exec(compiled(test["id"], test["source"]), namespace)
+        for name in given.wanted(read):
+            _take(name, side, namespace)
+        code = test_code(test["id"], test["source"])
+        rebound = code.sets.intersection([*job["names"], *job["values"]])
+        names = Rebinding(side, namespace, rebound) if rebound else None
+        with contextlib.redirect_stdout(printed):
+            value = run_test_cell(code, namespace, names)
+    except asking.NotRecordedError as error:
+        return {"error": OURS, "message": text_of(error)[:TEXT]}
+    except asking.WrongAnswer as wrong:
+        told = {"entry": wrong.entry, "details": wrong.details[:TEXT], "printed": printed.text()}
+        return {"error": "WrongAnswer", "message": text_of(wrong)[:TEXT], **told}
     except BaseException as error:
-        return {"error": type(error).__name__, "message": text_of(error)[:TEXT]}
-    return {"error": "", "message": ""}
+        if isinstance(error, NameError) and (cause := given.missing.get(error.name or "", given.missing.get(""))):
+            return {"error": OURS, "message": cause}
+        return {"error": type(error).__name__, "message": text_of(error)[:TEXT], "printed": printed.text()}
+    return {"error": "", "message": "", "value": value[:TEXT], "printed": printed.text()}
+
+
+def _take(name: str, side: StudentSide, namespace: dict[str, Any]) -> None:
+    """What a given cell made of an answer; where the student's side has none of it, the test will not find it."""
+    namespace.pop(name, None)
+    with contextlib.suppress(Exception):
+        namespace[name] = side.ask("value", name)
+
+
+class Rebinding(collections.abc.MutableMapping[str, Any]):
+    """The names of a test cell that binds or deletes an answer: the student's side is told, as in one notebook."""
+
+    def __init__(self, side: StudentSide, namespace: dict[str, Any], answers: frozenset[str]) -> None:
+        self.side, self.namespace, self.answers = side, namespace, answers
+
+    def __getitem__(self, name: str) -> Any:
+        return self.namespace[name]
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        if name in self.answers:
+            self.side.ask("bind", name, value)
+        self.namespace[name] = value
+
+    def __delitem__(self, name: str) -> None:
+        del self.namespace[name]
+        if name in self.answers:
+            self.side.ask("unbind", name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.namespace)
+
+    def __len__(self) -> int:
+        return len(self.namespace)
 
 
 # The warm process fills these, once for all submissions: a judge is a copy of it.
 @functools.lru_cache(maxsize=2000)
-def compiled(name: str, source: str) -> types.CodeType:
-    return compile(source, f"<{name}>", "exec")
-
-
-@functools.lru_cache(maxsize=2000)
 def mentioned(source: str) -> frozenset[str]:
-    return frozenset(node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name))
+    return frozenset(node.id for node in ast.walk(ast.parse(as_python(source))) if isinstance(node, ast.Name))
 
 
-def prepare(cells: list[dict[str, str]]) -> None:
+def prepare(given: list[dict[str, str]], tests: list[dict[str, str]]) -> None:
     """Compile what judges will run; what does not compile is said where it is run."""
-    for cell in cells:
-        with contextlib.suppress(SyntaxError, ValueError, RecursionError, MemoryError):
-            compiled(cell["id"], cell["source"])
-            mentioned(cell["source"])
+    for cells, compile_cell in ((given, statements), (tests, test_code)):
+        for cell in cells:
+            with contextlib.suppress(SyntaxError, ValueError, RecursionError, MemoryError):
+                compile_cell(cell["id"], cell["source"])
+                mentioned(cell["source"])
 
 
 def _hang_up(connection: socket.socket) -> None:

@@ -14,17 +14,24 @@ import signal
 import socket
 import sys
 import tempfile
+import threading
 import time
+from collections.abc import Container, Iterable
 from pathlib import Path
 from typing import Any
 
-from autograder.engine import sandbox
+from autograder import folders
+from autograder.engine import groups, sandbox, usage
 from autograder.engine.limits import Limits
+from autograder.engine.usage import descendants
 
+FAILED = 75  # exit code of the keeper where it broke itself: no word on the submission
+TOO_MUCH_COMPUTING = 76  # exit code where all its processes together used up the time of the processor
 OUT_OF_MEMORY = 77  # exit code of the keeper where the submission as a whole used too much memory, or disk
 NO_WALLS = 78  # exit code where the sandbox could not be raised
 WATCH = 0.1  # seconds between two looks at a submission
-END = 3.0  # seconds for its processes to be gone
+PART = 3  # a look waits for so many times the CPU seconds of the one before
+END = 30.0  # seconds for its processes to be gone
 MOST_FILES = 20_000  # in the student's folder, where no file system of its own bounds them
 CLEAN_ENVIRONMENT = {
     "PATH": f"{sys.prefix}/bin:/usr/bin:/bin",
@@ -58,121 +65,77 @@ def become_keeper(shell: Any, sockets: list[socket.socket], job: dict[str, Any])
         sandbox.unshare(way)
     else:
         sandbox.adopt_orphans()
+    group = None
+    if job["group"]:
+        with contextlib.suppress(OSError):  # then what is counted here has to do
+            group = groups.Group(job["group"], limits)
     inside = os.fork()
     if inside == 0:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        if group is not None:
+            group.join()
         _be_student(shell, sockets, job, limits, uid)
         os._exit(0)
     for connection in sockets:
         connection.close()
-    code = _keep(inside, limits, "" if way else job["scratch"])
-    _end_all()
+    try:
+        code = _keep(inside, limits, "" if way else job["scratch"], group)
+    except Exception:
+        code = FAILED
+    end_descendants()
+    if group is not None:
+        group.end()
     del claim  # held until here: the user is this submission's alone
     os._exit(code)
 
 
-def _keep(pid: int, limits: Limits, folder: str) -> int:
+def _keep(pid: int, limits: Limits, folder: str, group: groups.Group | None) -> int:
     """Wait for the student; exit code 128 + N for one that was ended by signal N."""
-    base = _held(pid)
-    too_much = False
+    watched = usage.Submission(pid, limits, folder)
+    code = 0  # ours; a student's own word is none of these
     watch = select.poll()
     watch.register(os.pidfd_open(pid), select.POLLIN)
-    while not watch.poll(WATCH * 1000):
-        if _uses_too_much(base, limits) or (folder and _fills(folder, limits.scratch)):
-            too_much = True
-            _kill(_descendants(os.getpid()))
-    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    if too_much:
+    wait = WATCH
+    while not watch.poll(wait * 1000):
+        began = time.process_time()
+        watched.look()
+        if watched.holds_too_much() or (folder and folders.holds_more(folder, limits.scratch, MOST_FILES)):
+            code = OUT_OF_MEMORY
+        elif max(watched.cpu, group.cpu() if group is not None else 0.0) > limits.notebook:
+            code = TOO_MUCH_COMPUTING
+        if code:
+            _kill(descendants(os.getpid()))
+        wait = max(WATCH, PART * (time.process_time() - began))
+    said = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    if code:
+        return code
+    if group is not None and group.was_out_of_memory():
         return OUT_OF_MEMORY
-    if code == OUT_OF_MEMORY:
+    if said in (FAILED, TOO_MUCH_COMPUTING, OUT_OF_MEMORY):
         return 1  # a student's word, not ours
-    return 128 - code if code < 0 else code
+    return 128 - said if said < 0 else said
 
 
-def _end_all() -> None:
-    """Where no process namespace did it: stop what is left, until nothing new appears, then end it."""
+def end_descendants(but: Container[int] = ()) -> None:
+    """Stop what comes from this process, until nothing new appears, then end it; children named in `but` stay."""
     deadline = time.monotonic() + END
-    while (left := _descendants(os.getpid())) and time.monotonic() < deadline:
+    while (left := descendants(os.getpid(), but)) and time.monotonic() < deadline:
         stopped: set[int] = set()
         while new := set(left) - stopped:
             _kill(new, signal.SIGSTOP)
             stopped |= new
-            left = _descendants(os.getpid())
+            left = descendants(os.getpid(), but)
         _kill(stopped)
-        with contextlib.suppress(ChildProcessError):
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                pass
+        for pid in stopped:  # of these, the children: others become so when their parents are gone
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, os.WNOHANG)
         time.sleep(0.005)
 
 
-def _kill(victims: Any, number: int = signal.SIGKILL) -> None:
+def _kill(victims: Iterable[int], number: int = signal.SIGKILL) -> None:
     for victim in victims:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(victim, number)
-
-
-def _descendants(pid: int) -> list[int]:
-    """All processes that come from this one: children belong to the thread that forked them."""
-    found: list[int] = []
-    waiting = [pid]
-    while waiting and len(found) < 10_000:
-        children: list[int] = []
-        with contextlib.suppress(OSError):
-            for thread in Path("/proc", str(waiting.pop()), "task").iterdir():
-                with contextlib.suppress(OSError):
-                    children += [int(number) for number in Path(thread, "children").read_bytes().split()]
-        found += children
-        waiting += children
-    return found
-
-
-# ---- memory
-
-
-def _uses_too_much(base: int, limits: Limits) -> bool:
-    """Whether the submission holds more than it may, beyond the libraries that it shares with the warm process.
-
-    First a bound that is quick to have: pages that a fork shares with its parent count twice in it, but for the
-    libraries'. Only where that is too much, the kernel is asked for exact shares.
-    """
-    pids = _descendants(os.getpid())
-    rough = [_held(pid) for pid in pids]
-    allowed = limits.memory + base
-    if sum(rough) - base * (len(rough) - 1) <= allowed:
-        return False
-    return sum(_share(pid, held) for pid, held in zip(pids, rough, strict=True)) > allowed
-
-
-def _held(pid: int) -> int:
-    """Memory that a process holds itself, in bytes: anonymous, shared with others of its own, swapped, page tables."""
-    return sum(_sizes(f"/proc/{pid}/status", (b"RssAnon:", b"RssShmem:", b"VmSwap:", b"VmPTE:")))
-
-
-def _share(pid: int, otherwise: int) -> int:
-    """The same, with each page divided by the number of processes that hold it."""
-    found = _sizes(f"/proc/{pid}/smaps_rollup", (b"Pss_Anon:", b"Pss_Shmem:", b"SwapPss:"))
-    tables = _sizes(f"/proc/{pid}/status", (b"VmPTE:",))
-    return sum(found) + sum(tables) if found else otherwise
-
-
-def _sizes(path: str, wanted: tuple[bytes, ...]) -> list[int]:
-    """The lines of one of the kernel's tables that begin so, in bytes."""
-    try:
-        lines = Path(path).read_bytes().splitlines()
-        return [1024 * int(line.split()[1]) for line in lines if line.startswith(wanted)]
-    except (OSError, ValueError, IndexError):
-        return []
-
-
-def _fills(folder: str, most: int) -> bool:
-    """Whether the files in a folder are too large, or too many."""
-    size = 0
-    for count, entry in enumerate(Path(folder).rglob("*")):
-        with contextlib.suppress(OSError):
-            size += entry.lstat().st_blocks * 512
-        if size > most or count > MOST_FILES:
-            return True
-    return False
 
 
 # ---- inside
@@ -192,6 +155,7 @@ def _be_student(shell: Any, sockets: list[socket.socket], job: dict[str, Any], l
         os._exit(NO_WALLS)
     os.environ.clear()
     os.environ.update(CLEAN_ENVIRONMENT | {"HOME": str(scratch), "TMPDIR": str(scratch)})
+    threading.stack_size(limits.thread_stack)
     tempfile.tempdir = None  # the warm process has looked for it already, in another environment
     sys.path[:] = ["", *filter(sandbox.is_readable, sys.path)]  # as in Jupyter, the notebook's folder first
     run_notebook(shell, job, report, sockets[1:], scratch)
@@ -214,13 +178,7 @@ def _raise_walls(job: dict[str, Any], limits: Limits, uid: int) -> Path:
     sandbox.limit_resources(limits, alone=bool(uid) or walls.namespaces == "user")
     if job["unsafe"] and not walls.namespaces:
         return scratch
-    sandbox.drop_privileges(uid)
-    sandbox.die_with_parent(signal.SIGKILL)  # once more: becoming another user has undone it
-    if not walls.namespaces and walls.landlock:
-        sandbox.landlock(walls.landlock, str(scratch))
-    if walls.seccomp:
-        kept_in = bool(walls.namespaces) or walls.landlock >= sandbox.SCOPED_SINCE
-        sandbox.install_filter(namespaces=bool(walls.namespaces), signals=not kept_in)
+    sandbox.shut_in(walls, uid, str(scratch))
     return scratch
 
 

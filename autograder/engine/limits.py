@@ -19,8 +19,9 @@ class Limits:
     call_cpu: float = 10.0  # one call into the student's code
     memory: int = 1024 * MIB  # bytes beyond the libraries, for a process and for all of them together
     scratch: int = 64 * MIB  # bytes of files
-    processes: int = 64
-    open_files: int = 256
+    processes: int = 256  # and threads: a pool of a hundred is nothing unusual
+    thread_stack: int = 2 * MIB  # bytes; so many threads have no room for the system's eight
+    open_files: int = 128  # of each process: what lies in its sockets and pipes is the kernel's memory
     output: int = 20_000  # characters kept of what one cell prints
     message: int = 64 * MIB  # bytes of one value that crosses between the processes
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import socket
 from typing import Any, BinaryIO, cast
 
@@ -76,3 +77,31 @@ def text_of(error: BaseException) -> str:
     except BaseException:
         return "(the error has no readable text)"
     return text if type(text) is str else str.__str__(text)
+
+
+class Bounded(io.TextIOBase):
+    """A text stream that keeps its first characters and counts the rest."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.parts: list[str] = []
+        self.kept = 0
+        self.total = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def isatty(self) -> bool:
+        return False
+
+    def write(self, text: str) -> int:
+        self.total += len(text)
+        room = self.limit - self.kept
+        if room > 0:
+            self.parts.append(text[:room])
+            self.kept += min(len(text), room)
+        return len(text)
+
+    def text(self) -> str:
+        cut = self.total - self.kept
+        return "".join(self.parts) + (f"\n… and {cut} characters more" if cut else "")

@@ -79,6 +79,7 @@ class Engines:
         self.idle: queue.SimpleQueue[Engine] = queue.SimpleQueue()
         self.all: list[Engine] = []
         self.libraries: Libraries | None = None
+        self.closed = False
         self.lock = threading.Lock()
 
     def run(self, task: Task) -> Result:
@@ -115,6 +116,8 @@ class Engines:
     def _new(self) -> Engine:
         o = self.options
         with self.lock:
+            if self.closed:
+                raise EngineError("the run is over")
             taken = [engine.core for engine in self.all]
             core = min(self.cores, key=taken.count) if self.cores else None
             if self.libraries is None or not self.libraries.alive():
@@ -125,11 +128,16 @@ class Engines:
 
     def _drop(self, engine: Engine) -> None:
         with self.lock:
+            if engine not in self.all:  # all were closed meanwhile
+                return
             self.all.remove(engine)
         engine.close()
 
     def close(self) -> None:
-        for engine in self.all:
+        with self.lock:
+            self.closed, engines = True, self.all
+            self.all = []
+        for engine in engines:
             engine.close()
         if self.libraries:
             self.libraries.close()

@@ -42,6 +42,7 @@ class Child:
         self.report = report
         self.unread = b""
         self.heard = 0
+        self.ended_by_us = False
 
     def lines(self, limit: int) -> tuple[list[dict[str, Any]], bool]:
         """The records that have arrived, and whether more may come: not from one that is gone or talks nonsense."""
@@ -75,6 +76,7 @@ class Child:
                 signal.pidfd_send_signal(self.watch, number)
             if _readable(self.watch, END_SECONDS):
                 break
+            self.ended_by_us = True  # by force, next
         return self.collect()
 
     def collect(self) -> tuple[int, float]:
@@ -114,11 +116,11 @@ class Libraries:
     def alive(self) -> bool:
         return self.process.poll() is None
 
-    def start(self, role: str, core: int | None) -> socket.socket:
+    def start(self, role: str, core: int | None, place: dict[str, Any]) -> socket.socket:
         """Have a warm process of a role made; it is not waited for. Returns our end of its socket."""
         ours, theirs = socket.socketpair()
         try:
-            request = json.dumps({"role": role, "core": core}).encode("ascii")
+            request = json.dumps({"role": role, "core": core, "place": place}).encode("ascii")
             socket.send_fds(self.control, [request], [theirs.fileno()])
         except OSError as error:
             ours.close()
@@ -139,8 +141,9 @@ class Libraries:
 class Warm:
     """A warm process of one role, and the way to fork children from it."""
 
-    def __init__(self, role: str, libraries: Libraries, core: int | None = None) -> None:
-        self.control = libraries.start(role, core)
+    def __init__(self, role: str, libraries: Libraries, place: dict[str, Any], core: int | None = None) -> None:
+        """`place`: the walls around its children, as `courtroom.enter` takes them."""
+        self.control = libraries.start(role, core, place)
         self.pid, self.watch = 0, -1  # of the process, and a descriptor that tells its end: once it is ready
         self.prepared: set[str] = set()
 
@@ -154,23 +157,27 @@ class Warm:
         except (OSError, ValueError) as error:
             raise EngineError("a warm process did not start: try `autograder doctor`") from error
 
-    def ask(self, request: dict[str, Any]) -> dict[str, Any]:
+    def ask(self, request: dict[str, Any], *descriptors: int) -> dict[str, Any]:
+        """`descriptors` are sent along, and closed here."""
         try:
-            self.control.sendall(json.dumps(request).encode("ascii"))
+            socket.send_fds(self.control, [json.dumps(request).encode("ascii")], descriptors)
             return json.loads(self.control.recv(4096))  # type: ignore[no-any-return]
         except (OSError, ValueError) as error:
             raise EngineError(f"a warm process is gone ({error})") from error
+        finally:
+            for descriptor in descriptors:
+                os.close(descriptor)
 
-    def prepare(self, cells: Sequence[dict[str, str]]) -> None:
+    def prepare(self, given: Sequence[dict[str, str]], tests: Sequence[dict[str, str]]) -> None:
         """Have our own cells compiled, once, before anything is forked that runs them."""
-        text = json.dumps(list(cells))
+        text = json.dumps([list(given), list(tests)])
         if text in self.prepared:
             return
         self.wait_ready()
         with tempfile.NamedTemporaryFile("w", encoding="utf-8", prefix="autograder-") as file:  # mode 0600
             file.write(text)
             file.flush()
-            self.ask({"prepare": file.name})
+            self.ask({"prepare": True}, os.open(file.name, os.O_RDONLY))
         self.prepared.add(text)
 
     def fork(self, job: dict[str, Any], sockets: Sequence[socket.socket]) -> Child:
@@ -193,12 +200,12 @@ class Warm:
 
     def close(self) -> None:
         self.control.close()
-        if self.watch >= 0:
+        watch, self.watch = self.watch, -1  # at once: the thread that uses it may find it gone, and close it, too
+        if watch >= 0:
             with contextlib.suppress(ProcessLookupError):
-                signal.pidfd_send_signal(self.watch, signal.SIGKILL)
-            _readable(self.watch, END_SECONDS)
-            os.close(self.watch)
-            self.watch = -1
+                signal.pidfd_send_signal(watch, signal.SIGKILL)
+            _readable(watch, END_SECONDS)
+            os.close(watch)
 
 
 def _readable(descriptor: int, seconds: float) -> bool:

@@ -16,21 +16,35 @@ import sys
 import time
 import types
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+from autograder.engine.given import offer_what_notebooks_have, run_test_cell, test_code
 
 MAX_TEXT = 20_000  # characters kept of what a cell printed, and of a message
 
 
-def run_cell(source: str, namespace: dict[str, Any], name: str) -> tuple[str, str, str]:
-    """Execute one cell; returns the exception's type name ("" for none), its text, and what was printed."""
+class Ran(NamedTuple):
+    """What a cell did."""
+
+    error: str  # the exception's type name, "" for none
+    message: str
+    printed: str
+    value: str  # of the last line, as a notebook shows it
+    entry: str = ""  # the known mistake that a wrong answer shows
+
+
+def run_cell(source: str, namespace: dict[str, Any], name: str) -> Ran:
+    """Execute one cell."""
+    offer_what_notebooks_have(namespace)
     printed = io.StringIO()
-    error, message = "", ""
+    error, message, value, entry = "", "", "", ""
     with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(io.StringIO()):
         try:
-            exec(compile(_plain_python(source, namespace), f"<{name}>", "exec"), namespace)
+            value = run_test_cell(test_code(name, source), namespace)
         except BaseException as raised:  # SystemExit and KeyboardInterrupt cost this cell only
             error, message = type(raised).__name__, _text_of(raised)
-    return error, message[:MAX_TEXT], printed.getvalue()[:MAX_TEXT]
+            entry = str(getattr(raised, "entry", ""))
+    return Ran(error, message[:MAX_TEXT], printed.getvalue()[:MAX_TEXT], value[:MAX_TEXT], entry)
 
 
 def _text_of(raised: BaseException) -> str:
@@ -40,29 +54,16 @@ def _text_of(raised: BaseException) -> str:
         return "(the error has no readable text)"
 
 
-def _plain_python(source: str, namespace: dict[str, Any]) -> str:
-    """Magics such as `%matplotlib inline` become calls, as in a notebook."""
-    if not any(line.lstrip().startswith(("%", "!", "?")) for line in source.splitlines()):
-        return source
-    from IPython.core.interactiveshell import InteractiveShell
-
-    shell = InteractiveShell.instance()
-    namespace.setdefault("get_ipython", lambda: shell)
-    return str(shell.transform_cell(source))
-
-
 def main(job: Path, out: Path) -> None:
     module = types.ModuleType("__main__")
     sys.modules["__main__"] = module
     with out.open("a", encoding="utf-8") as lines:
         for cell in json.loads(job.read_text(encoding="utf-8")):
             started = time.perf_counter()
-            error, message, printed = run_cell(cell["source"], module.__dict__, cell["id"])
+            ran = run_cell(cell["source"], module.__dict__, cell["id"])
             record = {
                 "id": cell["id"],
-                "error": error,
-                "message": message,
-                "printed": printed,
+                **ran._asdict(),
                 "seconds": round(time.perf_counter() - started, 4),
             }
             lines.write(json.dumps(record) + "\n")

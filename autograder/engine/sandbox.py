@@ -16,6 +16,7 @@ import functools
 import os
 import platform
 import resource
+import signal
 import socket
 import struct
 import sys
@@ -220,14 +221,16 @@ def is_readable(path: str) -> bool:
     return any(path == p or path.startswith(p.rstrip("/") + "/") for p in readable_paths())
 
 
-def build_root(limits: Limits, files: Sequence[tuple[str, bytes]], hidden: Sequence[str], uid: int) -> None:
-    """Give this process a file system of its own: libraries to read, /scratch to write, nothing else."""
+def build_root(
+    limits: Limits, files: Sequence[tuple[str, bytes]], hidden: Sequence[str], uid: int, more: Sequence[str] = ()
+) -> None:
+    """Give this process a file system of its own: libraries and `more` to read, /scratch to write, nothing else."""
     root = _meeting_point()
     mount("none", "/", None, MS_REC | MS_PRIVATE)
     mount("tmpfs", root, "tmpfs", MS_NOSUID | MS_NODEV, f"size={limits.scratch},nr_inodes=20000,mode=755")
-    for path in readable_paths():
+    for path in (*readable_paths(), *(path for path in more if not is_readable(path))):
         _show(path, root)
-    for name in ("null", "zero", "full", "random", "urandom"):
+    for name in ("null", "full", "random", "urandom"):  # not zero: to map it is memory that belongs to no process
         _place(Path(root, "dev", name), folder=False)
         mount(f"/dev/{name}", f"{root}/dev/{name}", None, MS_BIND)
     for folder in (SCRATCH, "tmp", "dev/shm", "proc"):
@@ -238,7 +241,7 @@ def build_root(limits: Limits, files: Sequence[tuple[str, bytes]], hidden: Seque
         mount("proc", f"{root}/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
     for path in hidden:
         inside = Path(root, path.lstrip("/"))
-        if inside.is_dir() and not _needed(path):
+        if inside.is_dir() and not _needed(path, more):
             mount("tmpfs", str(inside), "tmpfs", MS_NOSUID | MS_NODEV | MS_RDONLY, "size=4096")
     write_files(Path(root, SCRATCH), files, uid)
     if os.geteuid() == 0 and uid:
@@ -263,9 +266,13 @@ def write_files(folder: Path, files: Sequence[tuple[str, bytes]], uid: int = 0) 
             os.chown(made, uid, uid)
 
 
-def _needed(path: str) -> bool:
+def _needed(path: str, more: Sequence[str]) -> bool:
     """Whether something that must stay readable lies in `path`."""
-    return any(p == path or p.startswith(path.rstrip("/") + "/") for p in readable_paths())
+    return any(p == path or p.startswith(path.rstrip("/") + "/") for p in (*readable_paths(), *more))
+
+
+def make_root_read_only() -> None:
+    mount("none", "/", None, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV)
 
 
 @functools.cache
@@ -345,6 +352,31 @@ def drop_privileges(uid: int) -> None:
     forbid_new_privileges()
 
 
+def shut_in(walls: Walls, uid: int, scratch: str) -> None:
+    """Give up every right, for ever; without namespaces, files are kept out here. The last that is done to a process.
+
+    Raises SandboxError where another user, as which it runs, may not read the libraries.
+    """
+    drop_privileges(uid)
+    die_with_parent(signal.SIGKILL)  # once more: becoming another user has undone it
+    if not walls.namespaces and walls.landlock:
+        _check_readable()
+        landlock(walls.landlock, scratch)
+    if walls.seccomp:
+        kept_in = bool(walls.namespaces) or walls.landlock >= SCOPED_SINCE
+        install_filter(namespaces=bool(walls.namespaces), signals=not kept_in)
+
+
+def _check_readable() -> None:
+    for path in map(Path, readable_paths()):
+        if not os.access(path, os.R_OK):
+            closed = next((p for p in reversed(path.parents) if not os.access(p, os.X_OK)), path)
+            raise SandboxError(
+                f"{path}: submissions run as a user of their own, who may not enter {closed}: "
+                f"put Python where everybody can read it, or run `chmod o+x {closed}`"
+            )
+
+
 def forbid_new_privileges() -> None:
     _check(_libc().prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs")
 
@@ -358,9 +390,9 @@ def adopt_orphans() -> None:
     _libc().prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def limit_memory(more: int) -> None:
-    """Let this process write to so many bytes of memory beyond what it has."""
-    _lower(resource.RLIMIT_DATA, _data_bytes() + more)
+def limit_memory(more: int, held: int | None = None) -> None:
+    """Let this process write to so many bytes of memory beyond what it has, or beyond `held`."""
+    lower_limit(resource.RLIMIT_DATA, (data_bytes() if held is None else held) + more)
 
 
 def limit_resources(limits: Limits, *, alone: bool) -> None:
@@ -369,25 +401,25 @@ def limit_resources(limits: Limits, *, alone: bool) -> None:
     `alone` says whether the kernel counts this submission's processes alone, or those of the grader's user with them.
     """
     limit_memory(limits.memory)
-    _lower(resource.RLIMIT_CORE, 0)
-    _lower(resource.RLIMIT_FSIZE, limits.scratch)
-    _lower(resource.RLIMIT_NOFILE, limits.open_files)
-    _lower(resource.RLIMIT_STACK, 64 * MIB)
-    _lower(resource.RLIMIT_MEMLOCK, 0)
-    _lower(resource.RLIMIT_MSGQUEUE, 0)
+    lower_limit(resource.RLIMIT_CORE, 0)
+    lower_limit(resource.RLIMIT_FSIZE, limits.scratch)
+    lower_limit(resource.RLIMIT_NOFILE, limits.open_files)
+    lower_limit(resource.RLIMIT_STACK, 64 * MIB)
+    lower_limit(resource.RLIMIT_MEMLOCK, 0)
+    lower_limit(resource.RLIMIT_MSGQUEUE, 0)
     if alone and _counts_processes_by_namespace():
-        _lower(resource.RLIMIT_NPROC, limits.processes)
+        lower_limit(resource.RLIMIT_NPROC, limits.processes)
     elif not alone:
-        _lower(resource.RLIMIT_NPROC, _threads_of(os.getuid()) + limits.processes)
+        lower_limit(resource.RLIMIT_NPROC, _threads_of(os.getuid()) + limits.processes)
 
 
-def _lower(kind: int, value: int) -> None:
+def lower_limit(kind: int, value: int) -> None:
     hard = resource.getrlimit(kind)[1]
     value = value if hard == resource.RLIM_INFINITY else min(value, hard)
     resource.setrlimit(kind, (value, value))
 
 
-def _data_bytes() -> int:
+def data_bytes() -> int:
     """Bytes of private writable memory that this process holds already."""
     try:
         for line in Path("/proc/self/status").read_bytes().splitlines():

@@ -32,7 +32,11 @@ SYSCALLS: dict[str, dict[str, int]] = {
         "lremovexattr": 198, "fremovexattr": 199, "prlimit64": 302, "sched_setaffinity": 203, "sched_setparam": 142,
         "sched_setscheduler": 144, "sched_setattr": 314, "move_pages": 279, "migrate_pages": 256, "setpriority": 141,
         "ioprio_set": 251, "kill": 62, "tgkill": 234, "tkill": 200, "rt_sigqueueinfo": 129, "rt_tgsigqueueinfo": 297,
-        "pidfd_send_signal": 424,
+        "pidfd_send_signal": 424, "mmap": 9, "setsockopt": 54, "fcntl": 72, "setsid": 112, "vmsplice": 278,
+        "splice": 275, "tee": 276, "io_setup": 206, "remap_file_pages": 216, "name_to_handle_at": 303,
+        "set_mempolicy": 238, "mbind": 237, "set_mempolicy_home_node": 450, "process_madvise": 440,
+        "io_uring_enter": 426, "io_uring_register": 427, "quotactl_fd": 443, "personality": 135, "adjtimex": 159,
+        "clock_adjtime": 305, "fanotify_mark": 301,
         "landlock_create_ruleset": 444, "landlock_add_rule": 445, "landlock_restrict_self": 446,
     },
     "aarch64": {
@@ -51,10 +55,15 @@ SYSCALLS: dict[str, dict[str, int]] = {
         "prlimit64": 261, "sched_setaffinity": 122, "sched_setparam": 118, "sched_setscheduler": 119,
         "sched_setattr": 274, "move_pages": 239, "migrate_pages": 238, "setpriority": 140, "ioprio_set": 30,
         "kill": 129, "tgkill": 131, "tkill": 130, "rt_sigqueueinfo": 138, "rt_tgsigqueueinfo": 240,
-        "pidfd_send_signal": 424,
+        "pidfd_send_signal": 424, "mmap": 222, "setsockopt": 208, "fcntl": 25, "setsid": 157, "vmsplice": 75,
+        "splice": 76, "tee": 77, "io_setup": 0, "remap_file_pages": 234, "name_to_handle_at": 264,
+        "set_mempolicy": 237, "mbind": 235, "set_mempolicy_home_node": 450, "process_madvise": 440,
+        "io_uring_enter": 426, "io_uring_register": 427, "quotactl_fd": 443, "personality": 92, "adjtimex": 171,
+        "clock_adjtime": 266, "fanotify_mark": 263,
         "landlock_create_ruleset": 444, "landlock_add_rule": 445, "landlock_restrict_self": 446,
     },
 }  # fmt: skip
+FIRST_UNKNOWN = 453  # on both machines; libraries know what to do where a call does not exist
 AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 # What Landlock leaves to a process of the grader's own user. To change rights, owners and times of files is refused as
 # if it were done, since honest code copies them and does not mind; to touch other processes, by their number, is not.
@@ -62,23 +71,26 @@ OF_FILES = frozenset({
     "chmod", "fchmod", "fchmodat", "fchmodat2", "chown", "fchown", "lchown", "fchownat", "utime", "utimes",
     "futimesat", "utimensat", "setxattr", "lsetxattr", "fsetxattr", "removexattr", "lremovexattr", "fremovexattr",
 })  # fmt: skip
-OF_PROCESSES = {  # by number of the argument that names the process; 0 is the caller
-    0: (
-        "prlimit64", "sched_setaffinity", "sched_setparam", "sched_setscheduler", "sched_setattr", "move_pages",
-        "migrate_pages",
-    ),
-    1: ("setpriority", "ioprio_set"),
-}  # fmt: skip
 SIGNALS = frozenset({"kill", "tgkill", "tkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_send_signal"})
 NOT_FILTERED = (
-    {"clone", "clone3", "socket", "socketpair", "connect", "prctl", "capset"}
+    {"clone", "clone3", "socket", "socketpair", "connect", "prctl", "capset", "mmap", "setsockopt", "fcntl", "setsid"}
+    | {"prlimit64"}
     | {name for name in SYSCALLS["x86_64"] if name.startswith("landlock")}
-    | OF_FILES.union(SIGNALS, *OF_PROCESSES.values())
+    | OF_FILES
+    | SIGNALS
 )
 
 LOAD, EQUAL, ABOVE, AT_LEAST, ANY_BIT, AND, RETURN = 0x20, 0x15, 0x25, 0x35, 0x45, 0x54, 0x06
 ALLOW, KILL, REFUSE = 0x7FFF0000, 0x80000000, 0x00050000  # REFUSE: + errno
-NUMBER, ARCH, FIRST_ARGUMENT, SECOND_ARGUMENT = 0, 4, 16, 24
+NUMBER, ARCH, FIRST_ARGUMENT, SECOND_ARGUMENT, THIRD_ARGUMENT, FOURTH_ARGUMENT = 0, 4, 16, 24, 32, 40
+HIGH = 4  # bytes further: the upper half of an argument
+CLONE_THREAD, CLONE_FILES = 0x00010000, 0x00000400
+MAP_SHARED, MAP_ANONYMOUS = 0x01, 0x20
+MOST_SHARED = 2**24  # bytes of one piece of nameless shared memory, which may be held without being seen
+SOL_SOCKET = 1
+SOCKET_BUFFERS = (7, 8, 32, 33)  # SO_SNDBUF, SO_RCVBUF, and the same by force
+F_SETPIPE_SZ = 1031
+PR_SET_DUMPABLE = 4
 AF_UNIX, SOCK_STREAM, SOCK_SEQPACKET, SOCKET_KIND = 1, 1, 5, 0xF
 
 
@@ -95,8 +107,8 @@ def filter_program(machine: str, *, apart: bool, signals_from: int = 0) -> list[
     numbers = SYSCALLS[machine]
     namespaces = APART | CLONE_NEWUSER | CLONE_NEWNS
     program = [_op(LOAD, ARCH), _op(EQUAL, AUDIT_ARCH[machine], 1, 0), _op(RETURN, KILL), _op(LOAD, NUMBER)]
-    if machine == "x86_64":  # numbers of its other convention, x32
-        program += [_op(AT_LEAST, 0x40000000, 0, 1), _op(RETURN, REFUSE | errno.ENOSYS)]
+    # Later kernels' calls, and on x86-64 the numbers of its other convention, x32.
+    program += [_op(AT_LEAST, FIRST_UNKNOWN, 0, 1), _op(RETURN, REFUSE | errno.ENOSYS)]
     refused = [number for name, number in numbers.items() if name not in NOT_FILTERED]
     if not apart:
         refused.append(numbers["connect"])
@@ -105,20 +117,28 @@ def filter_program(machine: str, *, apart: bool, signals_from: int = 0) -> list[
     # clone3 hides its flags from a filter; told that it does not exist, libc falls back to clone.
     program += [_op(EQUAL, numbers["clone3"], 0, 1), _op(RETURN, REFUSE | errno.ENOSYS)]
     program += [
-        _op(EQUAL, numbers["clone"], 0, 3),
+        _op(EQUAL, numbers["clone"], 0, 6),
         _op(LOAD, FIRST_ARGUMENT),
-        _op(ANY_BIT, namespaces, 0, 1),
+        _op(ANY_BIT, namespaces, 2, 0),
+        _op(AND, CLONE_THREAD | CLONE_FILES),
+        _op(EQUAL, CLONE_THREAD, 0, 1),  # a thread with descriptors of its own, which nobody would count
         _op(RETURN, REFUSE | errno.EPERM),
         _op(LOAD, NUMBER),
     ]
-    # The signal that ends the student with its keeper stays; who asks to change it is told that it was done.
+    # Its session is its share of the processor: who asks for another one is told that there is one.
+    program += [_op(EQUAL, numbers["setsid"], 0, 1), _op(RETURN, REFUSE | 0)]
+    # The signal that ends the student with its keeper stays; who asks to change it is told that it was done. And the
+    # keeper goes on seeing what the student uses.
     program += [
-        _op(EQUAL, numbers["prctl"], 0, 4),
+        _op(EQUAL, numbers["prctl"], 0, 6),
         _op(LOAD, FIRST_ARGUMENT),
         _op(EQUAL, PR_SET_PDEATHSIG, 0, 1),
         _op(RETURN, REFUSE | 0),
+        _op(EQUAL, PR_SET_DUMPABLE, 0, 1),
+        _op(RETURN, REFUSE | errno.EPERM),
         _op(LOAD, NUMBER),
     ]
+    program += _no_unseen_memory(numbers)
     program += [
         _op(EQUAL, numbers["socket"], 0, 4),
         _op(LOAD, FIRST_ARGUMENT),
@@ -132,6 +152,35 @@ def filter_program(machine: str, *, apart: bool, signals_from: int = 0) -> list[
     if signals_from:
         program += _only_later(numbers, signals_from)
     return [*program, _op(RETURN, ALLOW)]
+
+
+def _no_unseen_memory(numbers: dict[str, int]) -> list[bytes]:
+    """Memory that belongs to no process: large buffers of sockets and pipes, large pieces without a name."""
+    program = [
+        _op(EQUAL, numbers["mmap"], 0, 9),
+        _op(LOAD, FOURTH_ARGUMENT),
+        _op(AND, MAP_SHARED | MAP_ANONYMOUS),
+        _op(EQUAL, MAP_SHARED | MAP_ANONYMOUS, 0, 5),
+        _op(LOAD, SECOND_ARGUMENT + HIGH),
+        _op(EQUAL, 0, 0, 2),
+        _op(LOAD, SECOND_ARGUMENT),
+        _op(ABOVE, MOST_SHARED, 0, 1),
+        _op(RETURN, REFUSE | errno.ENOMEM),
+        _op(LOAD, NUMBER),
+    ]
+    program += [
+        _op(EQUAL, numbers["fcntl"], 0, 4),
+        _op(LOAD, SECOND_ARGUMENT),
+        _op(EQUAL, F_SETPIPE_SZ, 0, 1),
+        _op(RETURN, REFUSE | errno.EPERM),
+        _op(LOAD, NUMBER),
+    ]
+    count = len(SOCKET_BUFFERS)
+    program += [_op(EQUAL, numbers["setsockopt"], 0, count + 5), _op(LOAD, SECOND_ARGUMENT)]
+    program += [_op(EQUAL, SOL_SOCKET, 0, count + 2), _op(LOAD, THIRD_ARGUMENT)]
+    program += [_op(EQUAL, option, count - 1 - n, n == count - 1) for n, option in enumerate(SOCKET_BUFFERS)]
+    program += [_op(RETURN, REFUSE | errno.EPERM), _op(LOAD, NUMBER)]
+    return program
 
 
 def _only_connected_sockets(numbers: dict[str, int]) -> list[bytes]:
@@ -153,15 +202,13 @@ def _only_its_own(numbers: dict[str, int]) -> list[bytes]:
     program = []
     for name in sorted(OF_FILES & numbers.keys()):
         program += [_op(EQUAL, numbers[name], 0, 1), _op(RETURN, REFUSE | 0)]
-    for place, names in OF_PROCESSES.items():
-        for name in names:
-            program += [
-                _op(EQUAL, numbers[name], 0, 4),
-                _op(LOAD, FIRST_ARGUMENT + 8 * place),
-                _op(EQUAL, 0, 1, 0),
-                _op(RETURN, REFUSE | errno.EPERM),
-                _op(LOAD, NUMBER),
-            ]
+    program += [
+        _op(EQUAL, numbers["prlimit64"], 0, 4),
+        _op(LOAD, FIRST_ARGUMENT),  # 0 is the caller
+        _op(EQUAL, 0, 1, 0),
+        _op(RETURN, REFUSE | errno.EPERM),
+        _op(LOAD, NUMBER),
+    ]
     return program
 
 

@@ -11,9 +11,10 @@ import ast
 import collections.abc
 import contextlib
 import dataclasses
+import errno
 import functools
 import gc
-import io
+import inspect
 import itertools
 import json
 import os
@@ -32,84 +33,32 @@ from typing import Any
 
 import numpy as np
 
+from autograder import asking
+from autograder.engine.clock import TookTooLong, hear_the_clock, time_limit
 from autograder.engine.limits import Limits
-from autograder.engine.peer import Peer, error_names, text_of
+from autograder.engine.peer import Bounded, Peer, error_names, text_of
 from autograder.engine.wire import Decoder, Encoder, WireError, named_tuple
 
 GRACE = 0.2  # seconds for a snapshot to leave after its test
 
 
-class TookTooLong(BaseException):
-    """Raised inside the student's code when its time is up; not an Exception, so that `except Exception` lets it by."""
-
-
-class time_limit:  # noqa: N801  used like a function
-    """Interrupt what runs inside after so many seconds of CPU time or of the clock."""
-
-    def __init__(self, cpu: float, wall: float) -> None:
-        self.cpu, self.wall = cpu, wall
-
-    def __enter__(self) -> None:
-        signal.setitimer(signal.ITIMER_PROF, self.cpu, 1.0)
-        signal.setitimer(signal.ITIMER_REAL, self.wall, 1.0)
-
-    def __exit__(self, *details: object) -> None:
-        signal.setitimer(signal.ITIMER_PROF, 0)
-        signal.setitimer(signal.ITIMER_REAL, 0)
-
-
-def hear_the_clock() -> None:
-    """Have `time_limit` interrupt; anew for each cell and each test, since honest code may use the same signals."""
-    for number in (signal.SIGPROF, signal.SIGALRM):
-        signal.signal(number, _time_is_up)
-
-
-def _time_is_up(number: int, frame: Any) -> None:
-    raise TookTooLong("too much computing" if number == signal.SIGPROF else "too much time")
-
-
-class Bounded(io.TextIOBase):
-    """A text stream that keeps its first characters and counts the rest."""
-
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self.parts: list[str] = []
-        self.kept = 0
-        self.total = 0
-
-    def writable(self) -> bool:
-        return True
-
-    def isatty(self) -> bool:
-        return False
-
-    def write(self, text: str) -> int:
-        self.total += len(text)
-        room = self.limit - self.kept
-        if room > 0:
-            self.parts.append(text[:room])
-            self.kept += min(len(text), room)
-        return len(text)
-
-    def text(self) -> str:
-        cut = self.total - self.kept
-        return "".join(self.parts) + (f"\n… and {cut} characters more" if cut else "")
-
-
 # ---- cells
 
 
-def make_shell() -> Any:
+def make_shell(namespace: dict[str, Any] | None = None) -> Any:
     """An IPython shell without a terminal, a history or a trace on the screen; magics and top-level await work.
 
-    It takes a while to make, so the warm parent makes it, and every student inherits it with an empty `__main__`.
+    It takes a while to make, so the warm parent makes it, and every student inherits it with an empty `__main__`. A
+    judge makes one on its own `namespace`, for a course that uses magics in its own cells.
     """
     from IPython.core.interactiveshell import InteractiveShell
     from IPython.core.profiledir import ProfileDir
     from traitlets.config import Config
 
     module = types.ModuleType("__main__")
-    sys.modules["__main__"] = module
+    if namespace is None:
+        sys.modules["__main__"] = module
+        namespace = module.__dict__
     config = Config()
     config.HistoryManager.enabled = False
     config.InteractiveShell.colors = "nocolor"
@@ -119,7 +68,7 @@ def make_shell() -> Any:
             ipython_dir=folder,
             profile_dir=ProfileDir.create_profile_dir(folder),
             user_module=module,
-            user_ns=module.__dict__,
+            user_ns=namespace,
         )
     InteractiveShell._instance = shell
     quiet: Callable[..., None] = lambda *a, **k: None  # noqa: E731
@@ -164,16 +113,24 @@ def run_cell(shell: Any, source: str, limits: Limits) -> dict[str, str]:
             if isinstance(failed, TookTooLong):  # the shell catches this, too
                 raise failed
             if failed is not None:
-                error, message = type(failed).__name__, text_of(failed)
+                error, message = names_of(failed)[0], text_of(failed)
             result = failed = shell.last_execution_result = None  # an error holds on to all that its frames held
         except TookTooLong as late:
             error, message = "TookTooLong", f"this cell took {late}: is there a loop that does not end?"
         except BaseException as raised:
-            error, message = type(raised).__name__, text_of(raised)
+            error, message = names_of(raised)[0], text_of(raised)
     record = {"error": error, "message": message[: limits.output], "printed": out.text()}
     if out.total > 50 * limits.output:
         record["flood"] = str(out.total)
     return record
+
+
+def names_of(error: BaseException) -> list[str]:
+    """The kinds of an exception; the system's word for too little memory is one of ours, too."""
+    names = error_names(error)
+    if isinstance(error, OSError) and error.errno == errno.ENOMEM:
+        return ["MemoryError", *names]
+    return names
 
 
 # ---- answering the judge
@@ -191,6 +148,8 @@ class JudgeSide(Peer):
         self.numbers = itertools.count(1)
         self.borrowed: list[list[tuple[Any, str, Any]]] = []
         self.pickled: list[Any] = []
+        self.replaced: dict[str, Any] = {}  # names that a test has bound anew: what they were
+        self.changed: list[int] = []  # the arguments of the last call that are not as they were
         self.classes: set[type] = set()  # those that the judge has made objects of
         self.one_at_a_time = threading.RLock()  # threads of an answer may all use what they were lent
 
@@ -227,9 +186,9 @@ class JudgeSide(Peer):
             case ["h", int(number)]:
                 return self.objects[number]
             case ["nm", str(name)]:
-                return self.namespace[name]
-            case ["cb", int(number)]:
-                return _Callback(self, number)
+                return self._target(name)
+            case ["cb", int(number), str(name)]:
+                return _Callback(self, number, name)
             case ["it", int(number)]:
                 return _RemoteIterator(self, number)
             case ["ob", int(number), methods]:
@@ -276,15 +235,17 @@ class JudgeSide(Peer):
                     import asyncio
 
                     value = asyncio.run(value)
-            return {"value": encoder.encode(value), "after": self._after(encoder)}
+            told = {"changed": changed} if (changed := self.changed) else {}
+            return {"value": encoder.encode(value), "after": self._after(encoder), **told}
         except WireError:
             raise
         except (EOFError, OSError) as error:
             if isinstance(error, EOFError | BrokenPipeError) and not _alive(self.connection):
                 os._exit(0)
-            return {"error": error_names(error), "text": text_of(error)[:20_000]}
+            return {"error": names_of(error), "text": text_of(error)[:20_000]}
         except BaseException as error:
-            return {"error": error_names(error), "text": text_of(error)[:20_000]}
+            where = asking.line_of(error, self.namespace)
+            return {"error": names_of(error), "text": text_of(error)[:20_000], "where": where}
         finally:
             self.borrowed.pop()
 
@@ -299,11 +260,27 @@ class JudgeSide(Peer):
     def _perform(self, request: dict[str, Any], decoder: Decoder) -> Any:
         if request["op"] == "backward":
             return self._backward(request, decoder)
+        if request["op"] in ("bind", "unbind"):
+            return self._bind(str(request["on"]), *decoder.decode(request["args"]))
+        if request["op"] == "without":
+            names = [name for name in decoder.decode(request["args"])[0] if name in self.namespace]
+            self.namespace.update({name: asking.Absent(name) for name in names})
+            return None
         target = self._target(request["on"])
         args = decoder.decode(request["args"])
         kwargs = decoder.decode(request["kwargs"])
         for key, place in request.get("grads", []):
             _requires_grad(self, key, _dig(args, kwargs, place))
+        self.changed = []
+        if request.get("watch"):
+            given = [*args, *kwargs.values()]
+            watch = asking.LocalWatch([asking.copied(value) for value in given], given)
+            value = self._use(request, target, args, kwargs)
+            self.changed = watch.changed()
+            return value
+        return self._use(request, target, args, kwargs)
+
+    def _use(self, request: dict[str, Any], target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         match request["op"]:
             case "call":
                 if isinstance(target, type) and issubclass(target, CONTAINERS):
@@ -311,6 +288,8 @@ class JudgeSide(Peer):
                 return target(*args, **kwargs)
             case "value":
                 return target
+            case "describe":
+                return _describe(target, args[0])
             case "get":
                 found = getattr(target, args[0])
                 return _Method() if callable(found) and not _is_torch_object(found) else found
@@ -324,8 +303,19 @@ class JudgeSide(Peer):
             case _:
                 raise WireError("a request of no known kind")
 
+    def _bind(self, name: str, *value: Any) -> None:
+        """A test binds one of the notebook's names anew, or deletes it; what the judge holds stays what it was."""
+        if name in self.namespace:
+            self.replaced.setdefault(name, self.namespace.pop(name))
+        if value:
+            self.namespace[name] = value[0]
+        else:
+            self.namespace.pop(name, None)
+
     def _target(self, on: Any) -> Any:
         if isinstance(on, str):
+            if on in self.replaced:
+                return self.replaced[on]
             if on not in self.namespace:
                 raise NameError(f"name {on!r} is not defined")
             return self.namespace[on]
@@ -385,6 +375,17 @@ CONTAINERS = (dict, list, set, tuple)
 
 class _Method:
     """Stands for an attribute that is to be called."""
+
+
+def _describe(target: Any, what: str) -> Any:
+    """What `inspect` and a reader ask of a function or a class: its name, its docstring, its parameters."""
+    if what != "signature":
+        return getattr(target, f"__{what}__", None)
+    found = []
+    for p in inspect.signature(target).parameters.values():
+        has = p.default is not inspect.Parameter.empty
+        found.append([p.name, int(p.kind), has, p.default if has else None])
+    return found
 
 
 def _requires_grad(side: JudgeSide, key: int, tensor: Any) -> None:
@@ -512,6 +513,10 @@ class _Lent:
 
 
 class _Callback(_Lent):
+    def __init__(self, side: JudgeSide, number: int, name: str) -> None:
+        super().__init__(side, number)
+        self.__name__ = self.__qualname__ = name
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self._ask("call", *args, **kwargs)
 

@@ -18,11 +18,10 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-from autograder.engine import huge_pages, sandbox
-from autograder.engine.keeper import become_keeper
+from autograder.engine import courtroom, huge_pages, sandbox
+from autograder.engine.keeper import become_keeper, end_descendants
 from autograder.engine.limits import Limits
 
 
@@ -52,16 +51,18 @@ def read_job(connection: socket.socket) -> dict[str, Any]:
             return json.loads(b"".join(parts))  # type: ignore[no-any-return]
 
 
-def become_judge(sockets: list[socket.socket]) -> None:
+def become_judge(room: courtroom.Courtroom, sockets: list[socket.socket]) -> None:
     from autograder.engine.judge import run_tests
 
     sandbox.die_with_parent(signal.SIGKILL)
     report, *students = sockets
     job = read_job(report)
     limits = Limits(**job["limits"])
-    os.chdir(job["scratch"])
-    sandbox.write_files(Path.cwd(), [(name, bytes.fromhex(content)) for name, content in job["files"]])
-    sandbox.limit_memory(2 * limits.memory)  # the tests' own, and what an answer sends
+    try:
+        room.admit(job, limits)
+    except (sandbox.SandboxError, OSError) as error:
+        report.sendall(json.dumps({"sandbox": str(error)}).encode() + b"\n")
+        return
     run_tests(job, report, students)
 
 
@@ -75,19 +76,26 @@ def _leave_to_no_collector() -> None:
     gc.freeze()
 
 
-def tend(role: str, core: int | None, control: socket.socket) -> None:
-    """The life of a warm process: children of one role, until the other end hangs up."""
+def tend(role: str, core: int | None, place: dict[str, Any], control: socket.socket) -> None:
+    """The life of a warm process: children of one role, until the other end hangs up.
+
+    `place` says what walls there are, and what they are to hide.
+    """
     if core is not None:
         os.sched_setaffinity(0, {core})
-    become: Callable[[list[socket.socket]], None] = become_judge
+    become: Callable[[list[socket.socket]], None]
+    room = None
     if role == "student":
         from autograder.engine.student import make_shell
 
         become = functools.partial(become_student, make_shell())
+        courtroom.introduce(control, os.getpid())
+    else:
+        room = courtroom.enter(control, **place)
+        become = functools.partial(become_judge, room)
     _leave_to_no_collector()
-    watch = os.pidfd_open(os.getpid())
-    socket.send_fds(control, [json.dumps({"pid": os.getpid()}).encode()], [watch])
-    os.close(watch)
+    sandbox.adopt_orphans()  # what a keeper leaves that was killed
+    forked: set[int] = set()
     while True:
         request, descriptors, _, _ = socket.recv_fds(control, 4096, 250)
         if not request:
@@ -95,13 +103,18 @@ def tend(role: str, core: int | None, control: socket.socket) -> None:
         asked = json.loads(request)
         if "wait" in asked:
             _, status, usage = os.wait4(asked["wait"], 0)
+            forked.discard(asked["wait"])
+            end_descendants(but=forked)
+            if room is not None:
+                room.clear()
             cpu = usage.ru_utime + usage.ru_stime
             control.sendall(json.dumps({"code": os.waitstatus_to_exitcode(status), "cpu": cpu}).encode() + b"\n")
             continue
         if "prepare" in asked:
             from autograder.engine.judge import prepare
 
-            prepare(json.loads(Path(asked["prepare"]).read_text(encoding="utf-8")))
+            with os.fdopen(descriptors[0], encoding="utf-8") as file:
+                prepare(*json.load(file))
             _leave_to_no_collector()
             control.sendall(b"{}\n")
             continue
@@ -113,6 +126,7 @@ def tend(role: str, core: int | None, control: socket.socket) -> None:
                 become([socket.socket(fileno=d) for d in descriptors])
             finally:
                 os._exit(0)
+        forked.add(pid)
         for d in descriptors:
             os.close(d)
         watch = os.pidfd_open(pid)
@@ -127,11 +141,14 @@ def main(descriptor: int, preload: list[str]) -> None:
     warm_up(preload)
     from autograder.engine import judge, student  # noqa: F401  imported once, here
 
+    if "torch" in sys.modules:
+        from autograder.engine import gradients  # noqa: F401
+
     sandbox.look_around()
     _leave_to_no_collector()
     huge_pages.gather()
     while True:
-        request, descriptors, _, _ = socket.recv_fds(control, 4096, 1)
+        request, descriptors, _, _ = socket.recv_fds(control, 1 << 16, 1)
         if not request:
             break
         pid = os.fork()

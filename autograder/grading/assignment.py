@@ -9,10 +9,12 @@ from importlib import metadata
 from pathlib import Path
 
 from autograder.course.course import Course
+from autograder.course.record import read_record
 from autograder.course.release import write_release, write_source
 from autograder.engine import sandbox
 from autograder.grading.workspace import Workspace, digest, write_whole
 from autograder.handed_in.intake import read_assignment
+from autograder.nbgrader.configuration import database_file
 from autograder.notebook.rebuild import Ours
 
 
@@ -21,7 +23,7 @@ class Assignment:
 
     def __init__(self, course: Course, chapter: str, workspace: Workspace) -> None:
         self.course, self.chapter, self.workspace = course, chapter, workspace
-        data = sorted(p for p in course.data(chapter).rglob("*") if p.is_file())
+        data = sorted(p for p in (*course.data(chapter).rglob("*"), course.record(chapter)) if p.is_file())
         files = [[p.name, digest(p.read_bytes().hex())] for p in (*course.sources(chapter), *data)]
         self.now = digest([files, environment()])
 
@@ -29,20 +31,27 @@ class Assignment:
         """Our own notebooks, with solutions and all tests."""
         root = self.workspace.root
         self._keep("source", self.now, lambda: write_source(self.course, self.chapter, root))
-        return read_assignment(root / "source" / self.chapter)
+        return read_assignment(root / "source" / self.chapter, read_record(self.course.record(self.chapter)))
 
     def release(self, db_url: str) -> Path:
         """The folder of the students' notebooks; the gradebook knows the assignment."""
         root = self.workspace.root
-        database = Path(db_url.removeprefix("sqlite:///"))
-        kept = not db_url.startswith("sqlite:///") or database.is_file()
+        database = database_file(db_url)
+        kept = database is None or database.is_file()
         now = digest([self.now, db_url])
         self._keep("release", now, lambda: write_release(self.chapter, root, db_url), kept)
         return root / "release" / self.chapter
 
+    def forget_release(self) -> None:
+        """Have `release` made anew: the gradebook is another one."""
+        self._stamp("release").unlink(missing_ok=True)
+
+    def _stamp(self, tree: str) -> Path:
+        return self.workspace.own / f"{self.chapter}.{tree}.stamp"
+
     def _keep(self, tree: str, now: str, make: Callable[[], object], kept: bool = True) -> None:
         """Call `make` unless the tree is there and was made under the same circumstances."""
-        stamp = self.workspace.own / f"{self.chapter}.{tree}.stamp"
+        stamp = self._stamp(tree)
         kept &= (self.workspace.root / tree / self.chapter).is_dir()
         with contextlib.suppress(OSError):
             if kept and stamp.read_text(encoding="ascii") == now:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -21,19 +20,22 @@ from autograder.engine.pools import EngineOptions, Pool, plain_job, pool_for
 from autograder.engine.processes import EngineError
 from autograder.errors import CourseError
 from autograder.grading.assignment import Assignment, environment
-from autograder.grading.check import exercise_results
+from autograder.grading.check import TooManyPointsError, earned, exercise_results
 from autograder.grading.handback import write_back
+from autograder.grading.reference import reference_job, why_not_full
 from autograder.grading.rows import Row, add_total, by_hand, exercise, incident, new_row, score_changes, worst
 from autograder.grading.similarity import known_answers, similar_pairs
-from autograder.grading.workspace import Workspace, digest, run_from, write_whole
+from autograder.grading.workspace import Workspace, digest, load_results, run_from, write_whole
 from autograder.handed_in.delivery import Deliveries, Delivery, deliveries
 from autograder.handed_in.intake import Submission, read_submission
+from autograder.handed_in.layouts import UNKNOWN
 from autograder.lms.exports import write_csv
 from autograder.nbgrader.configuration import database_of, late_plugin
-from autograder.nbgrader.gradebook import Scored, Scores
+from autograder.nbgrader.gradebook import Scored, Scores, UnknownAssignmentError
 from autograder.notebook.graded import read_template
 from autograder.notebook.rebuild import Ours, imports_of, make_job
 from autograder.notebook.source import exercise_of
+from autograder.scratch import scratch_folder, sweep
 
 AHEAD = 10  # students a worker to begin with
 BATCH = 25  # students in one transaction
@@ -72,19 +74,21 @@ def grade_class(
     """Grade the submissions in `folder`; gradebook, feedback, results.json and results.csv go to `root`."""
     options = options or Options()
     workspace = Workspace(root)
-    with workspace.lock(), tempfile.TemporaryDirectory(prefix="autograder-in-") as scratch:
+    sweep()
+    with workspace.lock(), scratch_folder("in") as scratch:
         started = time.time()
         engine = _engine_options(course, chapter, workspace, folder, options)
         with pool_for(engine, scheduler=options.scheduler, workers=options.workers) as pool:
             assignment = Assignment(course, chapter, workspace)
             ours = assignment.source()
-            found = deliveries(folder, chapter, Path(scratch), list(ours))
+            found = deliveries(folder, chapter, scratch, list(ours))
             grading = Grading(course, chapter, workspace, ours, options, folder, pool)
             grading.begin(_wanted(found, options.only))
             # The first notebooks run while nbgrader, which is slow to import, makes the rest.
             db_url = database_of(workspace.root, options.db_url)
+            grading.check_references()
             released = assignment.release(db_url)
-            with Scores(db_url, chapter, late_plugin(workspace.root)) as scores:
+            with _scores(assignment, db_url) as scores:
                 if options.due:
                     scores.set_due(options.due)
                 rows = grading.all(scores, released, progress)
@@ -93,6 +97,17 @@ def grade_class(
     write_whole(workspace.root / "results.json", json.dumps(results, ensure_ascii=False, indent=1))
     write_csv(results, workspace.root / "results.csv")
     return results
+
+
+def _scores(assignment: Assignment, db_url: str) -> Scores:
+    """The gradebook, told of the assignment once more if it is not the one that was."""
+    late = late_plugin(assignment.workspace.root)
+    try:
+        return Scores(db_url, assignment.chapter, late)
+    except UnknownAssignmentError:
+        assignment.forget_release()
+        assignment.release(db_url)
+        return Scores(db_url, assignment.chapter, late)
 
 
 def _engine_options(
@@ -149,17 +164,25 @@ class Grading:
     pool: Pool
 
     def __post_init__(self) -> None:
-        self.digests = {name: digest([[vars(c) for c in mine.cells], _files(mine)]) for name, mine in self.ours.items()}
+        self.digests = {name: _digest(mine) for name, mine in self.ours.items()}
         self.base = digest([environment(), self.options.limits().to_plain(), self.options.unsafe])
         bank = self.course.bank(self.chapter)
+        self.earlier = self._before()  # before anything is done: what cannot be read is not written over
         self.bank = load_bank(bank) if bank.is_file() else []
         self.answers: dict[str, dict[str, str]] = {}
         self.pending: dict[Future[dict[str, Any]], tuple[_Student, str]] = {}
+        self.references: dict[str, tuple[str, Future[dict[str, Any]]]] = {}
+        self.once_more: list[tuple[_Student, str]] = []
 
     # The run over everybody.
 
     def begin(self, wanted: Sequence[Delivery]) -> None:
-        """Have the notebooks of the first students run; nothing is written before `all`."""
+        """Have our own solutions and the notebooks of the first students run; nothing is written before `all`."""
+        for name, mine in self.ours.items():
+            task = plain_job(reference_job(mine))
+            key = self._key(name, task)
+            if self.workspace.load_run(key) is None:
+                self.references[name] = key, self.pool.submit(task)
         self.count = len(wanted)
         self.coming = iter(wanted)
         first = [self._begin(delivery) for delivery in itertools.islice(self.coming, AHEAD * self.pool.width)]
@@ -167,23 +190,39 @@ class Grading:
 
     def all(self, scores: Scores, released: Path, progress: Callable[[int, int, str], None]) -> list[Row]:
         """Grade everybody; a bounded number of notebooks is under way or waiting to be written at any time."""
+        self.due = scores.assignment.duedate is not None
         self.templates = {name: read_template(released / f"{name}.ipynb") for name in self.ours}
         rows: list[Row] = []
-        batch: list[tuple[Row, Scored]] = []
+        batch: list[Scored] = []
         written = time.monotonic()
         try:
             for student in self._finished():
                 row, scored = self._finish(student)
                 rows.append(row)
-                batch.append((row, scored))
+                if scored is not None:
+                    batch.append(scored)
                 progress(len(rows), self.count, student.delivery.student)
                 if len(batch) >= BATCH or time.monotonic() - written > BATCH_SECONDS:
-                    scores.save([scored for _, scored in batch])
+                    scores.save(batch)
                     batch, written = [], time.monotonic()
         finally:
             if batch:
-                scores.save([scored for _, scored in batch])
+                scores.save(batch)
         return rows
+
+    def check_references(self) -> None:
+        """Wait for our own solutions; raise one line where they do not get full marks on this machine."""
+        for name, (key, future) in self.references.items():
+            run = run_from(future.result())
+            if run.fault or run.doubt:
+                run = run_from(self.pool.submit(plain_job(reference_job(self.ours[name]))).result())
+            if why := why_not_full(self.ours[name], run):
+                raise CourseError(f"{why}. Nothing was graded: mend the course, or this machine")
+            self.workspace.save_run(key, run)
+
+    def _key(self, name: str, task: dict[str, Any]) -> str:
+        """What a run depends on."""
+        return digest([self.base, self.digests[name], task["items"]])
 
     def _finished(self) -> Iterator[_Student]:
         """Students as their last notebook ends; what was run before, or cannot be run, comes at once."""
@@ -197,6 +236,11 @@ class Grading:
                     yield student
             while self.pending:
                 yield from self._collect()
+            while self.once_more:  # one at a time, with nothing beside it
+                student, name = self.once_more.pop(0)
+                if not student.failed:
+                    self.pending[self.pool.submit(self._task(student, name))] = student, name
+                    yield from self._collect(alone=True)
         finally:
             for future in self.pending:
                 future.cancel()
@@ -204,8 +248,8 @@ class Grading:
     def _begin(self, delivery: Delivery) -> _Student:
         student = _Student(delivery, read_submission(delivery.files, self.ours))
         for name in student.submission.notebooks:
-            task = plain_job(make_job(self.ours[name], student.submission.notebooks[name]))
-            key = student.keys[name] = digest([self.base, self.digests[name], task["items"]])
+            task = self._task(student, name)
+            key = student.keys[name] = self._key(name, task)
             known = None if self.options.again else self.workspace.load_run(key)
             if known is not None:
                 student.runs[name] = known
@@ -213,7 +257,11 @@ class Grading:
                 self.pending[self.pool.submit(task)] = student, name
         return student
 
-    def _collect(self) -> Iterator[_Student]:
+    def _task(self, student: _Student, name: str) -> dict[str, Any]:
+        return plain_job(make_job(self.ours[name], student.submission.notebooks[name]))
+
+    def _collect(self, *, alone: bool = False) -> Iterator[_Student]:
+        """Students who are complete now. What our side broke, or the clock, is run once more before it counts."""
         for future in wait(self.pending, return_when=FIRST_COMPLETED).done:
             student, name = self.pending.pop(future)
             if student.failed:
@@ -223,20 +271,38 @@ class Grading:
             except Exception as error:
                 student.failed = _engine_failure(error)
             else:
-                self.workspace.save_run(student.keys[name], run)
-                student.runs[name] = run
+                if (run.fault or run.doubt) and not alone:
+                    self.once_more.append((student, name))
+                    continue
+                self._settle(student, name, run)
             if student.complete:
                 yield student
 
+    def _settle(self, student: _Student, name: str, run: Run) -> None:
+        """Keep a run, unless it says more of our side than of the student's."""
+        if run.fault:
+            student.failed = f"{name}.ipynb: could not be graded: {run.fault}"
+            return
+        for test, worth in self.ours[name].tests.items():
+            try:
+                earned(worth, run.cells.get(test))
+            except TooManyPointsError as error:
+                student.failed = f"{name}.ipynb: {test}: could not be graded: {error}"
+                return
+        self.workspace.save_run(student.keys[name], run)
+        student.runs[name] = run
+
     # One student.
 
-    def _finish(self, student: _Student) -> tuple[Row, Scored]:
-        """Write a student's files; returns the row and what goes into the gradebook."""
+    def _finish(self, student: _Student) -> tuple[Row, Scored | None]:
+        """Write a student's files; returns the row and what goes into the gradebook: nothing if it was our failure."""
         name, submission = student.delivery.student, student.submission
         row = new_row(name, "graded")
         row["display_name"] = student.delivery.display_name
         row["lms"] = dict(student.delivery.lms)
         notes = [*student.delivery.notes, *submission.notes, *submission.refused.values()]
+        if self.due and not student.delivery.timestamp and not any(UNKNOWN in note for note in notes):
+            notes.append(UNKNOWN)
         row["incidents"] += [incident(file, "", "refused", why) for file, why in submission.refused.items()]
         if student.failed:
             row["status"] = "failed"
@@ -251,22 +317,23 @@ class Grading:
         row["seconds"] = round(sum(sum(c.seconds for c in run.cells.values()) for run in student.runs.values()), 2)
         row["cpu_seconds"] = round(sum(run.cpu_seconds for run in student.runs.values()), 3)
         self._remember_answers(name, submission)
-        return row, self._scored(student, row)
+        return row, None if student.failed else self._scored(student, row)
 
     def _describe(self, row: Row, student: _Student, notes: list[str]) -> None:
         """The exercises, incidents and digests of a row, over all notebooks of the assignment."""
         for name, ours in self.ours.items():
             run = student.runs.get(name)
+            placed = student.submission.notebooks.get(name, [])
             if run is None:
                 if row["status"] == "graded" and name not in _stems(student.submission.refused):
                     notes.append(f"{name}.ipynb: not handed in")
-                run = Run({}, "was not handed in")
+                run = Run({}, "could not be graded" if student.failed else "was not handed in")
             elif run.ended:
                 row["status"] = run.ended
             row["digests"][name] = [self.digests[name], student.keys.get(name, "")]
             row["incidents"] += [incident(name, exercise_of(i.cell), i.kind, i.text) for i in run.incidents]
             notes += [f"{exercise_of(i.cell)}: {i.text}" for i in worst(run.incidents)]
-            row["exercises"] += [exercise(r, self.bank) for r in exercise_results(name, ours.tests, run)]
+            row["exercises"] += [exercise(r, self.bank) for r in exercise_results(name, ours.tests, run, placed)]
             row["exercises"] += [by_hand(name, cell, most) for cell, most in ours.by_hand.items()]
 
     def _scored(self, student: _Student, row: Row) -> Scored:
@@ -277,11 +344,11 @@ class Grading:
             if run is None:
                 continue
             ours = self.ours[name]
-            earned = {test: worth if _passed(run, test) else 0.0 for test, worth in ours.tests.items()}
+            points_of = {test: earned(worth, run.cells.get(test)) for test, worth in ours.tests.items()}
             stubs = {c["metadata"]["nbgrader"]["grade_id"]: c["source"] for c in _graded(self.templates[name])}
             empty = frozenset(p.name for p in placed if stubs.get(p.name) == p.cell.source and not p.ours)
             by_hand: dict[str, float | None] = {cell: 0.0 if cell in empty else None for cell in ours.by_hand}
-            points[name] = {**earned, **by_hand}
+            points[name] = {**points_of, **by_hand}
             unanswered[name] = empty
         return Scored(row["student"], points, unanswered, student.delivery.timestamp, student.delivery.display_name)
 
@@ -312,7 +379,7 @@ class Grading:
 
     def results(self, rows: list[Row], scores: Scores, found: Deliveries, started: float) -> dict[str, Any]:
         """What `results.json` holds; rows of an earlier run stay where only some students were graded."""
-        earlier = self._before()
+        earlier = self.earlier
         before = {row["student"]: row for row in earlier["rows"]}
         totals = scores.totals()
         for row in rows:
@@ -343,21 +410,18 @@ class Grading:
 
     def _before(self) -> dict[str, Any]:
         """The results of the last run here of this assignment."""
-        try:
-            earlier = json.loads((self.workspace.root / "results.json").read_text(encoding="utf-8"))
-            if earlier["assignment"] == self.chapter and isinstance(earlier["rows"], list):
-                return dict(earlier)
-        except (OSError, ValueError, KeyError, TypeError):
-            pass
-        return {"rows": []}
+        path = self.workspace.root / "results.json"
+        earlier = load_results(path) if path.exists() else {}
+        return earlier if earlier.get("assignment") == self.chapter else {"rows": []}
 
     def _similar(self) -> list[Any]:
         base = {c["metadata"]["nbgrader"]["grade_id"]: c["source"] for t in self.templates.values() for c in _graded(t)}
         return list(similar_pairs(self.answers, base, known_answers(self.course, self.chapter)))
 
 
-def _passed(run: Run, test: str) -> bool:
-    return test in run.cells and run.cells[test].passed
+def _digest(ours: Ours) -> str:
+    """Changes with all of ours that a result depends on: cells, data, recorded answers."""
+    return digest([[vars(c) for c in ours.cells], _files(ours), ours.record])
 
 
 def _files(ours: Ours) -> list[list[str]]:

@@ -40,7 +40,7 @@ def write_back(
         if copy:
             _write_notebook(submitted / f"{name}.ipynb", as_notebook(ours, placed, template, tests=False))
         _write_notebook(autograded / f"{name}.ipynb", as_notebook(ours, placed, template, tests=True, run=run))
-        lines = lines_of(ours.tests, ours.by_hand, run)
+        lines = lines_of(ours.tests, ours.by_hand, run, placed)
         mine = [note for note in notes if note.startswith(f"{name}.")]
         _write_text(feedback / f"{name}.html", feedback_page(f"{assignment} · {name}", lines, placed, run, mine))
     if timestamp:

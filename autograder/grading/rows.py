@@ -31,8 +31,11 @@ def new_row(student: str, status: str, note: str = "") -> Row:
 
 def exercise(result: ExerciseResult, bank: Sequence[Entry]) -> dict[str, Any]:
     """One exercise of a row, with the name of the mistake where the bank knows it."""
-    message = "not handed in" if "was not handed in" in result.message else result.message
-    found = name_mistake(result.exercise, message, bank) if message else None
+    message = result.message
+    if message.startswith("not reached:"):
+        message = next((said for said in ("was not handed in", "could not be graded") if said in message), message)
+        message = message.removeprefix("was ")
+    found = _mistake(result, message, bank)
     record = {
         "notebook": result.notebook,
         "exercise": result.exercise,
@@ -40,7 +43,16 @@ def exercise(result: ExerciseResult, bank: Sequence[Entry]) -> dict[str, Any]:
         "max_points": result.max_points,
         "message": message[:MAX_MESSAGE],
     }
-    return record | ({"mistake": as_result(found)} if found is not None else {})
+    told = {"details": result.details[:MAX_MESSAGE]} if result.details else {}
+    return record | told | ({"mistake": found} if found else {})
+
+
+def _mistake(result: ExerciseResult, message: str, bank: Sequence[Entry]) -> dict[str, str]:
+    """The known mistake: as the verdict names it, else by the words of an assertion; {} where there is none."""
+    if result.entry:
+        return {"name": result.entry, "summary": message.splitlines()[0]}
+    named = name_mistake(result.exercise, message, bank) if message else None
+    return as_result(named) if named is not None else {}
 
 
 def by_hand(notebook: str, cell: str, most: float) -> dict[str, Any]:
@@ -72,7 +84,7 @@ def score_changes(before: dict[str, Row], rows: Sequence[Row]) -> list[dict[str,
     changes = []
     for row in rows:
         earlier = before.get(row["student"])
-        if earlier is None:
+        if earlier is None or "failed" in (earlier["status"], row["status"]):
             continue
         old = {(e["notebook"], e["exercise"]): e["points"] for e in earlier["exercises"]}
         for now in row["exercises"]:

@@ -30,8 +30,12 @@ class Workspace:
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
         """Only one run writes here at a time; the lock goes with the process, however that ends."""
-        self.own.mkdir(parents=True, exist_ok=True)
-        with (self.own / "lock").open("a+") as file:
+        try:
+            self.own.mkdir(parents=True, exist_ok=True)
+            lock = (self.own / "lock").open("a+")
+        except OSError as error:
+            raise CourseError(f"{self.root}: cannot be written to ({error.strerror}): use --into ELSEWHERE") from error
+        with lock as file:
             try:
                 import fcntl
             except ImportError:  # Windows
@@ -75,20 +79,38 @@ def plain_run(run: Run) -> dict[str, Any]:
         "ended": run.ended,
         "incidents": [vars(i) for i in run.incidents],
         "cpu_seconds": run.cpu_seconds,
+        "fault": run.fault,
+        "doubt": run.doubt,
     }
 
 
 def run_from(plain: dict[str, Any]) -> Run:
     cells = [CellResult(**c) for c in plain["cells"]]
     incidents = tuple(Incident(**i) for i in plain["incidents"])
-    return Run({c.id: c for c in cells}, plain["ended"], incidents, plain["cpu_seconds"])
+    by_id = {c.id: c for c in cells}
+    return Run(by_id, plain["ended"], incidents, plain["cpu_seconds"], plain.get("fault", ""), plain.get("doubt", ""))
+
+
+def load_results(path: Path) -> dict[str, Any]:
+    """A results.json, as `grade` wrote it; one line where it is not one."""
+    try:
+        results = json.loads(path.read_text(encoding="utf-8"))
+        fine = isinstance(results["assignment"], str) and all(
+            isinstance(row["student"], str) and isinstance(row["exercises"], list) for row in results["rows"]
+        )
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        why = error.strerror if isinstance(error, OSError) else f"{type(error).__name__}: {error}"[:200]
+        raise CourseError(f"{path}: cannot be read ({why}): move it away, or put back a copy that can") from error
+    if not fine:
+        raise CourseError(f"{path}: not the results of a class: move it away")
+    return dict(results)
 
 
 def write_whole(path: Path, content: str) -> None:
     """Write a file so that it is there whole or not at all."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", errors="surrogatepass", newline="\n") as file:
+        with os.fdopen(handle, "w", encoding="utf-8", errors="replace", newline="\n") as file:
             file.write(content)
         Path(name).chmod(0o644)
         Path(name).replace(path)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from autograder.errors import CourseError, SubmissionError
+from autograder.handed_in.times import in_utc
 from autograder.notebook.file import Cell, read_cells, read_regular
 from autograder.notebook.rebuild import Ours, Placed, ours_from, rebuild
 
@@ -20,14 +23,14 @@ class Submission:
     notes: list[str] = field(default_factory=list)
 
 
-def read_assignment(source: Path) -> dict[str, Ours]:
-    """The notebooks of an assignment by name, from the folder that was made from `solutions/`."""
+def read_assignment(source: Path, record: Mapping[str, Any] | None = None) -> dict[str, Ours]:
+    """The notebooks of an assignment by name, from the folder that was made from `solutions/`, with their record."""
     paths = sorted(source.glob("*.ipynb"))
     if not paths:
         raise CourseError(f"{source}: no notebooks there: run `autograder release` first")
     beside = sorted(p for p in source.rglob("*") if p.is_file() and p.suffix != ".ipynb")
     files = [(p.relative_to(source).as_posix(), p.read_bytes()) for p in beside]
-    return {p.stem: ours_from(json.loads(p.read_text(encoding="utf-8")), p.stem, files) for p in paths}
+    return {p.stem: ours_from(json.loads(p.read_text(encoding="utf-8")), p.stem, files, record) for p in paths}
 
 
 def read_submission(files: tuple[Path, ...], ours: dict[str, Ours]) -> Submission:
@@ -48,12 +51,15 @@ def read_submission(files: tuple[Path, ...], ours: dict[str, Ours]) -> Submissio
     return submission
 
 
-def read_timestamp(folder: Path) -> str:
-    """nbgrader's timestamp.txt in a submitted folder, if it is there and readable."""
+def read_timestamp(folder: Path) -> tuple[str, str]:
+    """nbgrader's timestamp.txt in a submitted folder, in UTC, if it is there; and what is wrong with it."""
+    if not (folder / "timestamp.txt").is_file():
+        return "", ""
     try:
-        return read_regular(folder / "timestamp.txt", 100).decode("utf-8", "replace").strip()
-    except SubmissionError:
-        return ""
+        text = read_regular(folder / "timestamp.txt", 1000).decode("utf-8", "replace").strip()
+        return (in_utc(text) if text else ""), ""
+    except (SubmissionError, ValueError) as error:
+        return "", f"timestamp.txt: {error}: when it was handed in is not known, and no lateness is counted"
 
 
 def which(stem: str, theirs: list[Cell], ours: dict[str, Ours]) -> str:

@@ -14,12 +14,14 @@ import re
 import sys
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from autograder.errors import SubmissionError
+from autograder.handed_in.times import as_text, in_utc, read_time
 from autograder.handed_in.trees import DiskNode, Node, is_junk, shown
 
 LATE = "late, says Canvas"
+UNKNOWN = "when it was handed in is not known, and no lateness is counted"
 NBGRADERS_OWN = ("timestamp.txt", "submission_secret.txt")  # written by `nbgrader submit`
 
 
@@ -215,24 +217,20 @@ def _timestamp(node: Node, claim: Claim) -> str:
     except SubmissionError as error:
         claim.notes.append(f"timestamp.txt: {error}")
         return ""
-    if not text or _time(text) is not None:
-        return text
-    claim.notes.append(f"timestamp.txt: {shown(text, 30)} is not a time: left out")
+    if not text:
+        return ""
+    try:
+        return in_utc(text)
+    except ValueError:
+        claim.notes.append(f"timestamp.txt: {shown(text, 40)} is not a time that can be read: {UNKNOWN}")
     return ""
 
 
 def _time(text: str) -> datetime | None:
-    """The time that nbgrader wrote, for sorting; in UTC where the zone is a number or UTC itself."""
-    zones = r"(?: ?([+-])(\d\d):?(\d\d)| ?[A-Za-z]{1,5})?"
-    match = re.fullmatch(r"(\d{4}-\d\d-\d\d[ T]\d\d:\d\d(?::\d\d)?)(\.\d{1,6})?\d*" + zones, text)
-    if match is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(match[1]) + timedelta(seconds=float(match[2] or 0))
-        zone = timedelta(hours=int(match[4] or 0), minutes=int(match[5] or 0))
-        return moment + zone if match[3] == "-" else moment - zone
-    except (ValueError, OverflowError):
-        return None
+    """The time in a folder's name, for sorting."""
+    with contextlib.suppress(ValueError):
+        return read_time(text)
+    return None
 
 
 def _exchange(top: Node, assignment: str) -> Reading:
@@ -256,14 +254,14 @@ def _exchange(top: Node, assignment: str) -> Reading:
 
 
 def _exchange_claim(student: str, versions: list[tuple[datetime, str, Node, str]]) -> Claim:
-    _, _, folder, written = versions[-1]
+    moment, _, folder, written = versions[-1]
     claim = Claim(student, display_name=shown(student), origin=student)
     if len(versions) > 1:
         claim.notes.append(f"the latest of {len(versions)}: {written}")
     _fill(claim, _children(folder, claim))
-    if claim.timestamp and claim.timestamp != written:
+    if claim.timestamp and claim.timestamp != as_text(moment):
         claim.notes.append(f"timestamp.txt says {claim.timestamp}, the folder's name {written}")
-    claim.timestamp = written  # by which nbgrader chooses, too
+    claim.timestamp = as_text(moment)  # by which nbgrader chooses, too
     owner = _owner(folder)
     if owner and owner != student:
         claim.notes.append(f"the folder belongs to the account {shown(owner)}")

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from autograder.errors import CourseError
+from autograder.notebook.source import STUB
 
 COURSE_ID = "course"
-STUB = "raise NotImplementedError  # your code here"
 
 
 def configure(config: Any) -> None:
@@ -65,6 +65,8 @@ def course_config(root: Path, db_url: str | None = None) -> Any:
     config.CourseDirectory.root = str(root.resolve())
     if db_url:
         config.CourseDirectory.db_url = db_url
+    elif "db_url" not in config.CourseDirectory:
+        config.CourseDirectory.db_url = sqlite_url(root.resolve() / "gradebook.db")
     return config
 
 
@@ -73,7 +75,40 @@ def database_of(root: Path, db_url: str | None = None) -> str:
     found = str(db_url or course_config(root).CourseDirectory.get("db_url") or "")
     if found.startswith(("postgres://", "postgresql://")):  # SQLAlchemy would look for a driver that we do not ask for
         found = "postgresql+psycopg://" + found.split("://", 1)[1]
-    return found or f"sqlite:///{root.resolve() / 'gradebook.db'}"
+    return found or sqlite_url(root.resolve() / "gradebook.db")
+
+
+def sqlite_url(path: Path) -> str:
+    """A database file's address, in which ? begins the options and % a character by its number."""
+    url = "sqlite:///" + str(path).replace("%", "%25").replace("?", "%3F")
+    if database_file(url) != path:  # SQLAlchemy before 2.1 has no way to write such a path
+        raise CourseError(f"{path}: a gradebook cannot lie in a folder with ? or % in its name: choose another")
+    return url
+
+
+def database_file(db_url: str) -> Path | None:
+    """The file of a SQLite database; None for another database."""
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        url = make_url(db_url)
+    except ArgumentError:
+        return None
+    return Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
+
+
+@contextlib.contextmanager
+def gradebook_errors(db_url: str) -> Iterator[None]:
+    """What the database says of itself, as one line that names it."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except SQLAlchemyError as error:
+        reason = str(getattr(error, "orig", None) or error).splitlines()[0]
+        where = database_file(db_url) or db_url
+        raise CourseError(f"{where}: the gradebook cannot be used ({reason}): mend it, or move it away") from error
 
 
 def make_tables(db_url: str) -> None:
@@ -87,17 +122,17 @@ def make_tables(db_url: str) -> None:
     from nbgrader.dbutil import ALEMBIC_DIR
     from sqlalchemy import create_engine, inspect
 
-    try:
-        engine = create_engine(db_url)
-        with engine.begin() as connection:
-            if not inspect(connection).get_table_names():
-                Base.metadata.create_all(connection)
-                script = ScriptDirectory(ALEMBIC_DIR)
-                MigrationContext.configure(connection).stamp(script, "head")
-        engine.dispose()
-    except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise CourseError(f"{db_url}: the gradebook cannot be opened ({reason})") from error
+    with gradebook_errors(db_url):
+        try:
+            engine = create_engine(db_url)
+            with engine.begin() as connection:
+                if not inspect(connection).get_table_names():
+                    Base.metadata.create_all(connection)
+                    script = ScriptDirectory(ALEMBIC_DIR)
+                    MigrationContext.configure(connection).stamp(script, "head")
+            engine.dispose()
+        except ImportError as error:  # of a driver
+            raise CourseError(f"{db_url}: the gradebook cannot be opened ({error})") from error
 
 
 def late_plugin(root: Path) -> Any:

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from autograder.errors import CourseError
-from autograder.nbgrader.configuration import COURSE_ID
+from autograder.handed_in.times import read_time
+from autograder.nbgrader.configuration import COURSE_ID, gradebook_errors
 
 
 @dataclass(frozen=True)
@@ -45,20 +46,29 @@ class _Cells:
         self.names: dict[str, str] = {cell.id: cell.name for cell in cells}
 
 
+class UnknownAssignmentError(CourseError):
+    """A gradebook that was made, or put in another's place, without this assignment."""
+
+
 class Scores:
     """The gradebook of a course, for writing one assignment's results and reading the totals back."""
 
     def __init__(self, url: str, assignment: str, late_plugin: Any = None) -> None:
         from nbgrader.api import Gradebook, MissingEntry
 
+        self.url = url
         try:
-            self.gradebook = Gradebook(url, COURSE_ID)
-            self.assignment = self.gradebook.find_assignment(assignment)
+            with gradebook_errors(url):
+                self.gradebook = Gradebook(url, COURSE_ID)
+                self.assignment = self.gradebook.find_assignment(assignment)
         except MissingEntry as error:
-            raise CourseError(f"{assignment}: not in the gradebook: run `autograder release {assignment}`") from error
+            self.gradebook.close()
+            raise UnknownAssignmentError(f"{url}: the gradebook knows no assignment {assignment}") from error
+        except CourseError:
+            raise
         except Exception as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise CourseError(f"{url}: the gradebook cannot be opened ({reason})") from error
+            raise CourseError(f"{url}: the gradebook cannot be used ({reason})") from error
         self.assignment_id: str = self.assignment.id
         self.notebooks = {n.id: _Cells(n) for n in self.assignment.notebooks}
         self.late_plugin = late_plugin
@@ -72,24 +82,23 @@ class Scores:
 
     def set_due(self, when: str) -> None:
         """When the assignment was due; what came later is late."""
-        from nbgrader import utils
-
         try:
-            self.assignment.duedate = utils.parse_utc(when)
-        except (ValueError, OverflowError) as error:
-            raise CourseError(f"--due {when}: not a date and time, as in 2026-12-01 23:59 UTC") from error
+            self.assignment.duedate = read_time(when)
+        except ValueError as error:
+            raise CourseError(f"--due {when}: {error}: write it as in 2026-12-01 23:59 UTC") from error
         self.gradebook.db.commit()
 
     def save(self, batch: Sequence[Scored]) -> None:
         """Write a batch in one transaction: all of it or, after an error, none."""
         session = self.gradebook.db
         try:
-            with session.no_autoflush:
+            with gradebook_errors(self.url), session.no_autoflush:
                 submissions = self._submissions(batch, session)
                 for scored in batch:
                     self._save_one(scored, submissions[scored.student])
                 self._penalise(submissions.values(), session)
-            session.commit()
+            with gradebook_errors(self.url):
+                session.commit()
         except BaseException:
             session.rollback()
             raise
@@ -133,10 +142,8 @@ class Scores:
             row.comments.extend(Comment(cell_id=cell) for cell in cells.commented if cell not in commented)
 
     def _save_one(self, scored: Scored, submission: Any) -> None:
-        from nbgrader import utils
-
         if scored.timestamp:
-            submission.timestamp = utils.parse_utc(scored.timestamp)
+            submission.timestamp = read_time(scored.timestamp)
         for notebook in submission.notebooks:
             cells = self.notebooks[notebook.notebook_id]
             points = scored.points.get(cells.notebook)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from autograder.errors import SubmissionError
+from autograder.text import clean_source
 
 MAX_BYTES = 20 * 2**20
 MAX_CELLS = 2_000
@@ -110,7 +111,7 @@ def _cell(cell: Any) -> Cell | None:
         source = "".join(part for part in source if isinstance(part, str))
     if not isinstance(source, str):
         return None
-    source = source.replace("\r\n", "\n").replace("\r", "\n")
+    source = clean_source(source).replace("\r\n", "\n").replace("\r", "\n")
     metadata = cell.get("metadata")
     nbgrader = metadata.get("nbgrader") if isinstance(metadata, dict) else None
     if kind == "heading":

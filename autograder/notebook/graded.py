@@ -8,14 +8,21 @@ from typing import Any
 
 from autograder.engine.execution import CellResult, Run
 from autograder.notebook.rebuild import Ours, Placed
+from autograder.notebook.source import cell_id
 
 
 def read_template(path: Path) -> dict[str, Any]:
-    """A released notebook as plain data, with every source in one piece."""
+    """A released notebook as plain data: every source in one piece, and ids, which formats before 4.5 have not."""
     notebook: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    for cell in notebook["cells"]:
+    for place, cell in enumerate(notebook["cells"]):
         cell["source"] = "".join(cell["source"])
-    return notebook
+        cell.setdefault("metadata", {})
+        cell.setdefault("id", cell_id(path.stem, _grade_id(cell) or f"{place}:{cell['cell_type']}"))
+    return notebook | {"nbformat_minor": 5}
+
+
+def _grade_id(cell: dict[str, Any]) -> str:
+    return str(cell["metadata"].get("nbgrader", {}).get("grade_id", ""))
 
 
 def as_notebook(
@@ -25,14 +32,14 @@ def as_notebook(
 
     `tests` says whether test cells carry our full text or the released one; `run` fills in the outputs.
     """
-    known = {c["metadata"]["nbgrader"]["grade_id"]: c for c in template["cells"] if "nbgrader" in c["metadata"]}
+    known = {name: c for c in template["cells"] if (name := _grade_id(c))}
     cells = []
     for p in placed:
         model = known.get(p.name)
         source = model["source"] if model is not None and p.ours and not tests else p.cell.source
         cell: dict[str, Any] = {
             "cell_type": p.cell.kind,
-            "id": model["id"] if model is not None else p.name,
+            "id": model["id"] if model is not None else cell_id(ours.name, p.name),
             "metadata": model["metadata"] if model is not None else {},
             "source": source,
         }
@@ -55,4 +62,7 @@ def outputs_of(result: CellResult | None, run: Run) -> list[dict[str, Any]]:
         line = f"{result.error}: {result.message}" if result.message else result.error
         error = {"ename": result.error, "evalue": result.message, "traceback": [line]}
         outputs.append({"output_type": "error", **error})
+    elif result.value:
+        shown = {"data": {"text/plain": result.value}, "metadata": {}, "execution_count": None}
+        outputs.append({"output_type": "execute_result", **shown})
     return outputs

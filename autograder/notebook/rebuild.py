@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import ast
 import functools
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
+from autograder import asking
 from autograder.engine.engine import Job
 from autograder.notebook.file import Cell
+from autograder.notebook.magics import as_python
+from autograder.notebook.source import exercise_of
 
 MISSING = "# This cell was missing from the submission."
 
@@ -26,6 +29,7 @@ class Ours:
     cells: tuple[Cell, ...]
     ids: tuple[str, ...]  # each cell's id in the notebook file
     files: tuple[tuple[str, bytes], ...] = ()  # data that is released beside it
+    record: Mapping[str, Any] = field(default_factory=dict)  # what its exercises' questions have for answers
 
     @property
     def tests(self) -> dict[str, float]:
@@ -34,8 +38,9 @@ class Ours:
 
     @property
     def by_hand(self) -> dict[str, float]:
-        """Cells that a person grades: `grade_id` → points."""
-        graded = [c for c in self.cells if c.nbgrader.get("grade") and c.nbgrader.get("solution")]
+        """Cells that a person grades, answers and tasks: `grade_id` → points."""
+        answers = [c for c in self.cells if c.nbgrader.get("grade") and c.nbgrader.get("solution")]
+        graded = [c for c in self.cells if c in answers or c.nbgrader.get("task")]
         return {c.grade_id: float(c.nbgrader.get("points", 0)) for c in graded}
 
     @functools.cached_property
@@ -46,7 +51,7 @@ class Ours:
         for cell in self.cells:
             if cell.kind != "code" or not cell.nbgrader.get("solution"):
                 continue
-            for node in ast.parse(cell.source).body:
+            for node in _statements(cell.source):
                 if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
                     names.append(node.name)
                 elif isinstance(node, ast.Assign):
@@ -54,6 +59,14 @@ class Ours:
                 elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
                     values.append(node.target.id)
         return names, values
+
+
+def _statements(source: str) -> list[ast.stmt]:
+    """Of a cell that may be no Python: one that a person grades may be anything."""
+    try:
+        return ast.parse(as_python(source)).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return []
 
 
 @dataclass(frozen=True)
@@ -128,14 +141,19 @@ def make_job(ours: Ours, placed: Sequence[Placed]) -> Job:
     """What the engine runs: the student's code cells and the places of the tests; for the judge, ours."""
     items = []
     for p in placed:
-        if p.cell.kind != "code":
+        if p.cell.kind != "code" or p.name == asking.CELL:
             continue
         if p.cell.is_test:
             items.append({"kind": "test", "id": p.name})
         else:
             items.append({"kind": "cell", "id": p.name, "source": p.cell.source})
     sources = {c.grade_id: c.source for c in ours.cells if c.is_test}
-    tests = [{"id": item["id"], "source": sources[item["id"]]} for item in items if item["kind"] == "test"]
+    places = [item["id"] for item in items if item["kind"] == "test"]
+    tests: list[dict[str, Any]] = [{"id": name, "source": sources[name]} for name in places]
+    if any(cell.grade_id == asking.CELL for cell in ours.cells):
+        for test in tests:
+            exercise = exercise_of(test["id"])
+            test["record"] = {name: ours.record[name] for name in (exercise,) if name in ours.record}
     plain = [c for c in ours.cells if c.kind == "code" and not c.is_test and not c.nbgrader.get("solution")]
     given = [{"id": c.grade_id or f"given-{i}", "source": c.source} for i, c in enumerate(plain)]
     return Job(items, given, tests, *ours.graded_names, ours.files)
@@ -150,7 +168,7 @@ def imports_of(sources: Iterable[str]) -> tuple[str, ...]:
     found: set[str] = set()
     for source in sources:
         try:
-            tree = ast.parse(source)
+            tree = ast.parse(as_python(source))
         except SyntaxError:
             continue
         for node in ast.walk(tree):
@@ -161,9 +179,13 @@ def imports_of(sources: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def ours_from(notebook: Any, name: str, files: Sequence[tuple[str, bytes]] = ()) -> Ours:
+def ours_from(
+    notebook: Any, name: str, files: Sequence[tuple[str, bytes]] = (), record: Mapping[str, Any] | None = None
+) -> Ours:
     """Our notebook as the engine wants it, from a parsed notebook of format 4."""
     from autograder.notebook.file import cells_in
 
     ids = tuple(str(cell.get("id", "")) for cell in notebook["cells"])
-    return Ours(name, tuple(cells_in(notebook, name)), ids, tuple(files))
+    cells = tuple(cells_in(notebook, name))
+    mine = {exercise_of(cell.grade_id) for cell in cells if cell.is_test}
+    return Ours(name, cells, ids, tuple(files), {one: known for one, known in (record or {}).items() if one in mine})

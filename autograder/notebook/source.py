@@ -9,24 +9,41 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import json
 import re
+from collections.abc import Mapping
+from math import inf
 from pathlib import Path
 from typing import Any
 
+from autograder import asking
 from autograder.errors import CourseError
+from autograder.notebook.helper import helper_cell
+from autograder.notebook.magics import as_python
 
 HIDDEN = re.compile(r"^[ \t]*### BEGIN HIDDEN TESTS.*?### END HIDDEN TESTS[^\n]*\n?", re.S | re.M)
 SOLUTION = re.compile(r"^([ \t]*)### BEGIN SOLUTION.*?### END SOLUTION[^\n]*\n?", re.S | re.M)
+STUB = "raise NotImplementedError  # your code here"
+MARKERS = ("SOLUTION", "HIDDEN TESTS", "MARK SCHEME")
+AUTOTEST = re.compile(r"^[ \t]*### (HASHED )?AUTOTEST", re.M)
+OUT_OF_REACH = frozenset({"__code__", "__globals__", "__closure__", "getsource", "getsourcelines", "getsourcefile"})
+NBGRADER_CELL = re.compile(r"^# %% (nbgrader=[^\n]*)\n(.*?)(?=^# %%|\Z)", re.S | re.M)
+SOLUTION_MARKERS = ("### BEGIN SOLUTION", "### END SOLUTION")
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 
-def read_source(path: Path) -> Any:
-    """The notebook of a py:percent file, with complete nbgrader metadata and stable cell ids."""
+def read_source(path: Path, record: Mapping[str, Any] | None = None) -> Any:
+    """The notebook of a py:percent file, with complete nbgrader metadata and stable cell ids.
+
+    `record` is what a student may know of the answers (exercise → questions and entries), for the cell `check`.
+    """
     import jupytext
     import nbformat
 
     parsed = jupytext.reads(path.read_text(encoding="utf-8"), fmt="py:percent")
     notebook = nbformat.v4.new_notebook(metadata={"kernelspec": KERNELSPEC, "language_info": {"name": "python"}})
+    tests = {exercise_of(str(cell.metadata.get("nbgrader", {}).get("grade_id", ""))) for cell in parsed.cells}
+    mine = {name: known for name, known in (record or {}).items() if name in tests}
     seen: set[str] = set()
     for position, cell in enumerate(parsed.cells):
         given = dict(cell.metadata.get("nbgrader", {}))
@@ -37,11 +54,33 @@ def read_source(path: Path) -> Any:
             if grade_id in seen:
                 raise CourseError(f"{path}: grade_id {grade_id!r} is used twice: give one of the cells another")
             seen.add(grade_id)
-            _check_cell(cell.source, metadata["nbgrader"], path)
+            _check_cell(cell.cell_type, cell.source, metadata["nbgrader"], path)
+            cell.source = _completed(cell, metadata, mine)
         name = metadata.get("nbgrader", {}).get("grade_id") or f"{position}:{cell.cell_type}"
         new = nbformat.v4.new_code_cell if cell.cell_type == "code" else nbformat.v4.new_markdown_cell
         notebook.cells.append(new(cell.source, metadata=metadata, id=cell_id(path.stem, name)))
     return notebook
+
+
+def _completed(cell: Any, metadata: dict[str, Any], record: Mapping[str, Any]) -> str:
+    """A cell's text as the notebook has it: with `check` itself in its cell, and with `run` below a test that asks."""
+    source = str(cell.source)
+    about = metadata["nbgrader"]
+    if about["grade_id"] == asking.CELL:
+        about["locked"] = True
+        metadata["jupyter"] = {"source_hidden": True}
+        metadata["tags"] = ["hide-input"]
+        return helper_cell(record)
+    if about["grade"] and not about["solution"] and asks(source):
+        absent = cell.metadata["nbgrader"].get("without", [])
+        more = f", without={absent!r}" if absent else ""
+        return f"{source.rstrip()}\n\n\nrun({about['grade_id']}{more})"
+    return source
+
+
+def asks(source: str) -> bool:
+    """Whether a test cell asks by `check`, and leaves it to the build to call it."""
+    return "check(" in source and '__name__ == "__main__"' not in source
 
 
 def cell_id(notebook: str, name: str) -> str:
@@ -50,46 +89,98 @@ def cell_id(notebook: str, name: str) -> str:
 
 
 def _complete(given: dict[str, Any], path: Path, position: int) -> dict[str, Any]:
-    if not isinstance(given.get("grade_id"), str):
+    if not isinstance(given.get("grade_id"), str) or not given["grade_id"]:
         raise CourseError(f"{path}: cell {position}: nbgrader metadata without `grade_id`: add one")
-    graded = bool(given.get("grade", False))
-    if graded and not isinstance(given.get("points"), int | float):
-        raise CourseError(f"{path}: {given['grade_id']}: a graded cell needs `points`, a number")
+    graded, task = bool(given.get("grade", False)), bool(given.get("task", False))
+    points = given.get("points")
+    if (graded or task) and (not isinstance(points, int | float) or isinstance(points, bool) or not 0 <= points < inf):
+        raise CourseError(f"{path}: {given['grade_id']}: a graded cell needs `points`, a number that is not negative")
     full: dict[str, Any] = {
         "grade": graded,
         "grade_id": given["grade_id"],
-        "locked": bool(given.get("locked", graded)),
+        "locked": bool(given.get("locked", (graded and not given.get("solution")) or task)),
         "schema_version": 3,
         "solution": bool(given.get("solution", False)),
-        "task": False,
+        "task": task,
     }
-    if graded:
-        full["points"] = given["points"]
+    if graded or task:
+        full["points"] = points
     return full
 
 
-def _check_cell(source: str, metadata: dict[str, Any], path: Path) -> None:
-    """A cell must still be Python once its solution or its hidden tests are gone."""
+def _check_cell(kind: str, source: str, metadata: dict[str, Any], path: Path) -> None:
+    """A cell is of a kind that nbgrader knows, its markers pair up, and code is Python once they are gone."""
     where = f"{path}: {metadata['grade_id']}"
-    for kind in ("SOLUTION", "HIDDEN TESTS"):
-        if source.count(f"### BEGIN {kind}") != source.count(f"### END {kind}"):
-            raise CourseError(f"{where}: BEGIN {kind} and END {kind} do not pair up")
-    if metadata["solution"] and "### BEGIN SOLUTION" not in source:
+    grade, solution, task = metadata["grade"], metadata["solution"], metadata["task"]
+    for marker in MARKERS:
+        if not _pairs_up(source, marker):
+            raise CourseError(f"{where}: BEGIN {marker} and END {marker} do not pair up")
+    for marker, fits, wanted in (
+        ("SOLUTION", solution, '"solution": true'),
+        ("HIDDEN TESTS", grade and not solution and kind == "code", '"grade": true, in a code cell'),
+        ("MARK SCHEME", task, '"task": true'),
+    ):
+        if f"### BEGIN {marker}" in source and not fits:
+            raise CourseError(f"{where}: a {marker} region, which only a cell with {wanted} may have")
+    if AUTOTEST.search(source):
+        raise CourseError(f"{where}: nbgrader's AUTOTEST is not read here: write the assertions out")
+    if task and (grade or solution or kind != "markdown"):
+        raise CourseError(f"{where}: a task is a Markdown cell without `grade` and `solution`")
+    if kind == "markdown" and grade is not solution:
+        raise CourseError(f"{where}: a written answer needs both `grade` and `solution`: a person grades it")
+    if kind == "code":
+        _check_code(source, metadata, where)
+
+
+def _check_code(source: str, metadata: dict[str, Any], where: str) -> None:
+    if metadata["solution"] and not metadata["grade"] and "### BEGIN SOLUTION" not in source:
         raise CourseError(f"{where}: a solution cell without ### BEGIN SOLUTION: the student would get the answer")
-    try:
-        ast.parse(released(source))
-    except SyntaxError as error:
-        raise CourseError(f"{where}: once released, line {error.lineno} is not Python: {error.msg}") from error
+    for text in (source, released(source, solution=metadata["solution"])):
+        try:
+            tree = ast.parse(as_python(text))
+        except SyntaxError as error:
+            raise CourseError(f"{where}: once released, line {error.lineno} is not Python: {error.msg}") from error
+    if metadata["grade"] and not metadata["solution"]:
+        for name in (n.attr for n in ast.walk(tree) if isinstance(n, ast.Attribute)):
+            if name in OUT_OF_REACH:
+                raise CourseError(
+                    f"{where}: reads `{name}` of an answer, which lives in another process: call it instead"
+                )
 
 
-def released(source: str) -> str:
-    """What a student sees of a cell: no solution, no hidden test."""
-    return visible(SOLUTION.sub(r"\1raise NotImplementedError  # your code here\n", source))
+def _pairs_up(source: str, marker: str) -> bool:
+    """Whether begin and end follow each other in turn."""
+    found = re.findall(rf"### (BEGIN|END) {marker}", source)
+    return found == ["BEGIN", "END"] * (len(found) // 2)
+
+
+def released(source: str, *, solution: bool = True) -> str:
+    """What a student sees of a code cell: no solution, no hidden test; a solution cell without a region, none of it."""
+    if solution and "### BEGIN SOLUTION" not in source:
+        return f"{STUB}\n"
+    return visible(SOLUTION.sub(rf"\1{STUB}\n", source))
 
 
 def visible(source: str) -> str:
     """A test cell without its hidden tests."""
     return HIDDEN.sub("", source)
+
+
+def solution_cells(path: Path) -> dict[str, str]:
+    """The solution cells of a py:percent file by `grade_id`, without the markers; quicker than reading all of it."""
+    found = {}
+    for head, text in NBGRADER_CELL.findall(path.read_text(encoding="utf-8")):
+        about = json.loads(head.removeprefix("nbgrader="))
+        if about.get("solution") and not about.get("grade"):
+            kept = [line for line in text.rstrip().splitlines() if line.strip() not in SOLUTION_MARKERS]
+            found[str(about["grade_id"])] = "\n".join(kept) + "\n"
+    return found
+
+
+def absent_helpers(path: Path) -> dict[str, list[str]]:
+    """The helpers that are taken away while a test of a py:percent file runs, by the test's `grade_id`."""
+    heads = [json.loads(head.removeprefix("nbgrader=")) for head, _ in NBGRADER_CELL.findall(path.read_text("utf-8"))]
+    return {str(about["grade_id"]): list(about["without"]) for about in heads if about.get("without")}
 
 
 def exercise_of(test_id: str) -> str:

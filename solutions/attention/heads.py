@@ -42,6 +42,9 @@
 import numpy as np
 from scipy.special import softmax as scipy_softmax
 
+# %% nbgrader={"grade_id": "check"}
+from autograder.asking import check
+
 
 # %% [markdown]
 # ## Given: `attend`
@@ -90,8 +93,7 @@ def attend(q: np.ndarray, k: np.ndarray, v: np.ndarray, mask: np.ndarray | None 
 #
 # <details><summary>Hint 3: the shapes</summary>
 #
-# Compare a row of key places `(1, k_len)` with a column of query places `(q_len, 1)`; the comparison broadcasts to
-# `(q_len, k_len)`.
+# A row of key places `(1, k_len)` and a column of query places `(q_len, 1)` broadcast to `(q_len, k_len)`.
 #
 # </details></details></details>
 
@@ -108,79 +110,15 @@ def causal_mask(q_len: int, k_len: int) -> np.ndarray:
 
 # %% nbgrader={"grade_id": "test_causal_mask", "grade": true, "points": 2}
 def test_causal_mask():
-    """The last query sees the last key; nobody sees the future; everybody sees itself and the past."""
-
-    def check(q_len, k_len):
-        call = f"causal_mask({q_len}, {k_len})"
-        try:
-            mask = np.asarray(causal_mask(q_len, k_len))
-        except (ValueError, IndexError) as error:
-            raise AssertionError(
-                f"{call}: the shapes do not fit ({error}): query places are a column (q_len, 1), key places a row"
-            ) from None
-        expected = np.array([[j - i <= k_len - q_len for j in range(k_len)] for i in range(q_len)])
-        why = ": the mask has a row for each query and a column for each key"
-        if q_len != k_len and mask.shape == (q_len, q_len):
-            why = ": that is q_len by q_len, a square only; there may be more keys than queries"
-        elif q_len != k_len and mask.shape == (k_len, k_len):
-            why = ": that is k_len by k_len, a square only; keep the last q_len rows"
-        assert mask.shape == (q_len, k_len), f"{call}: expected shape {(q_len, k_len)}, got {mask.shape}{why}"
-        assert mask.dtype == bool, (
-            f"{call}: expected dtype bool with True = may look, got dtype {mask.dtype}: "
-            "a mask of numbers (0 and 1, or 0 and -inf to add to the scores) is another convention"
-        )
-        known = {
-            "the first query was aligned with the first key: the last query must see the last key": np.tril(
-                np.ones((q_len, k_len), bool)
-            ),
-            "the diagonal is excluded: a token attends to itself too, not to earlier tokens only": np.tril(
-                np.ones((q_len, k_len), bool), k_len - q_len - 1
-            ),
-            "the triangle is swapped: queries see the future and not the past": np.triu(
-                np.ones((q_len, k_len), bool), k_len - q_len
-            ),
-            "the mask is inverted: True must mean 'may look', not 'is hidden'": ~expected,
-            "everything is allowed: nothing hides the future": np.ones((q_len, k_len), bool),
-            "one later key is allowed: a query sees itself and earlier tokens": np.tri(
-                q_len, k_len, k_len - q_len + 1, bool
-            ),
-            "the offset is turned round: query i stands at place i + (k_len - q_len)": np.tri(
-                q_len, k_len, q_len - k_len, bool
-            ),
-            "each query sees its own key only": np.eye(q_len, k_len, k_len - q_len, dtype=bool),
-        }
-        for mistake, wrong in known.items():
-            if not np.array_equal(wrong, expected):
-                assert not np.array_equal(mask, wrong), f"{call}: {mistake}"
-        assert np.array_equal(mask, expected), f"{call}: expected\n{expected}\ngot\n{mask}"
-
-    check(3, 3)
-    check(2, 3)
-    check(3, 5)
+    """The last query sees the last key; everybody sees itself and the past, and nobody the future."""
+    check(causal_mask, 2, 3, gives=[[True, True, False], [True, True, True]])
+    check(causal_mask, 3, 3)
+    check(causal_mask, 3, 5)
+    check(causal_mask, 4, 2)
     ### BEGIN HIDDEN TESTS
-    for q_len, k_len in [(1, 1), (1, 7), (6, 6), (4, 9), (8, 9), (3, 2), (5, 1)]:
-        check(q_len, k_len)
-    rng = np.random.default_rng(11)
-    T, d = 5, 3
-    mask = np.asarray(causal_mask(T, T))
-    q, k, v = rng.normal(size=(3, T, d))
-
-    def look(k, v):
-        e = np.exp(q @ k.T / np.sqrt(d)) * mask
-        return e / e.sum(-1, keepdims=True) @ v
-
-    before = look(k, v)
-    for t in range(T):
-        k2, v2 = k.copy(), v.copy()
-        k2[t], v2[t] = k2[t] + 1.0, v2[t] - 1.0
-        changed = ~np.isclose(look(k2, v2), before).all(-1)
-        assert not changed[:t].any(), f"editing token {t} changed an earlier output: the future leaks"
-        assert changed[t:].all(), f"editing token {t} left a later output (or its own) as it was: the past is hidden"
+    for q_len, k_len in [(1, 1), (1, 7), (6, 6), (8, 9), (5, 1)]:
+        check(causal_mask, q_len, k_len, about=f"{q_len} of {k_len} tokens are queries")
     ### END HIDDEN TESTS
-
-
-if __name__ == "__main__":
-    test_causal_mask()
 
 
 # %% [markdown]
@@ -190,8 +128,8 @@ if __name__ == "__main__":
 # Sentences of unlike length share a batch: the short ones are filled up with padding (填充) at the end. No query may look
 # at it.
 #
-# `padding_mask(lengths, T)` takes the number of real tokens of each sentence, shape `(B,)`, and returns a boolean array
-# of shape `(B, 1, 1, T)`, `True` = a real token. The two axes of size 1 broadcast over the heads and over the
+# `padding_mask(lengths, T)` takes the number of real tokens of each sentence, an array of whole numbers from 0 to `T` of
+# shape `(B,)`, and returns a boolean array of shape `(B, 1, 1, T)`, `True` = a real token. The two axes of size 1 broadcast over the heads and over the
 # **queries**; the last axis is the keys. A length of 0 is allowed: its row is `False` throughout.
 #
 # By hand, with 酒店 很 干净 and 酒店 alone, both filled up to `T = 4`:
@@ -203,7 +141,7 @@ if __name__ == "__main__":
 #
 # <details><summary>Hint 2: the approach</summary>
 #
-# Compare the places 0 … T−1 with the length of each sentence.
+# Compare the places 0 … T−1 with the length of each sentence, all at once or sentence by sentence.
 #
 # <details><summary>Hint 3: the shapes</summary>
 #
@@ -224,69 +162,14 @@ def padding_mask(lengths: np.ndarray, T: int) -> np.ndarray:
 # %% nbgrader={"grade_id": "test_padding_mask", "grade": true, "points": 2}
 def test_padding_mask():
     """Exactly the first `length` keys are real, in the shape that broadcasts over heads and queries."""
-
-    def check(lengths, T):
-        B = len(lengths)
-        call = f"padding_mask({lengths}, {T})"
-        try:
-            mask = np.asarray(padding_mask(np.array(lengths), T))
-        except (ValueError, IndexError) as error:
-            raise AssertionError(
-                f"{call}: the shapes do not fit ({error}): the lengths need three more axes, (B, 1, 1, 1)"
-            ) from None
-        why = {
-            (B, 1, T, 1): ": that masks the queries instead of the keys; the last axis of the scores is the keys",
-            (B, T): ": the axes for heads and queries are missing, so B would line up with the queries",
-            (B, 1, T): ": one axis short, so B would line up with the heads of (B, H, Tq, Tk)",
-            (B, 1, T, T): ": one row for all queries is enough, the third axis has size 1 and broadcasts",
-        }.get(mask.shape, "")
-        assert mask.shape == (B, 1, 1, T), f"{call}: expected shape {(B, 1, 1, T)}, got {mask.shape}{why}"
-        assert mask.dtype == bool, (
-            f"{call}: expected dtype bool with True = real, got dtype {mask.dtype}: a mask of numbers "
-            "is another convention, and one that adds -inf turns an empty row into NaN"
-        )
-        row = mask[:, 0, 0, :]
-        places, n = np.arange(T)[None, :], np.array(lengths)[:, None]
-        expected = places < n
-        known = {
-            "off by one: one padding token counts as real (a length of 3 means the places 0, 1, 2)": places <= n,
-            "off by one: the last real token is masked away": places < n - 1,
-            "the mask is inverted: True must mean a real token": places >= n,
-            "the padding is expected on the left: the real tokens come first": places >= T - n,
-            "an empty sentence got one real token: a length of 0 has a row of False": places < np.maximum(n, 1),
-            "an empty sentence got every token: a length of 0 has a row of False": (places < n) | (n == 0),
-        }
-        for mistake, wrong in known.items():
-            if not np.array_equal(wrong, expected):
-                assert not np.array_equal(row, wrong), f"{call}: {mistake}"
-        assert np.array_equal(row, expected), f"{call}: expected the rows\n{expected}\ngot\n{row}"
-
-    check([3, 1], 4)
-    check([2, 0, 4], 5)
+    check(padding_mask, np.array([3, 1]), 4, gives=[[[[True, True, True, False]]], [[[True, False, False, False]]]])
+    check(padding_mask, np.array([2, 0, 4]), 5)
+    check(padding_mask, np.array([3, 1, 2]), 3)
     ### BEGIN HIDDEN TESTS
-    check([1], 1)
-    check([0, 0], 3)
-    check([6, 3, 1, 0, 5, 6], 6)
-    rng = np.random.default_rng(12)
-    B, H, T, d = 3, 2, 4, 5
-    lengths = np.array([4, 2, 3])
-    q, k, v = rng.normal(size=(3, B, H, T, d))
-
-    def look(k, v, mask):
-        e = np.exp(q @ np.swapaxes(k, -1, -2) / np.sqrt(d)) * mask
-        return e / e.sum(-1, keepdims=True) @ v
-
-    short = look(k, v, np.asarray(padding_mask(lengths, T)))
-    junk = rng.normal(size=(2, B, H, 3, d))
-    longer = look(
-        np.concatenate([k, junk[0]], 2), np.concatenate([v, junk[1]], 2), np.asarray(padding_mask(lengths, T + 3))
-    )
-    assert np.allclose(short, longer), "appending three padding tokens changed the output: some padding is looked at"
+    check(padding_mask, np.array([1]), 1, about="one sentence of one token")
+    check(padding_mask, np.array([0, 0]), 3, about="nothing but empty sentences")
+    check(padding_mask, np.array([6, 3, 1, 0, 5, 6]), 6, about="as many sentences as tokens")
     ### END HIDDEN TESTS
-
-
-if __name__ == "__main__":
-    test_padding_mask()
 
 
 # %% [markdown]
@@ -295,10 +178,10 @@ if __name__ == "__main__":
 #
 # In self-attention (自注意力) queries, keys and values all come from the **same** tokens, through three weight matrices.
 #
-# `self_attention(x, Wq, Wk, Wv)` takes `x` of shape `(B, T, D)` and weights of shape `(D, d)`, applied as `x @ W`, and
-# returns `(B, T, d)`. No mask. Use the given `attend`.
+# `self_attention(x, Wq, Wk, Wv)` takes `x` of shape `(B, T, D)` and three matrices of shape `(D, d)`, applied as `x @ W`,
+# and returns `(B, T, d)`. No mask. Use the given `attend`.
 #
-# By hand, for 干净: the scaled scores are (2, 0, 1), the weights about (0.665, 0.090, 0.245), and the output is
+# By hand, for 干净: the scaled scores are (2, 0, 1), the attention weights about (0.665, 0.090, 0.245), and the output is
 # 0.665 · (4, 0, 0, 2) + 0.090 · (0, 4, 0, 2) + 0.245 · (0, 0, 4, 2) ≈ (2.66, 0.36, 0.98, 2).
 # The token also looks at itself: its own weight is 0.245, and nothing makes it the largest.
 #
@@ -308,7 +191,7 @@ if __name__ == "__main__":
 #
 # <details><summary>Hint 2: the approach</summary>
 #
-# `q` comes from `Wq`, `k` from `Wk`, `v` from `Wv`; then `attend(q, k, v)`.
+# The queries come from `Wq`, the keys from `Wk`, the values from `Wv`, and `attend` takes them in this order.
 #
 # <details><summary>Hint 3: the shapes</summary>
 #
@@ -329,116 +212,34 @@ def self_attention(x: np.ndarray, Wq: np.ndarray, Wk: np.ndarray, Wv: np.ndarray
 
 
 # %% nbgrader={"grade_id": "test_self_attention", "grade": true, "points": 2}
+X = np.array([[[1.0, 0, 0, 1], [0, 1, 0, 1], [0, 0, 1, 1]]])  # 酒店 很 干净
+WQ = np.array([[0.0, 0, 0, 0], [0, 2, -2, 0], [0, 0, 2, 0], [2, 0, 0, 0]])
+WK = np.array([[1.0, 0, 1, 0], [0, 1, 0, 1], [1, 1, 0, 0], [0, 0, 0, 0]])
+WV = np.diag([4.0, 4, 4, 2])
+
+
 def test_self_attention():
-    """The worked example and a random batch, against attention written out here."""
-
-    def look(q, k, v, scale=None, mask=True):
-        s = q @ np.swapaxes(k, -1, -2) / (scale or np.sqrt(q.shape[-1]))
-        e = np.exp(s - s.max(-1, keepdims=True)) * mask
-        return e / e.sum(-1, keepdims=True) @ v
-
-    def same(a, b):
-        return a.shape == b.shape and np.allclose(a, b, rtol=1e-4, atol=1e-4)
-
-    def check(x, Wq, Wk, Wv, what):
-        try:
-            got = np.asarray(self_attention(x.copy(), Wq.copy(), Wk.copy(), Wv.copy()))
-        except (ValueError, IndexError) as error:
-            raise AssertionError(
-                f"{what}: the shapes do not fit ({error}): x @ W with x (B, T, D) and W (D, d), nothing transposed"
-            ) from None
-        expected = look(x @ Wq, x @ Wk, x @ Wv)
-        assert got.shape == expected.shape, f"{what}: expected shape {expected.shape}, got {got.shape}"
-        if same(got, expected):
-            return got
-        (B, T, D), d = x.shape, Wq.shape[1]
-        shifted = np.concatenate([np.zeros_like(x[:, :1]), x[:, :-1]], axis=1)
-        scores = (x @ Wq) @ np.swapaxes(x @ Wk, -1, -2) / d**0.5
-        across = np.exp(scores - scores.max(-2, keepdims=True))
-        one_text = look(*(x.reshape(1, B * T, D) @ W for W in (Wq, Wk, Wv))).reshape(B, T, d)
-        known = {
-            "one projection is shared by queries and keys (Wq used twice)": look(x @ Wq, x @ Wq, x @ Wv),
-            "one projection is shared by queries and keys (Wk used twice)": look(x @ Wk, x @ Wk, x @ Wv),
-            "one projection is shared by keys and values (Wk used twice)": look(x @ Wq, x @ Wk, x @ Wk),
-            "one projection is shared by queries, keys and values": look(x @ Wq, x @ Wq, x @ Wq),
-            "queries and keys are swapped": look(x @ Wk, x @ Wq, x @ Wv),
-            "the keys come from the previous token: each token's key belongs to the token itself": look(
-                x @ Wq, np.roll(x, 1, axis=1) @ Wk, x @ Wv
-            ),
-            "the keys come from the previous token, and the first has none: each token's key belongs to the token itself": (
-                look(x @ Wq, shifted @ Wk, x @ Wv)
-            ),
-            "keys and values come from the previous token: each token's own are among them": look(
-                x @ Wq, shifted @ Wk, shifted @ Wv
-            ),
-            "keys and values are swapped: attend takes queries, keys, values": look(x @ Wq, x @ Wv, x @ Wk),
-            "the scores are divided by √D, the width of x: it is the width of a query, √d": look(
-                x @ Wq, x @ Wk, x @ Wv, scale=D**0.5
-            ),
-            "the scores are divided by √T: it is the width of a query, √d": look(x @ Wq, x @ Wk, x @ Wv, scale=T**0.5),
-            "the softmax runs over the queries: the weights sum to 1 over the keys": across
-            / across.sum(-2, keepdims=True)
-            @ (x @ Wv),
-            "tokens look across the batch: the texts were joined into one": one_text,
-            "no token looks at itself: self-attention includes the token's own key": look(
-                x @ Wq, x @ Wk, x @ Wv, mask=~np.eye(x.shape[1], dtype=bool) | (x.shape[1] == 1)
-            ),
-            "a causal mask is applied, but this exercise has none": look(
-                x @ Wq, x @ Wk, x @ Wv, mask=np.tri(x.shape[1], dtype=bool)
-            ),
-            "the scores are not divided by √d": look(x @ Wq, x @ Wk, x @ Wv, scale=1.0),
-        }
-        if Wq.shape[0] == Wq.shape[1]:
-            known |= {
-                "the weights are transposed: the contract is x @ W": look(x @ Wq.T, x @ Wk.T, x @ Wv.T),
-                "the values are not projected: v is x @ Wv": look(x @ Wq, x @ Wk, x),
-                "the queries are not projected: q is x @ Wq": look(x, x @ Wk, x @ Wv),
-                "the keys are not projected: k is x @ Wk": look(x @ Wq, x, x @ Wv),
-                "the keys are computed from the queries: all three start from x": look(x @ Wq, x @ Wq @ Wk, x @ Wv),
-                "keys and values are computed in a chain: all three start from x": look(
-                    x @ Wq, x @ Wq @ Wk, x @ Wq @ Wk @ Wv
-                ),
-            }
-        for mistake, wrong in known.items():
-            if not same(wrong, expected):
-                assert not same(got, wrong), f"{what}: {mistake}"
-        raise AssertionError(f"{what}: expected\n{expected.round(3)}\ngot\n{got.round(3)}")
-
-    x = np.array([[[1.0, 0, 0, 1], [0, 1, 0, 1], [0, 0, 1, 1]]])  # 酒店 很 干净
-    Wq = np.array([[0.0, 0, 0, 0], [0, 2, -2, 0], [0, 0, 2, 0], [2, 0, 0, 0]])
-    Wk = np.array([[1.0, 0, 1, 0], [0, 1, 0, 1], [1, 1, 0, 0], [0, 0, 0, 0]])
-    Wv = np.diag([4.0, 4, 4, 2])
-    clean = check(x, Wq, Wk, Wv, "the worked example")[0, 2]
-    assert np.allclose(clean, [2.661, 0.360, 0.979, 2], atol=1e-3), (
-        f"干净: expected about (2.661, 0.360, 0.979, 2), got {clean}"
-    )
+    """Each token's output is the attention of its own query over all the tokens of its sentence."""
+    rows = [[1.6893, 0.6214, 1.6893, 2.0], [0.3601, 0.9789, 2.6610, 2.0], [2.6610, 0.3601, 0.9789, 2.0]]
+    check(self_attention, X, WQ, WK, WV, gives=[rows])
     rng = np.random.default_rng(1)
-    check(rng.normal(size=(2, 5, 4)), *rng.normal(size=(3, 4, 4)), "a random batch with D = d = 4")
-    check(rng.normal(size=(2, 4, 6)), *rng.normal(size=(3, 6, 2)), "a random batch with D = 6, d = 2")
+    check(self_attention, rng.random((2, 5, 4)) - 0.5, *rng.random((3, 4, 4)) * 4 - 2)
+    check(self_attention, rng.random((2, 4, 6)) - 0.5, *rng.random((3, 6, 2)) * 4 - 2)
     ### BEGIN HIDDEN TESTS
-    rng = np.random.default_rng(21)
-    check(rng.normal(size=(3, 4, 5)), *rng.normal(size=(3, 5, 3)), "D = 5, d = 3")
-    check(rng.normal(size=(1, 1, 3)), *rng.normal(size=(3, 3, 5)), "one token, D = 3, d = 5")
-    x, W = rng.normal(size=(2, 6, 3)), rng.normal(size=(3, 3, 4))
-    order = rng.permutation(6)
-    a, b = np.asarray(self_attention(x, *W))[:, order], np.asarray(self_attention(x[:, order], *W))
-    assert np.allclose(a, b, atol=1e-4), "reordering the tokens must reorder the outputs and change nothing else"
-    x2 = x.copy()
-    x2[1] += 1.0
-    a, b = np.asarray(self_attention(x, *W))[0], np.asarray(self_attention(x2, *W))[0]
-    assert np.allclose(a, b, atol=1e-4), "editing one sentence changed another: tokens look across the batch"
+    for B, T, D, d in [(3, 4, 5, 3), (1, 1, 3, 5), (2, 3, 3, 3)]:
+        size = f"B = {B}, T = {T}, D = {D}, d = {d}"
+        check(self_attention, rng.random((B, T, D)) - 0.5, *rng.random((3, D, d)) * 4 - 2, about=size)
+    check(self_attention, X.astype(int), WQ.astype(int), WK.astype(int), WV.astype(int), about="whole numbers")
+    single = [a.astype(np.float32) for a in (X, WQ, WK, WV)]
+    check(self_attention, *single, about="single precision")
     ### END HIDDEN TESTS
-
-
-if __name__ == "__main__":
-    test_self_attention()
 
 
 # %% [markdown]
 # ## `split_heads`
 # *difficulty ●●○ · importance ●●● · 10 min*
 #
-# One head has one set of weights per query: a single answer to "what matters to me?". Several heads (多头注意力 multi-head
+# One head has one set of attention weights per query: a single answer to "what matters to me?". Several heads (多头注意力 multi-head
 # attention) ask several questions at once, each in its own slice of the width.
 #
 # `split_heads(x, H)` takes `(B, T, H·d)` and returns `(B, H, T, d)`: head `h` holds the columns `h·d … (h+1)·d − 1`
@@ -473,59 +274,16 @@ def split_heads(x: np.ndarray, H: int) -> np.ndarray:
 
 # %% nbgrader={"grade_id": "test_split_heads", "grade": true, "points": 2}
 def test_split_heads():
-    """Head h is the slice h*d … (h+1)*d of every token."""
-
-    def check(x, H):
-        B, T, D = x.shape
-        d = D // H
-        what = f"x of shape {x.shape}, H = {H}"
-        try:
-            got = np.asarray(split_heads(x.copy(), H))
-        except (ValueError, IndexError) as error:
-            raise AssertionError(
-                f"{what}: the shapes do not fit ({error}): cut the last axis into (H, d) with d = D // H, all other "
-                "axes as they are; then name all four axes in their new order"
-            ) from None
-        why = ""
-        if got.shape == (B, T, H, d):
-            why = ": the last axis is cut, but the axes of tokens and heads are not swapped"
-        elif got.shape == (H, B, T, d):
-            why = ": the heads come before the batch"
-        elif got.shape == (B, d, T, H):
-            why = ": the number of heads and the width of a head are mixed up"
-        elif got.shape == (B, H, d, T):
-            why = ": the tokens are the last axis"
-        assert got.shape == (B, H, T, d), f"{what}: expected shape {(B, H, T, d)}, got {got.shape}{why}"
-        expected = np.stack([x[:, :, h * d : (h + 1) * d] for h in range(H)], axis=1)
-        known = {
-            "reshape without a transpose: the shape is right, but a head holds all numbers of a few tokens "
-            "instead of a few numbers of all tokens": x.reshape(B, H, T, d),
-            "the heads are interleaved: head h took every H-th column; its columns lie side by side": x.reshape(
-                B, T, d, H
-            ).transpose(0, 3, 1, 2),
-            "the heads are in reverse order": expected[:, ::-1],
-            "every head holds the same slice": np.repeat(expected[:, :1], H, axis=1),
-            "the tokens are in reverse order": expected[:, :, ::-1],
-        }
-        if T == H:
-            known["the axes of tokens and heads are not swapped"] = x.reshape(B, T, H, d)
-        for mistake, wrong in known.items():
-            if not np.array_equal(wrong, expected):
-                assert not np.allclose(got, wrong), f"{what}: {mistake}"
-        assert np.allclose(got, expected), f"{what}: expected\n{expected}\ngot\n{got}"
-
-    check(np.arange(48.0).reshape(2, 4, 6), 3)
-    check(np.array([[[2.0, 0, 0, 0], [2, 2, -2, 0], [2, 0, 2, 0]]]), 2)
-    check(np.arange(24.0).reshape(1, 4, 6), 2)
+    """Head h is the slice h*d … (h+1)*d - 1 of every token."""
+    queries = np.array([[[2.0, 0, 0, 0], [2, 2, -2, 0], [2, 0, 2, 0]]])
+    check(split_heads, queries, 2, gives=[[[[2, 0], [2, 2], [2, 0]], [[0, 0], [-2, 0], [2, 0]]]])
+    check(split_heads, np.arange(24.0).reshape(1, 4, 6), 2)
+    check(split_heads, np.arange(48.0).reshape(2, 4, 6), 3)
+    check(split_heads, np.arange(48.0).reshape(4, 2, 6), 2)
     ### BEGIN HIDDEN TESTS
-    rng = np.random.default_rng(31)
     for shape, H in [((1, 1, 4), 4), ((3, 5, 8), 2), ((2, 4, 12), 4), ((2, 3, 5), 1), ((1, 2, 6), 6)]:
-        check(rng.normal(size=shape), H)
+        check(split_heads, np.random.default_rng(31).random(shape), H, about=f"x of shape {shape}, H = {H}")
     ### END HIDDEN TESTS
-
-
-if __name__ == "__main__":
-    test_split_heads()
 
 
 # %% [markdown]
@@ -568,60 +326,15 @@ def merge_heads(x: np.ndarray) -> np.ndarray:
 # %% nbgrader={"grade_id": "test_merge_heads", "grade": true, "points": 2}
 def test_merge_heads():
     """Each token's heads lie side by side, the first head first."""
-
-    def check(x):
-        B, H, T, d = x.shape
-        what = f"x of shape {x.shape}"
-        try:
-            got = np.asarray(merge_heads(x.copy()))
-        except (ValueError, IndexError) as error:
-            raise AssertionError(
-                f"{what}: the shapes do not fit ({error}): bring the heads beside the width, (B, T, H, d), then join "
-                "these two axes to H * d"
-            ) from None
-        why = ""
-        if got.shape == (B, T, d):
-            why = ": the heads are added or averaged; they must be kept side by side"
-        elif got.shape == (B, H, T * d):
-            why = ": the tokens were joined with the width; join the heads with it"
-        elif got.shape == (B, T, H, d):
-            why = ": the axes are swapped but not joined"
-        assert got.shape == (B, T, H * d), f"{what}: expected shape {(B, T, H * d)}, got {got.shape}{why}"
-        expected = np.concatenate([x[:, h] for h in range(H)], axis=-1)
-        known = {
-            "reshape without a transpose: the shape is right, but numbers of different tokens share a row": x.reshape(
-                B, T, H * d
-            ),
-            "the heads are interleaved: a head's numbers must stay side by side": x.transpose(0, 2, 3, 1).reshape(
-                B, T, H * d
-            ),
-            "the heads are in reverse order: the first head comes first": np.concatenate(
-                [x[:, h] for h in reversed(range(H))], axis=-1
-            ),
-            "every slot holds the average of the heads: keep each head's own numbers": np.tile(x.mean(1), H),
-            "the wrong axes are swapped before joining": x.transpose(0, 3, 2, 1).reshape(B, T, H * d),
-            "the batch is mixed with the tokens: the first axis stays where it is": x.transpose(2, 0, 1, 3).reshape(
-                B, T, H * d
-            ),
-            "every slot holds the sum of the heads: keep each head's own numbers": np.tile(x.sum(1), H),
-        }
-        for mistake, wrong in known.items():
-            if not np.array_equal(wrong, expected):
-                assert not np.allclose(got, wrong), f"{what}: {mistake}"
-        assert np.allclose(got, expected), f"{what}: expected\n{expected}\ngot\n{got}"
-
-    check(np.array([[[[2.0, 0], [2, 2], [2, 0]], [[0, 0], [-2, 0], [2, 0]]]]))
-    check(np.arange(48.0).reshape(2, 3, 4, 2))
-    check(np.arange(24.0).reshape(1, 2, 3, 4))
+    heads = np.array([[[[2.0, 0], [2, 2], [2, 0]], [[0, 0], [-2, 0], [2, 0]]]])
+    check(merge_heads, heads, gives=[[[2, 0, 0, 0], [2, 2, -2, 0], [2, 0, 2, 0]]])
+    check(merge_heads, np.arange(24.0).reshape(1, 2, 3, 4))
+    check(merge_heads, np.arange(48.0).reshape(2, 3, 4, 2))
+    check(merge_heads, np.arange(54.0).reshape(3, 3, 3, 2))
     ### BEGIN HIDDEN TESTS
-    rng = np.random.default_rng(41)
     for shape in [(1, 4, 1, 1), (3, 2, 5, 4), (2, 4, 4, 3), (2, 1, 3, 5), (1, 6, 2, 1)]:
-        check(rng.normal(size=shape))
+        check(merge_heads, np.random.default_rng(41).random(shape), about=f"x of shape {shape}")
     ### END HIDDEN TESTS
-
-
-if __name__ == "__main__":
-    test_merge_heads()
 
 
 # %% [markdown]
@@ -630,13 +343,13 @@ if __name__ == "__main__":
 #
 # Project, split into heads, attend in each head, merge, project once more.
 #
-# `multi_head_attention(x, Wq, Wk, Wv, Wo, H, causal=False)` takes `x` of shape `(B, T, D)` and four weights `(D, D)`,
+# `multi_head_attention(x, Wq, Wk, Wv, Wo, H, causal=False)` takes `x` of shape `(B, T, D)` and four matrices `(D, D)`,
 # applied as `x @ W`, and returns `(B, T, D)`. Head `h` uses the columns `h·d … (h+1)·d − 1` of the projections, with
 # `d = D / H`, and **its** scale is √d. `Wo` mixes the heads. With `causal=True` no token looks at a later one.
 # Write the reshaping out and use the given `attend`.
 #
-# By hand, with `H = 2` and `Wo` the identity. In head 2 the query of 酒店 is (0, 0): all scores are equal, the weights
-# are 1/3 each, and the head returns the plain average of the values, (4/3, 2). With `causal=True`, 酒店 sees only
+# By hand, with `H = 2` and `Wo` the identity. In head 2 the query of 酒店 is (0, 0): all scores are equal, the attention
+# weights are 1/3 each, and the head returns the plain average of the values, (1.333, 2). With `causal=True`, 酒店 sees only
 # itself and gets its own value back, (4, 0, 0, 2).
 #
 # <details><summary>Hint 1: a nudge</summary>
@@ -645,7 +358,7 @@ if __name__ == "__main__":
 #
 # <details><summary>Hint 2: the approach</summary>
 #
-# Reshape and transpose `q`, `k` and `v`; one call of `attend` serves all heads; transpose and reshape back; `@ Wo`.
+# Reshape and transpose `q`, `k` and `v`; one call of `attend` serves all heads; transpose and reshape back; `Wo` is last.
 # A lower-triangular boolean matrix is the causal mask of equally many queries and keys.
 #
 # <details><summary>Hint 3: the shapes</summary>
@@ -673,124 +386,31 @@ def multi_head_attention(
 
 
 # %% nbgrader={"grade_id": "test_multi_head_attention", "grade": true, "points": 3}
+X = np.array([[[1.0, 0, 0, 1], [0, 1, 0, 1], [0, 0, 1, 1]]])  # 酒店 很 干净
+WQ = np.array([[0.0, 0, 0, 0], [0, 2, -2, 0], [0, 0, 2, 0], [2, 0, 0, 0]])
+WK = np.array([[1.0, 0, 1, 0], [0, 1, 0, 1], [1, 1, 0, 0], [0, 0, 0, 0]])
+WV = np.diag([4.0, 4, 4, 2])
+
+
 def test_multi_head_attention():
-    """The worked example and a random batch, against a loop over the heads."""
-
-    def look(q, k, v, mask=True, scale=None):
-        s = q @ np.swapaxes(k, -1, -2) / (scale or np.sqrt(q.shape[-1]))
-        e = np.exp(s - s.max(-1, keepdims=True)) * mask
-        return e / e.sum(-1, keepdims=True) @ v
-
-    def same(a, b):
-        return a.shape == b.shape and np.allclose(a, b, rtol=1e-4, atol=1e-4)
-
-    def check(x, Wq, Wk, Wv, Wo, H, causal, what):
-        B, T, D = x.shape
-        d = D // H
-        q, k, v = x @ Wq, x @ Wk, x @ Wv
-        past, no_mask = np.tri(T, dtype=bool), np.ones((T, T), bool)
-        mask, other = (past, no_mask) if causal else (no_mask, past)
-
-        def heads(mask, scale=None):
-            cut = [slice(h * d, (h + 1) * d) for h in range(H)]
-            return [look(q[..., c], k[..., c], v[..., c], mask, scale) for c in cut]
-
-        def joined(q, k, v):
-            return np.concatenate([look(*qkv, mask) for qkv in zip(*(np.split(a, H, -1) for a in (q, k, v)))], -1)
-
-        order = np.arange(D).reshape(d, H).T.ravel()
-        interleaved = joined(q[..., order], k[..., order], v[..., order])[..., np.argsort(order)]
-
-        def reshaped(mask):
-            return look(*(a.reshape(B, H, T, d) for a in (q, k, v)), mask)
-
-        def known_mistakes():
-            known = {
-                "the scores are divided by √D: after the split each head's scale is √d": np.concatenate(
-                    heads(mask, np.sqrt(D)), -1
-                )
-                @ Wo,
-                "the scores are not divided by √d": np.concatenate(heads(mask, 1.0), -1) @ Wo,
-                "Wo is missing: the merged heads are projected once more": np.concatenate(mine, -1),
-                "Wo is transposed: the contract is x @ W": np.concatenate(mine, -1) @ Wo.T,
-                "the heads are averaged: they must lie side by side before Wo": np.mean(mine, 0) @ Wo[:d],
-                "the heads are averaged and repeated: they must lie side by side before Wo": np.tile(
-                    np.mean(mine, 0), H
-                )
-                @ Wo,
-                "the heads are added up: they must lie side by side before Wo": np.sum(mine, 0) @ Wo[:d],
-                "the split into heads is a reshape without a transpose (and so is the merge)": reshaped(mask).reshape(
-                    B, T, D
-                )
-                @ Wo,
-                "the split into heads is a reshape without a transpose": reshaped(mask)
-                .transpose(0, 2, 1, 3)
-                .reshape(B, T, D)
-                @ Wo,
-                "the merge of the heads is a reshape without a transpose": np.stack(mine, 1).reshape(B, T, D) @ Wo,
-                "there is only one head: H is ignored": look(q, k, v, mask) @ Wo,
-                "Wo comes before the heads: it mixes their outputs, not the values": np.concatenate(
-                    [look(a, b, c, mask) for a, b, c in zip(*(np.split(m, H, -1) for m in (q, k, v @ Wo)))], -1
-                ),
-                "queries and keys are swapped": joined(k, q, v) @ Wo,
-                "keys and values are swapped": joined(q, v, k) @ Wo,
-                "one projection is shared by queries and keys": joined(q, q, v) @ Wo,
-                "one projection is shared by queries, keys and values": joined(q, q, q) @ Wo,
-                "x is cut into heads before it is projected: the projections see all of x": joined(x, x, x) @ Wo,
-                "the weights are transposed: the contract is x @ W": joined(x @ Wq.T, x @ Wk.T, x @ Wv.T) @ Wo,
-                "the heads are interleaved: head h takes the columns h·d … (h+1)·d − 1, side by side": interleaved @ Wo,
-                "causal is ignored: tokens look at later ones"
-                if causal
-                else "the causal mask is always on, also with causal=False": np.concatenate(heads(other), -1) @ Wo,
-            }
-            if causal:
-                known["the causal mask is inverted: tokens look at themselves and later ones only"] = (
-                    np.concatenate(heads(past.T), -1) @ Wo
-                )
-            return known
-
-        try:
-            got = np.asarray(multi_head_attention(x.copy(), *(W.copy() for W in (Wq, Wk, Wv, Wo)), H, causal))
-        except (ValueError, IndexError) as error:
-            raise AssertionError(
-                f"{what}: the shapes do not fit ({error}): (B, T, D) -> (B, T, H, d) -> (B, H, T, d), attend, and back "
-                "the same way; a head has the width d = D // H"
-            ) from None
-        mine = heads(mask)
-        expected = np.concatenate(mine, -1) @ Wo
-        why = ": are the heads averaged, or Wo left out?" if got.shape == (B, T, d) else ""
-        assert got.shape == (B, T, D), f"{what}: expected shape {(B, T, D)}, got {got.shape}{why}"
-        if not same(got, expected):
-            for mistake, wrong in known_mistakes().items():
-                if not same(wrong, expected):
-                    assert not same(got, wrong), f"{what}: {mistake}"
-            raise AssertionError(f"{what}: expected\n{expected.round(3)}\ngot\n{got.round(3)}")
-        return got
-
+    """Each head attends in its own slice, with its own scale, and Wo mixes what the heads bring."""
+    rows = [[1.7832, 0.4335, 1.3333, 2.0], [0.6543, 0.6543, 1.7832, 2.0], [1.7832, 0.4335, 0.6543, 2.0]]
+    check(multi_head_attention, X, WQ, WK, WV, np.eye(4), 2, gives=[rows])
+    rows = [[4.0, 0.0, 0.0, 2.0], [2.0, 2.0, 0.0, 2.0], [1.7832, 0.4335, 0.6543, 2.0]]
+    check(multi_head_attention, X, WQ, WK, WV, np.eye(4), 2, causal=True, gives=[rows])
     rng = np.random.default_rng(2)
-    x, W = rng.normal(size=(2, 4, 6)), rng.normal(size=(4, 6, 6))
-    check(x, *W, 3, False, "a random batch, D = 6, H = 3")
-    check(x, *W, 3, True, "a random batch, D = 6, H = 3, causal=True")
-    check(x, *W, 2, False, "a random batch, D = 6, H = 2")
-    x = np.array([[[1.0, 0, 0, 1], [0, 1, 0, 1], [0, 0, 1, 1]]])  # 酒店 很 干净
-    Wq = np.array([[0.0, 0, 0, 0], [0, 2, -2, 0], [0, 0, 2, 0], [2, 0, 0, 0]])
-    Wk = np.array([[1.0, 0, 1, 0], [0, 1, 0, 1], [1, 1, 0, 0], [0, 0, 0, 0]])
-    Wv, Wo = np.diag([4.0, 4, 4, 2]), np.eye(4)
-    hotel = check(x, Wq, Wk, Wv, Wo, 2, False, "the worked example, H = 2")[0, 0, 2:]
-    assert np.allclose(hotel, [4 / 3, 2]), f"head 2 of 酒店: expected the plain average (4/3, 2), got {hotel}"
-    hotel = check(x, Wq, Wk, Wv, Wo, 2, True, "the worked example, H = 2, causal=True")[0, 0]
-    assert np.allclose(hotel, [4, 0, 0, 2]), f"causal, 酒店: expected its own value (4, 0, 0, 2), got {hotel}"
+    x, weights = rng.random((2, 4, 6)) - 0.5, rng.random((4, 6, 6)) * 4 - 2
+    check(multi_head_attention, x, *weights, 3)
+    check(multi_head_attention, x, *weights, 3, causal=True)
+    check(multi_head_attention, x, *weights, 2)
     ### BEGIN HIDDEN TESTS
-    rng = np.random.default_rng(51)
-    for B, T, D, H in [(1, 1, 6, 3), (3, 5, 8, 4), (2, 4, 6, 1), (2, 3, 5, 5), (2, 6, 12, 3)]:
+    for B, T, D, H in [(1, 1, 6, 3), (3, 5, 8, 4), (2, 4, 6, 1), (2, 3, 5, 5)]:
+        args = rng.random((B, T, D)) - 0.5, *rng.random((4, D, D)) * 4 - 2
         for causal in (False, True):
-            args = rng.normal(size=(B, T, D)), *rng.normal(size=(4, D, D))
-            check(*args, H, causal, f"x of shape {(B, T, D)}, H = {H}, causal={causal}")
+            check(multi_head_attention, *args, H, causal, about=f"{B=}, {T=}, {D=}, {H=}, {causal=}")
+    whole = [a.astype(int) for a in (X, WQ, WK, WV, np.eye(4))]
+    check(multi_head_attention, *whole, 2, causal=True, about="whole numbers")
     ### END HIDDEN TESTS
-
-
-if __name__ == "__main__":
-    test_multi_head_attention()
 
 
 # %% [markdown]
@@ -804,8 +424,8 @@ if __name__ == "__main__":
 # `Wv` `(M, dv)`, and returns `(B, Tq, dv)`: one row for each **query**. There is no causal mask: the memory is complete,
 # so nothing in it lies in the future. Use the given `attend`.
 #
-# By hand: `x` is 干净 alone, the memory is 酒店 很. The scaled scores are (2, 0), the weights about (0.881, 0.119), the
-# output about (3.523, 0.477, 0, 2). The value of 干净 itself does not enter.
+# By hand: `x` is 干净 alone, the memory is 酒店 很. The scaled scores are (2, 0), the attention weights about
+# (0.881, 0.119), the output about (3.523, 0.477, 0, 2). The value of 干净 itself does not enter.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
@@ -834,100 +454,29 @@ def cross_attention(x: np.ndarray, memory: np.ndarray, Wq: np.ndarray, Wk: np.nd
 
 
 # %% nbgrader={"grade_id": "test_cross_attention", "grade": true, "points": 2}
+X = np.array([[[1.0, 0, 0, 1], [0, 1, 0, 1], [0, 0, 1, 1]]])  # 酒店 很 干净
+WQ = np.array([[0.0, 0, 0, 0], [0, 2, -2, 0], [0, 0, 2, 0], [2, 0, 0, 0]])
+WK = np.array([[1.0, 0, 1, 0], [0, 1, 0, 1], [1, 1, 0, 0], [0, 0, 0, 0]])
+WV = np.diag([4.0, 4, 4, 2])
+
+
 def test_cross_attention():
     """Queries from x, keys and values from the memory, no mask."""
-
-    def look(q, k, v, mask=True, scale=None):
-        s = q @ np.swapaxes(k, -1, -2) / (scale or np.sqrt(q.shape[-1]))
-        e = np.exp(s - s.max(-1, keepdims=True)) * mask
-        return e / e.sum(-1, keepdims=True) @ v
-
-    def same(a, b):
-        return a.shape == b.shape and np.allclose(a, b, rtol=1e-4, atol=1e-4)
-
-    def check(x, m, Wq, Wk, Wv, what):
-        try:
-            got = np.asarray(cross_attention(x.copy(), m.copy(), Wq.copy(), Wk.copy(), Wv.copy()))
-        except (ValueError, IndexError) as error:
-            raise AssertionError(
-                f"{what}: the shapes do not fit ({error}): Wq belongs to x, Wk and Wv belong to the memory; Tq and Tk, "
-                "D and M, d and dv may differ"
-            ) from None
-        Tq, Tk = x.shape[1], m.shape[1]
-        expected = look(x @ Wq, m @ Wk, m @ Wv)
-        assert got.shape == expected.shape, (
-            f"{what}: expected shape {expected.shape}, got {got.shape}: the output has a row for each query"
-        )
-        if same(got, expected):
-            return got
-        known = {
-            "a causal mask is kept: the memory is complete, every query may look at all of it": look(
-                x @ Wq, m @ Wk, m @ Wv, np.tri(Tq, Tk, dtype=bool)
-            ),
-            "the scores are not divided by √d": look(x @ Wq, m @ Wk, m @ Wv, scale=1.0),
-            "all queries get the plain average of the values: the scores are not used": np.broadcast_to(
-                (m @ Wv).mean(1, keepdims=True), expected.shape
-            ),
-        }
-        if Wk.shape == Wv.shape:
-            known["keys and values are swapped: attend takes queries, keys, values"] = look(x @ Wq, m @ Wv, m @ Wk)
-            known["one projection is shared by keys and values"] = look(x @ Wq, m @ Wk, m @ Wk)
-        if Wq.shape == Wk.shape:
-            known["Wq and Wk are swapped: Wq makes the queries, from x"] = look(x @ Wk, m @ Wq, m @ Wv)
-            known["one projection is shared by queries and keys"] = look(x @ Wq, m @ Wq, m @ Wv)
-        if m.shape[-1] == Wv.shape[-1]:
-            known["the values are not projected: v is memory @ Wv"] = look(x @ Wq, m @ Wk, m)
-        if Tq <= Tk:
-            known["a causal mask is kept (aligned at the end): every query may look at the whole memory"] = look(
-                x @ Wq, m @ Wk, m @ Wv, np.tri(Tq, Tk, Tk - Tq, dtype=bool)
-            )
-        if x.shape[-1] == m.shape[-1]:
-            both = np.concatenate([m, x], 1)
-            known |= {
-                "queries and memory are swapped: queries come from x, keys and values from the memory": look(
-                    m @ Wq, x @ Wk, x @ Wv
-                ),
-                "the memory is ignored: this is self-attention over x": look(x @ Wq, x @ Wk, x @ Wv),
-                "x is ignored: this is self-attention over the memory": look(m @ Wq, m @ Wk, m @ Wv),
-                "x is appended to the memory: the queries must not look at x": look(x @ Wq, both @ Wk, both @ Wv),
-            }
-            if Tq == Tk:
-                known |= {
-                    "the values come from x: keys and values both come from the memory": look(x @ Wq, m @ Wk, x @ Wv),
-                    "the keys come from x: keys and values both come from the memory": look(x @ Wq, x @ Wk, m @ Wv),
-                }
-        for mistake, wrong in known.items():
-            if not same(wrong, expected):
-                assert not same(got, wrong), f"{what}: {mistake}"
-        raise AssertionError(f"{what}: expected\n{expected.round(3)}\ngot\n{got.round(3)}")
-
+    check(cross_attention, X[:, 2:], X[:, :2], WQ, WK, WV, gives=[[[3.523, 0.477, 0.0, 2.0]]])
     rng = np.random.default_rng(3)
-    W = rng.normal(size=(3, 4, 4))
-    check(rng.normal(size=(2, 3, 4)), rng.normal(size=(2, 3, 4)), *W, "as many queries as keys")
-    check(rng.normal(size=(2, 2, 4)), rng.normal(size=(2, 5, 4)), *W, "2 queries, 5 keys")
-    hotel, very, clean = [1.0, 0, 0, 1], [0.0, 1, 0, 1], [0.0, 0, 1, 1]
-    Wq = np.array([[0.0, 0, 0, 0], [0, 2, -2, 0], [0, 0, 2, 0], [2, 0, 0, 0]])
-    Wk = np.array([[1.0, 0, 1, 0], [0, 1, 0, 1], [1, 1, 0, 0], [0, 0, 0, 0]])
-    Wv = np.diag([4.0, 4, 4, 2])
-    got = check(np.array([[clean]]), np.array([[hotel, very]]), Wq, Wk, Wv, "干净 looks at 酒店 很")[0, 0]
-    assert np.allclose(got, [3.523, 0.477, 0, 2], atol=1e-3), (
-        f"干净 looks at 酒店 很: expected about (3.523, 0.477, 0, 2), got {got}"
-    )
+    weights = rng.random((3, 4, 4)) * 4 - 2
+    check(cross_attention, rng.random((2, 3, 4)) - 0.5, rng.random((2, 3, 4)) - 0.5, *weights)
+    check(cross_attention, rng.random((2, 2, 4)) - 0.5, rng.random((2, 5, 4)) - 0.5, *weights)
+    weights = rng.random((3, 2)) * 4, rng.random((5, 2)) * 4 - 2, rng.random((5, 6))
+    check(cross_attention, rng.random((2, 3, 3)), rng.random((2, 4, 5)), *weights)
     ### BEGIN HIDDEN TESTS
-    rng = np.random.default_rng(61)
     for B, Tq, Tk, D, M, d, dv in [(2, 5, 2, 3, 6, 4, 7), (1, 1, 6, 4, 2, 3, 3), (3, 4, 1, 2, 2, 5, 1)]:
-        x, m = rng.normal(size=(B, Tq, D)), rng.normal(size=(B, Tk, M))
-        Wq, Wk, Wv = rng.normal(size=(D, d)), rng.normal(size=(M, d)), rng.normal(size=(M, dv))
-        check(x, m, Wq, Wk, Wv, f"x {x.shape}, memory {m.shape}, d = {d}, dv = {dv}")
-        order = rng.permutation(Tk)
-        a = np.asarray(cross_attention(x.copy(), m.copy(), Wq.copy(), Wk.copy(), Wv.copy()))
-        b = np.asarray(cross_attention(x, m[:, order], Wq, Wk, Wv))
-        assert np.allclose(a, b, atol=1e-4), "reordering the memory must change nothing: keys and values move together"
+        x, memory = rng.random((B, Tq, D)) * 2 - 1, rng.random((B, Tk, M)) * 2 - 1
+        weights = [rng.random(shape) * 4 - 2 for shape in ((D, d), (M, d), (M, dv))]
+        check(cross_attention, x, memory, *weights, about=f"{Tq=}, {Tk=}, {D=}, {M=}, {d=}, {dv=}")
+    whole = [a.astype(int) for a in (X[:, 2:], X[:, :2], WQ, WK, WV)]
+    check(cross_attention, *whole, about="whole numbers")
     ### END HIDDEN TESTS
-
-
-if __name__ == "__main__":
-    test_cross_attention()
 
 
 # %% [markdown]
@@ -955,7 +504,7 @@ if __name__ == "__main__":
 #
 # <details><summary>Hint 2: the approach</summary>
 #
-# Make an empty table; fill the even columns `[:, 0::2]` with sines and the odd columns `[:, 1::2]` with cosines.
+# Make an empty table, and fill every second column with sines, beginning at 0, and the others with cosines.
 #
 # <details><summary>Hint 3: the shapes</summary>
 #
@@ -979,89 +528,11 @@ def sinusoidal_positions(T: int, D: int, base: float = 10000.0) -> np.ndarray:
 
 # %% nbgrader={"grade_id": "test_sinusoidal_positions", "grade": true, "points": 2}
 def test_sinusoidal_positions():
-    """The table by its formula, with the usual base and another one."""
-
-    def same(a, b):
-        return a.shape == b.shape and np.allclose(a, b, rtol=1e-5, atol=1e-5)
-
-    def table(T, D, base, start=0, exponent=lambda c: c // 2 * 2, even=np.sin, odd=np.cos, width=None):
-        c = np.arange(D)
-        angles = (np.arange(T) + start)[:, None] * float(base) ** (-exponent(c) / (width or D))
-        return np.where(c % 2 == 0, even(angles), odd(angles))
-
-    def check(T, D, base=None):
-        call = f"sinusoidal_positions({T}, {D})" if base is None else f"sinusoidal_positions({T}, {D}, base={base:g})"
-        try:
-            got = np.asarray(sinusoidal_positions(T, D) if base is None else sinusoidal_positions(T, D, base))
-        except (ValueError, IndexError) as error:
-            raise AssertionError(
-                f"{call}: the shapes do not fit ({error}): positions (T, 1) times D/2 speeds are the angles (T, D/2), "
-                "and every second column, [:, 0::2] or [:, 1::2], takes one of them"
-            ) from None
-        base = 10000.0 if base is None else base
-        why = ": positions are the rows" if got.shape == (D, T) else ""
-        assert got.shape == (T, D), f"{call}: expected shape {(T, D)}, got {got.shape}{why}"
-        expected = table(T, D, base)
-        if same(got, expected):
-            return got
-        known = {
-            "all sines come first and all cosines after them, as two halves: the two of one angle stand side by "
-            "side": np.concatenate([expected[:, 0::2], expected[:, 1::2]], 1),
-            "the base is ignored: 10000 is fixed in the code": table(T, D, 10000.0),
-            "the base is e: use the argument base": table(T, D, np.e),
-            "even and odd columns are swapped: sines belong to the even columns 0, 2, …": table(
-                T, D, base, even=np.cos, odd=np.sin
-            ),
-            "even and odd columns have different speeds: columns 2i and 2i+1 share the exponent 2i/D": table(
-                T, D, base, exponent=lambda c: c
-            ),
-            "the exponent is i/D instead of 2i/D": table(T, D, base, exponent=lambda c: c // 2),
-            "the exponent is 4i/D instead of 2i/D (doubled twice)": table(T, D, base, exponent=lambda c: c // 2 * 4),
-            "the exponent is off by one pair: the first pair turns by one radian a step (i counts from 0)": table(
-                T, D, base, exponent=lambda c: c // 2 * 2 + 2
-            ),
-            "the slowest speed is 1/base: the exponents are 2i/D, not spread up to 1": table(
-                T, D, base, width=max(D - 2, 1)
-            ),
-            "the positions count from 1: the first position is 0": table(T, D, base, start=1),
-            "the exponent has the wrong sign: later pairs must turn more slowly": table(T, D, 1.0 / base),
-            "there are sines only: the odd columns are cosines": table(T, D, base, odd=np.sin),
-            "there are cosines only: the even columns are sines": table(T, D, base, even=np.cos),
-            "the angle is divided by the base once for all pairs: the speed falls from pair to pair": table(
-                T, D, base, exponent=lambda c: np.full_like(c, D)
-            ),
-            "every pair has the same speed: the exponent 2i/D grows with the pair": table(
-                T, D, base, exponent=lambda c: 0 * c
-            ),
-            "the angles are in degrees": np.where(
-                np.arange(D) % 2 == 0,
-                np.sin(np.deg2rad(np.arange(T)[:, None] * float(base) ** (-(np.arange(D) // 2 * 2) / D))),
-                np.cos(np.deg2rad(np.arange(T)[:, None] * float(base) ** (-(np.arange(D) // 2 * 2) / D))),
-            ),
-        }
-        for mistake, wrong in known.items():
-            if not same(wrong, expected):
-                assert not same(got, wrong), f"{call}: {mistake}"
-        raise AssertionError(f"{call}: expected\n{expected.round(4)}\ngot\n{got.round(4)}")
-
-    check(5, 6, 50.0)
-    row = check(3, 4)[1]
-    assert np.allclose(row, [0.8415, 0.5403, 0.0100, 0.99995], atol=1e-4), (
-        f"position 1 with D = 4: expected about (0.8415, 0.5403, 0.0100, 0.99995), got {row}"
-    )
+    """Sine and cosine of one angle stand side by side; later pairs turn more slowly, by the base that is given."""
+    check(sinusoidal_positions, 2, 4, gives=[[0.0, 1.0, 0.0, 1.0], [0.8415, 0.5403, 0.0100, 0.99995]])
+    check(sinusoidal_positions, 5, 6, 50.0)
+    check(sinusoidal_positions, 3, 4, base=100.0)
     ### BEGIN HIDDEN TESTS
-    for T, D, base in [(1, 2, None), (7, 8, None), (4, 10, 50.0), (9, 2, 7.0), (20, 16, 500.0)]:
-        check(T, D, base)
-    P, k = np.asarray(sinusoidal_positions(12, 6, 30.0)), 5
-    turn = np.zeros((6, 6))
-    for i in range(3):
-        a = k * 30.0 ** (-2 * i / 6)
-        turn[2 * i : 2 * i + 2, 2 * i : 2 * i + 2] = [[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]]
-    assert np.allclose(P[:-k] @ turn, P[k:], atol=1e-5), (
-        f"one fixed rotation must map position t to t + {k}, pair by pair, for every t"
-    )
+    for T, D, base in [(1, 2, 10000.0), (7, 8, 10000.0), (4, 10, 50.0), (9, 2, 7.0), (20, 16, 500)]:
+        check(sinusoidal_positions, T, D, base, within=1e-4, about=f"{T=}, {D=}, {base=}")
     ### END HIDDEN TESTS
-
-
-if __name__ == "__main__":
-    test_sinusoidal_positions()

@@ -879,3 +879,32 @@ def test_rank_agreement():
 
 if __name__ == "__main__":
     test_rank_agreement()
+
+# %% [markdown] nbgrader={"grade_id": "what_ten_seeds_prove", "task": true, "points": 4}
+# ## What do these ten seeds prove?
+# *difficulty ●●○ · importance ●●● · 15 min · graded by a person*
+#
+# A report says: "We trained model A and model B with the seeds 0 to 9, on one split of the reviews. Seed by seed, B was
+# better by 0.8 points of accuracy in the mean, with an interval of 95 % from 0.2 to 1.4; it won with eight seeds of ten.
+# So B is the better model for hotel reviews."
+#
+# In the cell below, in five to eight sentences: what do these ten seeds show, and what do they not show? Name one more
+# measurement that you would ask for before you believed the last sentence, and say what it would tell.
+#
+# ### BEGIN MARK SCHEME
+# 1 point each:
+#
+# - **What a seed changes.** The start of the weights, the order of the batches, dropout: the interval is about the luck
+#   of training, for this data, this split and these settings.
+# - **What is shown.** Compared in pairs, the interval leaves out 0: trained anew in the same way, B is better *in the
+#   mean*. Not each time: with two of these ten seeds it was not. ("With 95 % probability B is better" earns nothing.)
+# - **What is not shown.** The reviews that were tested on are the same ten times over: ten seeds say nothing of the luck
+#   of the test part, nor of other hotels, other years, other lengths. Nor why B is better, nor that both had the same
+#   number of weights, of trials and of hours.
+# - **A measurement that fits a gap which was named**, and what it would tell: McNemar's test or a bootstrap over reviews
+#   (is the difference larger than the luck of the test part?), other splits or another source of reviews (does it hold
+#   elsewhere?), a tuned A (was it the effort?). "More seeds" alone does not close any of these gaps.
+# ### END MARK SCHEME
+
+# %% [markdown]
+# *Your answer: double-click here and write over this line.*

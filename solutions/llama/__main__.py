@@ -59,7 +59,18 @@ def main(
     ] = None,
     top_k: Annotated[int | None, typer.Option(min=1, help="Of the likeliest, so many.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="The same seed writes the same text.")] = None,
-    chat: Annotated[bool, typer.Option("--chat", help="A conversation with SmolLM2-135M-Instruct.")] = False,
+    tokenizer: Annotated[
+        Path | None,
+        typer.Option(help="A tokenizer.json, .model or .bin, in place of the one that lies beside the weights."),
+    ] = None,
+    eight_bits: Annotated[
+        bool,
+        typer.Option("--eight-bits", help="Keep the weights in 8 bits: a quarter of the memory, slower, less exact."),
+    ] = False,
+    chat: Annotated[
+        bool,
+        typer.Option("--chat", help="A conversation, by the model's own template. (Default: SmolLM2-135M-Instruct.)"),
+    ] = False,
     system: Annotated[str | None, typer.Option(help="In a chat: how it should answer.")] = None,
     notebooks: Annotated[
         list[Path] | None,
@@ -77,7 +88,8 @@ def main(
     signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.stdout.reconfigure(errors="replace")  # where a terminal cannot show Chinese, it shows question marks
     try:
-        run(words or [], checkpoint, tokens, temperature, top_p, top_k, seed, chat, system, notebooks or [], threads)
+        sampling = (temperature, top_p, top_k, seed)
+        run(words or [], checkpoint, tokenizer, eight_bits, tokens, sampling, chat, system, notebooks or [], threads)
     except KeyboardInterrupt:
         print(flush=True)
         raise typer.Exit(130) from None
@@ -89,11 +101,10 @@ def main(
 def run(
     words: list[str],
     checkpoint: Path | None,
+    tokenizer: Path | None,
+    eight_bits: bool,
     tokens: int | None,
-    temperature: float | None,
-    top_p: float | None,
-    top_k: int | None,
-    seed: int | None,
+    sampling: tuple[float | None, float | None, int | None, int | None],
     chat: bool,
     system: str | None,
     notebooks: list[Path],
@@ -107,6 +118,9 @@ def run(
         raise typer.BadParameter(f"a chat begins without a text: what about {text!r}?")
     if not chat and not text:
         raise typer.BadParameter('give a text to go on from: python -m solutions.llama "It is a truth"; or --chat')
+    if notebooks and eight_bits:
+        raise typer.BadParameter("--eight-bits is for the course's own model, not for the functions of --from")
+    temperature, top_p, top_k, seed = sampling
     if threads or "OMP_NUM_THREADS" not in os.environ:
         use_threads(threads or 1)
     import numpy as np
@@ -123,10 +137,14 @@ def run(
         if notebooks:
             names = ", ".join(path.name for path in notebooks)
             say(f"The code in {names} is run as it is, with all your rights: do this with your own notebooks only.")
-            engine = own_engine(checkpoint, notebooks, say)
+            engine = own_engine(checkpoint, notebooks, say, tokenizer)
             tell_sources(engine, notes)
         else:
-            engine = reference_engine(checkpoint)
+            engine = reference_engine(checkpoint, tokenizer, eight_bits)
+            if eight_bits:
+                from solutions.llama.eight_bits import COST
+
+                say(f"[the weights are kept in 8 bits; what that costs: {COST}]")
         if seed is None:
             seed = int(np.random.default_rng().integers(1 << 31))
         rng = np.random.default_rng(seed)
@@ -168,7 +186,7 @@ def go_on(engine: "Engine", text: str, choose: Any, tokens: int, seed: int, say:
     from solutions.llama.fast import Reader
 
     vocabulary = engine.vocabulary
-    ids = [*vocabulary.begin, *vocabulary.encode_ordinary(text)]
+    ids = [*vocabulary.begin, *vocabulary.encode(text)]
     if not ids:
         raise ChatError(f"the model's vocabulary has nothing of {text!r}")
     show([printable(text)])
@@ -180,9 +198,9 @@ def go_on(engine: "Engine", text: str, choose: Any, tokens: int, seed: int, say:
 
 
 def converse(engine: "Engine", choose: Any, tokens: int, system: str | None, say: Any) -> None:
-    from solutions.llama.chat import SYSTEM, ChatError, Conversation, in_one_line
+    from solutions.llama.chat import ChatError, Conversation, in_one_line
 
-    conversation = Conversation(engine, choose, tokens, SYSTEM if system is None else plain_text(system))
+    conversation = Conversation(engine, choose, tokens, None if system is None else plain_text(system))
     interactive = sys.stdin.isatty()
     if interactive:
         with contextlib.suppress(ImportError):
@@ -201,7 +219,7 @@ def converse(engine: "Engine", choose: Any, tokens: int, system: str | None, say
         if command == "/new":
             conversation.new()
         elif command == "/system":
-            conversation.system = rest
+            conversation.system = rest or None
             conversation.new()
         elif command.startswith("/"):
             say(HELP)

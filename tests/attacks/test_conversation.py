@@ -277,25 +277,58 @@ STATES = {
     "of another kind": "dict(state, bit_generator='MT19937')",
     "no state": "{}",
     "numbers that are none": "dict(state, state={'state': -1, 'inc': state['state']['inc']})",
+    "half a number that waits": "dict(state, has_uint32=1, uinteger=7)",
+    "half a number from nowhere": "(rng.random(3), dict(rng.bit_generator.state, has_uint32=1, uinteger=7))[1]",
+    "half a number, once more": "(rng.integers(9, dtype='u4'), rng.integers(9, dtype='u4'), "
+    "dict(rng.bit_generator.state, has_uint32=1, uinteger=0))[2]",
+    "half a number that is none": "dict(state, has_uint32=True)",
+}
+OTHER_STATES = {
+    "MT19937, words of its own": "dict(state, state={'key': state['state']['key'] * 0, 'pos': 1})",
+    "MT19937, back": "dict(state, state={'key': state['state']['key'], 'pos': 0})",
+    "MT19937, beyond its words": "dict(state, state={'key': state['state']['key'], 'pos': 10**6})",
+    "Philox, another key": "dict(state, state=dict(state['state'], key=state['state']['key'] + np.uint64(1)))",
+    "Philox, words of its own": "dict(state, buffer=state['buffer'] * 0, buffer_pos=0)",
+    "Philox, beyond its words": "dict(state, buffer_pos=10**6)",
+    "Philox, a counter from nowhere": "dict(state, state=dict(state['state'], counter=~state['state']['counter']))",
+    "Philox, half a number": "dict(state, has_uint32=1, uinteger=7)",
+    "SFC64, words of its own": "dict(state, state={'state': np.arange(4, dtype='u8')})",
+    "SFC64, only counted": "dict(state, state={'state': state['state']['state'] + np.array([0, 0, 0, 1], 'u8')})",
+    "SFC64, half a number": "dict(state, has_uint32=1, uinteger=7)",
 }
 
 
-@pytest.mark.parametrize("name", STATES)
-def test_a_generator_that_comes_back_rigged(gallery: Gallery, name: str) -> None:
+@pytest.mark.parametrize("name", STATES | OTHER_STATES)
+def test_a_generator_that_comes_back_rigged(patient: Gallery, name: str) -> None:
     """A test that goes on drawing from a generator does not draw what the student wants."""
-    answer = f"{FIND}{RIG}\ndef f(rng):\n    state = rng.bit_generator.state\n    rig(rng, {STATES[name]})\n"
-    result = gallery.judge(answer, code("""
+    state = (STATES | OTHER_STATES)[name]
+    rigged = f"def f(rng):\n    state = rng.bit_generator.state\n    rig(rng, {state})\n"
+    answer = f"import numpy as np\n{FIND}{RIG}\n{rigged}"
+    kind = name.split(",")[0] if name in OTHER_STATES else "PCG64"
+    result = patient.judge(answer, code(f"""
         import numpy as np
-        rng = np.random.default_rng(3)
+        rng = np.random.Generator(np.random.{kind}(3))
         f(rng)
         rng.random(3)
     """))
     assert "does not lead to" in result.message, result
 
 
-def test_a_twister_that_comes_back_rigged(gallery: Gallery) -> None:
-    answer = f"{FIND}{RIG}\ndef f(rng):\n    rig(rng, (3, (0,) * 624 + (624,), None))\n"
-    result = gallery.judge(answer, code("""
+RANDOM_STATES = {
+    "words of its own": "(3, (0,) * 624 + (624,), None)",
+    "a normal number that waits": "(*state[:2], 1e9)",
+    "a normal number from nowhere": "(rng.random(), *rng.getstate()[:2], 0.5)[1:]",
+    "too few words": "(3, state[1][1:], None)",
+    "another version": "(2, *state[1:])",
+}
+
+
+@pytest.mark.timing
+@pytest.mark.parametrize("name", RANDOM_STATES)
+def test_a_twister_that_comes_back_rigged(roomy: Gallery, name: str) -> None:
+    """It is run forward through many blocks before it is given up, which takes a while on a busy machine."""
+    answer = f"{FIND}{RIG}\ndef f(rng):\n    state = rng.getstate()\n    rig(rng, {RANDOM_STATES[name]})\n"
+    result = roomy.judge(answer, code("""
         import random
         rng = random.Random(3)
         f(rng)
@@ -318,6 +351,7 @@ def test_an_exception_does_not_end_a_loop_of_the_test(gallery: Gallery) -> None:
     assert not gallery.judge(answer, test).passed
 
 
+@pytest.mark.timing
 @pytest.mark.parametrize("call", ["os._exit(0)", "time.sleep(60)", "reply({'value': ['zz', 1]})", "raw(b'x')"])
 def test_silence_is_no_exception_that_was_asked_for(gallery: Gallery, call: str) -> None:
     answer = f"{FIND}\ndef check(n):\n    {call}\n"
@@ -402,6 +436,7 @@ HOARDS = {
 }
 
 
+@pytest.mark.timing
 @pytest.mark.parametrize("name", HOARDS)
 def test_no_answer_fills_the_memory_of_the_judge(patient: Gallery, name: str) -> None:
     """Each value is far below the limit of one message; together they are not, and time enough there is."""

@@ -65,6 +65,74 @@ def test_data_beside_the_notebook_is_there_for_answers_and_tests(roomy: Gallery)
     assert result.passed, result
 
 
+CALLABLES = {
+    "a function of numpy in C": ("np.tanh", "np.array([0.5, 1.0])"),
+    "a function of numpy in Python": ("np.mean", "np.array([0.5, 1.0])"),
+    "a function of numpy for linear algebra": ("np.linalg.norm", "np.array([0.5, 1.0])"),
+    "a function of math": ("math.sqrt", "2.0"),
+    "a built-in function": ("len", "[1, 2]"),
+    "a class": ("float", "'2.5'"),
+    "a part of a function": ("functools.partial(pow, 2)", "5"),
+    "a part of a lambda": ("functools.partial(lambda a, b: a - b, b=3)", "5"),
+    "a function that remembers": ("functools.lru_cache(lambda x: x + 1)", "5"),
+    "an operator": ("operator.neg", "3"),
+    "a getter of items": ("operator.itemgetter(1)", "[4, 5]"),
+    "a caller of methods": ("operator.methodcaller('upper')", "'ab'"),
+    "a method of a type": ("str.upper", "'ab'"),
+    "a method of a value": ("'-'.join", "['a', 'b']"),
+    "a slot of a type": ("int.__neg__", "3"),
+    "a slot of a value": ("(5).__add__", "3"),
+    "a method of a class of types": ("dict.fromkeys", "['a']"),
+    "a lambda": ("lambda x: x * 2", "3"),
+    "a vectorised function": ("np.vectorize(lambda x: x + 1)", "np.array([1, 2])"),
+    "a function made of another": ("np.frompyfunc(lambda x: x + 1, 1, 1)", "3"),
+    "a polynomial": ("np.polynomial.Polynomial([1, 2])", "3.0"),
+    "an object that is called": ("Doubler()", "3"),
+    "a method of an object": ("Doubler().twice", "3"),
+}
+
+
+@pytest.mark.parametrize("name", CALLABLES)
+def test_whatever_can_be_called_can_be_lent(roomy: Gallery, name: str) -> None:
+    function, argument = CALLABLES[name]
+    test = code(f"""
+        import functools, math, operator
+        import numpy as np
+
+        class Doubler:
+            def twice(self, x): return 2 * x
+            def __call__(self, x): return 2 * x
+
+        function = {function}
+        assert np.array_equal(f(function, {argument}), function({argument}))
+    """)
+    result = roomy.judge("def f(function, x):\n    return function(x)\n", test)
+    assert result.passed, result
+
+
+UNUSABLE = ["np.random.RandomState(1)", "threading.Lock()", "re.compile('a')", "struct.Struct('i')"]
+
+
+@pytest.mark.parametrize("made", UNUSABLE)
+def test_what_an_answer_could_not_use_is_not_lent(roomy: Gallery, made: str) -> None:
+    """The author is told, when the reference is asked, and no student pays for it."""
+    test = f"import re, struct, threading\nimport numpy as np\nf({made})\n"
+    result = roomy.judge("def f(x):\n    return 1\n", test)
+    assert "the test passes a" in result.message and "lend a function" in result.message, result
+
+
+def test_a_lent_function_has_its_name(roomy: Gallery) -> None:
+    answer = code("""
+        import functools
+        def f(function):
+            @functools.wraps(function)
+            def g(): pass
+            return g.__name__
+    """)
+    result = roomy.judge(answer, "def twice(x): return 2 * x\nassert f(twice) == 'twice'\n")
+    assert result.passed, result
+
+
 def test_callbacks_from_several_threads_do_not_mix(roomy: Gallery) -> None:
     answer = code("""
         from concurrent.futures import ThreadPoolExecutor

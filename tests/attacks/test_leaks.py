@@ -17,7 +17,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from attacks.gallery import ALL, AREA, GOOD, Gallery, children, code, leftovers, mark, mark_yourself, named, submissions
+from attacks.gallery import (
+    ALL,
+    AREA,
+    GOOD,
+    PATIENCE,
+    Gallery,
+    children,
+    code,
+    leftovers,
+    mark,
+    mark_yourself,
+    named,
+    submissions,
+)
 from attacks.test_files import write
 from typer.testing import CliRunner
 
@@ -215,6 +228,7 @@ def zombies(parent: int) -> list[str]:
     return found
 
 
+@pytest.mark.timing
 @pytest.mark.parametrize("how", ["kill", "close"])
 def test_a_grader_that_ends_takes_everybody_along(
     walls: sandbox.Walls, workshop: Course, how: str, tmp_path: Path
@@ -226,10 +240,10 @@ def test_a_grader_that_ends_takes_everybody_along(
         from pathlib import Path
         from attacks import gallery
         from autograder.course.course import Course
-        found = gallery.Gallery(gallery.our_notebook(Course(Path(course))), walls)
+        found = gallery.Gallery(gallery.our_notebook(Course(Path(course))), walls, limits=gallery.ROOMY)
         source = sys.stdin.read()
         threading.Thread(target=lambda: found.run({}, before=source), daemon=True).start()
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + gallery.PATIENCE
         while not gallery.named(mark) and time.monotonic() < deadline:
             time.sleep(0.02)
         print('running' if gallery.named(mark) else 'never ran', flush=True)
@@ -256,7 +270,7 @@ def test_a_grader_that_ends_takes_everybody_along(
 
 
 def gone(look: Any) -> bool:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE
     while look() and time.monotonic() < deadline:
         time.sleep(0.05)
     return not look()

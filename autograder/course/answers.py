@@ -1,0 +1,298 @@
+"""What the reference and every entry of the bank answer to the questions of a chapter's tests.
+
+Runs as a process of its own, `python -m autograder.course.answers ROOT CHAPTER OUT`, since `verify` asks everything
+twice, under two hash seeds: what an answer owes to the order of a set must not be recorded. It runs the course's own
+code and nothing of a student's; it judges nothing.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import io
+import json
+import signal
+import sys
+import time
+import types
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from autograder import asking
+from autograder.course import forgotten
+from autograder.course.bank import Entry, load_bank
+from autograder.course.course import Course
+from autograder.notebook.file import Cell, cells_in
+from autograder.notebook.source import asks, exercise_of, read_source, visible
+
+SECONDS = 10.0  # for one call; a loop without end is a mistake, too
+
+
+class TimedOut(Exception):  # noqa: N818  its name is part of a mark
+    """A call that took too long."""
+
+
+class TimedAsking(asking.Asking):
+    """Asks with a clock, and never lets a test print."""
+
+    def check(self, call: Callable[..., Any], /, *args: Any, **options: Any) -> None:
+        def timed(*given: Any, **named: Any) -> Any:
+            signal.signal(signal.SIGALRM, _time_is_up)
+            signal.setitimer(signal.ITIMER_REAL, SECONDS)
+            try:
+                answer = call(*given, **named)
+                return list(answer) if isinstance(answer, Iterator) else answer
+            finally:
+                signal.setitimer(signal.ITIMER_REAL, 0.0)
+
+        started = time.perf_counter()
+        super().check(timed, *args, **options)
+        assert self.asked is not None
+        text = self._call_text(call, args, {k: v for k, v in options.items() if k not in asking.RESERVED})
+        line = sys._getframe(1).f_lineno
+        given = (call, args, self.asked[-1].arguments[2])
+        self.asked[-1] = self.asked[-1]._replace(call=text, line=line, arguments=given)
+        self.seconds.append(round(time.perf_counter() - started, 3))
+
+    def ask(self, test: Callable[[], None], without: Iterable[str] = ()) -> list[asking.Asked]:
+        self.seconds: list[float] = []
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            return super().ask(test, without)
+
+
+def _time_is_up(number: int, frame: Any) -> None:
+    raise TimedOut
+
+
+class Sheet:
+    """One notebook, with the reference in it: its tests can be asked of any solution."""
+
+    def __init__(self, path: Path) -> None:
+        self.name = path.stem
+        notebook = read_source(path)
+        cells = [cell for cell in cells_in(notebook, path.name) if cell.kind == "code"]
+        about = {c.metadata["nbgrader"]["grade_id"]: c for c in notebook.cells if c.metadata.get("nbgrader")}
+        self.asks = asking.CELL in about
+        self.tests = {cell.grade_id: _test_source(cell) for cell in cells if cell.is_test and asks(cell.source)}
+        self.without = {cell.grade_id: _without(cell.source) for cell in cells if cell.is_test}
+        self.solutions = {c.grade_id: c.source for c in cells if c.nbgrader.get("solution") and not c.is_test}
+        self.plain = [c.source for c in cells if not c.is_test and c.grade_id != asking.CELL]
+
+    def namespace(self) -> dict[str, Any]:
+        """The names of the notebook once all its cells but the tests have run."""
+        module = types.ModuleType("__main__")
+        sys.modules["__main__"] = module
+        found = module.__dict__
+        found["check"] = found["run"] = None
+        for source in self.plain:
+            exec(compile(source, f"<{self.name}>", "exec"), found)
+        return found
+
+    def ask(
+        self, test: str, base: dict[str, Any], entry: Entry | None = None, *, hidden: bool = True
+    ) -> tuple[list[asking.Asked], list[float]]:
+        """The answers to a test's questions, of the reference or with an entry in its exercise's place."""
+        names = dict(base)
+        if entry is not None:
+            for name in defined(self.solutions.get(entry.exercise, "")):
+                names.pop(name, None)
+            exec(compile(entry.source, f"<{entry.name}>", "exec"), names)
+        source = self.tests[test]
+        exec(compile(source if hidden else visible(source), f"<{test}>", "exec"), names)
+        asks_here = TimedAsking()
+        return asks_here.ask(names[test], self.without[test]), asks_here.seconds
+
+    def ask_of(self, test: str, names: dict[str, Any], answer: Any) -> list[asking.Asked]:
+        """The answers of any function in the exercise's place."""
+        exec(compile(self.tests[test], f"<{test}>", "exec"), names := {**names, exercise_of(test): answer})
+        return TimedAsking().ask(names[test], self.without[test])
+
+    def affected(self, exercise: str) -> list[str]:
+        """The tests of other exercises that could notice this one."""
+        return [
+            test
+            for test, source in self.tests.items()
+            if exercise_of(test) != exercise
+            and exercise in mentioned(source) | mentioned(self.solutions.get(exercise_of(test), ""))
+        ]
+
+
+def _test_source(cell: Cell) -> str:
+    """A test's cell without the line that runs it."""
+    lines = cell.source.rstrip().splitlines()
+    return "\n".join(line for line in lines if not line.startswith("run(")) + "\n"
+
+
+def _without(source: str) -> list[str]:
+    last = ast.parse(source).body[-1]
+    match last:
+        case ast.Expr(value=ast.Call(func=ast.Name(id="run"), keywords=[ast.keyword(arg="without", value=value)])):
+            return list(ast.literal_eval(value))
+    return []
+
+
+def defined(source: str) -> list[str]:
+    """The names that a cell defines at its top level."""
+    names = []
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):
+            names.append(node.name)
+        elif isinstance(node, ast.Assign):
+            names += [target.id for target in node.targets if isinstance(target, ast.Name)]
+    return names
+
+
+def mentioned(source: str) -> set[str]:
+    return {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)}
+
+
+def collect(course: Course, chapter: str, only: Sequence[str] = ()) -> dict[str, Any]:
+    """Everything that the chapter's asking notebooks and its bank answer, as JSON has it: exercise → answers.
+
+    With `only`, the exercises of these names alone.
+    """
+    bank = load_bank(course.bank(chapter))
+    found: dict[str, Any] = {}
+    for path in course.sources(chapter):
+        sheet = Sheet(path)
+        wanted = [test for test in sheet.tests if not only or exercise_of(test) in only]
+        if not sheet.asks or not wanted:
+            continue
+        base = sheet.namespace()
+        if (torch := sys.modules.get("torch")) is not None:
+            torch.set_num_threads(1)
+        for test in wanted:
+            exercise = exercise_of(test)
+            entries = [entry for entry in bank if entry.exercise == exercise]
+            found[exercise] = {"notebook": sheet.name, **_answers(sheet, test, base, entries)}
+    return found
+
+
+def _answers(sheet: Sheet, test: str, base: dict[str, Any], entries: Sequence[Entry]) -> dict[str, Any]:
+    reference, seconds = sheet.ask(test, base)
+    shown = len(sheet.ask(test, base, hidden=False)[0])
+    answers = {entry.name: _of_entry(sheet, test, base, entry, reference) for entry in entries}
+    return {
+        "questions": [_question(one, number < shown) for number, one in enumerate(reference)],
+        "seconds": seconds,
+        "entries": answers,
+        "forgotten": forgotten.kinds(reference),
+        "answers_in_sight": _answers_in_sight(sheet, test, base, reference),
+        "apart": _apart(sheet, test, base, entries, answers, reference),
+    }
+
+
+def _answers_in_sight(sheet: Sheet, test: str, base: dict[str, Any], reference: Sequence[asking.Asked]) -> list[str]:
+    """The functions that a student has from the start and that would solve the exercise: given ones, the test's own."""
+    names = dict(base)
+    exec(compile(visible(sheet.tests[test]), f"<{test}>", "exec"), names)
+    solutions = {name for source in sheet.solutions.values() for name in defined(source)}
+    absent = {*solutions, *sheet.without[test], test, "check", "run"}
+    found = []
+    for name, value in names.items():
+        if name in absent or name.startswith("_") or not callable(value) or isinstance(value, types.ModuleType):
+            continue
+        with contextlib.suppress(Exception):
+            mine = sheet.ask_of(test, names, value)
+            pairs = zip(reference, mine, strict=True)
+            if all(asking.difference(a.answer, b.answer, a.within, a.exact) is None for a, b in pairs):
+                found.append(name)
+    return found
+
+
+def _question(one: asking.Asked, is_visible: bool) -> dict[str, Any]:
+    said = one.gives is not asking.NOT_SAID
+    open_to_fill = one.gives is Ellipsis
+    agrees = True
+    if said and not open_to_fill:
+        gives = asking.said_plain(one.gives)
+        room = one.within[0], max(one.within[1], asking.digits_of(gives))
+        agrees = asking.difference(one.answer, gives, room) is None or (
+            gives.kind == "error" and asking.difference(gives, one.answer, room) is None
+        )
+    _, args, options = one.arguments
+    return {
+        "visible": is_visible,
+        "answer": asking.to_json(one.answer),
+        "mark": asking.mark(one.answer),
+        "changed": list(one.changed),
+        "call": one.call,
+        "secret": not args and not options,
+        "said": said and not open_to_fill,
+        "fill": open_to_fill,
+        "agrees": agrees,
+        "gives": asking.show(asking.said_plain(one.gives)) if said and not open_to_fill else "",
+        "line": one.line,
+    }
+
+
+def _of_entry(
+    sheet: Sheet, test: str, base: dict[str, Any], entry: Entry, reference: Sequence[asking.Asked]
+) -> dict[str, Any]:
+    """The marks of an entry where it differs from the reference, and whose other tests it fails."""
+    try:
+        mine, seconds = sheet.ask(test, base, entry)
+    except Exception as error:  # the entry itself cannot be run, or breaks the test's own code
+        return {"broken": f"{type(error).__name__}: {error}"}
+    if len(mine) != len(reference):
+        return {"broken": f"it changes which questions are asked ({len(mine)}, not {len(reference)})"}
+    marks: list[Any] = []
+    near = []
+    for number, (right, one) in enumerate(zip(reference, mine, strict=True)):
+        found = asking.difference(right.answer, one.answer, right.within, right.exact)
+        marks.append(asking.mark(one.answer, one.changed) if found or one.changed else None)
+        wide = right.within[0] * 10, right.within[1] * 10
+        if found and not one.changed and asking.difference(right.answer, one.answer, wide, right.exact) is None:
+            near.append(number)
+    blamed = [exercise_of(other) for other in sheet.affected(entry.exercise) if _differs(sheet, other, base, entry)]
+    says_little = [asking.says_little(one.answer) and not one.changed for one in mine]
+    shown = next((asking.show(one.answer) for one, m in zip(mine, marks, strict=True) if m is not None), "")
+    slowest = max(seconds, default=0.0)
+    return {"marks": marks, "near": near, "blamed": blamed, "little": says_little, "slowest": slowest, "shown": shown}
+
+
+def _differs(sheet: Sheet, test: str, base: dict[str, Any], entry: Entry) -> bool:
+    rights, mine = sheet.ask(test, base)[0], sheet.ask(test, base, entry)[0]
+    pairs = zip(rights, mine, strict=True)
+    return any(asking.difference(a.answer, b.answer, a.within, a.exact) is not None for a, b in pairs)
+
+
+def _apart(
+    sheet: Sheet,
+    test: str,
+    base: dict[str, Any],
+    entries: Sequence[Entry],
+    answers: dict[str, Any],
+    reference: Sequence[asking.Asked],
+) -> dict[str, str]:
+    """For entries that give the same answers everywhere: a question, made of the asked ones, that tells them apart."""
+    same: dict[str, list[Entry]] = {}
+    for entry in entries:
+        marks = answers[entry.name].get("marks")
+        if marks and any(marks) and not entry.is_right:
+            same.setdefault(json.dumps(marks), []).append(entry)
+    found = {}
+    for group in (group for group in same.values() if len(group) > 1):
+        functions = [_function_of(sheet, base, entry) for entry in group]
+        direct = [one for one in reference if one.arguments[0] is base.get(exercise_of(test))]
+        question = forgotten.telling_question(functions, direct) if all(functions) else ""
+        found[" = ".join(entry.name for entry in group)] = question
+    return found
+
+
+def _function_of(sheet: Sheet, base: dict[str, Any], entry: Entry) -> Any:
+    names = dict(base)
+    exec(compile(entry.source, f"<{entry.name}>", "exec"), names)
+    return names.get(entry.exercise)
+
+
+def main(root: Path, chapter: str, out: Path, *only: str) -> None:
+    warnings.simplefilter("ignore")
+    found = collect(Course(root), chapter, only)
+    out.write_text(json.dumps(found), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]), *sys.argv[4:])

@@ -1,0 +1,25 @@
+"""Text from elsewhere, made clean where it enters: what is written of it is always UTF-8 that can be read again."""
+
+from __future__ import annotations
+
+import re
+
+SURROGATES = re.compile("[\ud800-\udfff]")
+CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+NO_TERMINAL = re.compile("[\x00-\x07\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f-\x9f\ud800-\udfff]")  # leaves \b, \r, escapes
+REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+
+
+def clean(text: str) -> str:
+    """For people: without halves of characters, and without control characters but tabs and ends of lines."""
+    return CONTROLS.sub(REPLACEMENT, text)
+
+
+def clean_output(text: str) -> str:
+    """What a cell printed: progress bars and colours are left to whoever shows it."""
+    return NO_TERMINAL.sub(REPLACEMENT, text)
+
+
+def clean_source(text: str) -> str:
+    """The source of a cell, as far as it can be one: Python itself takes no half of a character, and no NUL."""
+    return SURROGATES.sub(REPLACEMENT, text).replace("\0", REPLACEMENT)

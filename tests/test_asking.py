@@ -1,0 +1,313 @@
+"""What `check` and `run` ask, what counts as equal, and what a wrong answer is told."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from autograder import asking
+from autograder.asking import Asking, WrongAnswer, difference, from_json, mark, plain, same_mark, to_json
+from autograder.course.record import visible_part
+from autograder.notebook.helper import helper_cell
+
+NEAR = (asking.RTOL, asking.ATOL)
+
+
+def equal(expected: Any, got: Any, exact: bool = False) -> bool:
+    return difference(plain(expected), plain(got), NEAR, exact) is None
+
+
+def record(answers: list[Any], wrong: dict[str, list[Any]] | None = None, visible: int | None = None) -> dict[str, Any]:
+    """A record of one exercise, `f`: its right answers, and what each known mistake answers."""
+    questions = []
+    for number, answer in enumerate(answers):
+        marks = {n: mark(plain(a[number])) for n, a in (wrong or {}).items() if not equal(answer, a[number])}
+        shown = visible is None or number < visible
+        questions.append({"visible": shown, "answer": to_json(plain(answer)), "marks": marks})
+    return {"f": {"questions": questions, "entries": {name: f"You did {name}." for name in wrong or {}}}}
+
+
+def verdict(solution: Callable[..., Any], asks: list[tuple[Any, ...]], known: dict[str, Any], **more: Any) -> Any:
+    """What `f = solution` is told of the questions `f(*args)`."""
+    source = "def test_f():\n    for args in ASKS:\n        check(f, *args, **MORE)\n"
+    names: dict[str, Any] = {"f": solution, "ASKS": asks, "MORE": more}
+    exec(source, names)
+    ask = Asking(known)
+    return ask.judge("f", ask.ask(names["test_f"]))
+
+
+# What counts as equal.
+
+
+@pytest.mark.parametrize(
+    ("expected", "got"),
+    [
+        (np.array([0.5, 0.25]), [0.5, 0.25]),
+        (np.array([0.5, 0.25]), (0.5, 0.25)),
+        (np.array([0.5, 0.25]), torch.tensor([0.5, 0.25])),
+        (np.array([0.5, 0.25]), np.array([0.5, 0.25], dtype=np.float32)),
+        (np.float64(2.5), 2.5),
+        (1.0, 1),
+        ([(1, 2), (3, 4)], np.array([[1, 2], [3, 4]])),
+        ([1, 2.5], np.array([1.0, 2.5])),
+        (float("nan"), float("nan")),
+        ({"a": 1.0, "b": [2]}, {"b": (2,), "a": 1.0}),
+        ({1, 2}, {2, 1}),
+        (iter([1, 2]), [1, 2]),
+        ([], np.array([])),
+        (torch.tensor([1.0], dtype=torch.bfloat16), [1.0]),
+    ],
+)
+def test_alike_whatever_it_came_as(expected: Any, got: Any) -> None:
+    assert equal(expected, got)
+
+
+@pytest.mark.parametrize(
+    ("expected", "got"),
+    [
+        (np.array([True, False]), np.array([1, 0])),  # truth values and numbers
+        (3, 3.0),  # a count that is no whole number
+        (True, 1),
+        ("a", b"a"),
+        (None, 0),
+        (np.zeros((2, 3)), np.zeros((3, 2))),
+        (np.zeros((1, 3)), np.zeros(3)),
+        ([1, 2, 3], [1, 2]),
+        ({"a": 1}, {"a": 1, "b": 2}),
+        (1.0, float("nan")),
+        ([1, 2], [2, 1]),
+        (10**12, 10**12 + 1),
+        ([10_000_000], [10_000_001]),
+    ],
+)
+def test_not_alike(expected: Any, got: Any) -> None:
+    assert not equal(expected, got)
+
+
+def test_exact_asks_for_the_same_types() -> None:
+    assert not equal(np.array([0.5]), [0.5], exact=True)
+    assert not equal(np.array([0.5]), np.array([0.5], dtype=np.float32), exact=True)
+    assert equal(np.array([0.5]), np.array([0.5]), exact=True)
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary()
+    | arrays.arrays(np.float64, arrays.array_shapes(max_dims=2, max_side=3)),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)  # fmt: skip
+
+
+@given(values)
+def test_a_record_gives_back_what_it_was_given(value: Any) -> None:
+    back = from_json(to_json(plain(value)))
+    assert difference(plain(value), back, (1e-7, 0.0), exact=True) is None
+    assert same_mark(mark(back), mark(plain(value)))
+
+
+@given(arrays.arrays(np.float64, (4,), elements=st.floats(-100, 100)), st.floats(-1e-7, 1e-7))
+def test_rounding_keeps_a_mark(x: np.ndarray, step: float) -> None:
+    assert same_mark(mark(plain(x)), mark(plain(x * (1 + step))))
+
+
+@pytest.mark.parametrize("other", [[1.0, 3.0, 2.0], [1.0, 2.0, 3.1], [2.0, 2.0, 2.0], [[1.0, 2.0, 3.0]]])
+def test_another_answer_has_another_mark(other: Any) -> None:
+    assert not same_mark(mark(plain([1.0, 2.0, 3.0])), mark(plain(other)))
+
+
+# What a wrong answer is told.
+
+
+def test_the_mistake_that_fits_every_answer_is_named() -> None:
+    known = record([[1.0, 2.0], [3.0, 4.0]], {"doubling": [[2.0, 4.0], [6.0, 8.0]], "adding": [[2.0, 4.0], [9.0, 9.0]]})
+    found = verdict(lambda x: [2 * v for v in x], [([1.0, 2.0],), ([3.0, 4.0],)], known)
+    assert found.entry == "doubling"
+    assert found.message.splitlines()[0] == "You did doubling."
+    assert (found.right, found.asked) == (0, 2)
+
+
+def test_mistakes_that_cannot_be_told_apart_are_both_named() -> None:
+    known = record([[1.0, 2.0]], {"one": [[2.0, 4.0]], "other": [[2.0, 4.0]]})
+    assert verdict(lambda x: [2.0, 4.0], [(0,)], known).entry == "one or other"
+
+
+def test_a_right_answer_elsewhere_is_held_against_a_mistake() -> None:
+    known = record([1.0, 2.0], {"both": [5.0, 5.0]})
+    assert verdict(lambda x: 5.0 if x else 2.0, [(1,), (0,)], known).entry == ""
+
+
+def test_a_mistake_made_among_others_is_named() -> None:
+    known = record([[1.0, 2.0], [3.0, 4.0]], {"doubling": [[1.0, 2.0], [6.0, 8.0]], "adding": [[2.0, 3.0], [9.0, 9.0]]})
+    found = verdict(lambda x: [0.5, 0.5] if x[0] == 1.0 else [6.0, 8.0], [([1.0, 2.0],), ([3.0, 4.0],)], known)
+    assert found.entry == "doubling"
+    assert "[6.0, 8.0]" in found.message
+
+
+def test_an_answer_that_says_little_names_nothing_by_itself() -> None:
+    known = record([[1, 2], [3]], {"empty": [[], [3]]})
+    assert verdict(lambda x: [] if x else [3], [(1,), (0,)], known).entry == ""
+
+
+@pytest.mark.parametrize(
+    ("right", "got", "said"),
+    [
+        ([1.0, 2.0, 4.0], None, "`return`"),
+        ([1.0, 2.0, 4.0], [2.0, 4.0, 8.0], "2 times"),
+        ([1.0, 2.0, 4.0], [-1.0, -2.0, -4.0], "sign"),
+        ([1.0, 2.0, 4.0], [2.0, 3.0, 5.0], "1 too large"),
+        ([1.0, 2.0, 4.0], [4.0, 1.0, 2.0], "another order"),
+        ([1.0, 2.0, 4.0], [1.0, float("nan"), 4.0], "NaN"),
+        ([1.0, 2.0, 4.0], [1.0, 2.0, 4.004], "nearly right"),
+        ([[1.0, 2.0], [3.0, 4.0]], [[1.0, 3.0], [2.0, 4.0]], "swapped"),
+        (np.zeros((2, 3)), np.zeros((3, 2)), "changed places"),
+        (np.zeros(3), np.zeros((3, 1)), "length 1 is too many"),
+        ([1, 2, 3], [1, 2], "The end is missing"),
+        ([1, 2], [1, 2, 3], "more at the end"),
+        (["ab", "c", "d"], ["a", "bcd"], "cut at other places"),
+        ("酒店", "酒", "The end is missing"),
+        ({"lr": 1}, {"rl": 1}, "missing: 'lr'"),
+        (True, "yes", "True or False"),
+        (3, 3.0, "whole numbers"),
+    ],
+)
+def test_hints_that_every_exercise_has(right: Any, got: Any, said: str) -> None:
+    assert said in verdict(lambda x: got, [(0,)], record([right])).message
+
+
+def test_nearly_right_is_measured_against_each_answer_by_itself() -> None:
+    known = record([1.0, 1e6])
+    assert "nearly right" not in verdict(lambda x: 1.5 if x == 1 else x * 1.001, [(1.0,), (1e6,)], known).message
+
+
+def test_an_error_shows_the_line_that_raised_it() -> None:
+    found = verdict(_divides, [(0,)], record([1.0]))
+    assert "ZeroDivisionError" in found.message
+
+
+def _divides(x: float) -> float:
+    return 1 / x
+
+
+def test_a_stub_is_told_that_it_is_one() -> None:
+    def stub(x: int) -> int:
+        raise NotImplementedError
+
+    assert verdict(stub, [(0,)], record([1])).message == "not written yet"
+
+
+def test_a_changed_argument_is_seen() -> None:
+    def sorts(x: list[int]) -> list[int]:
+        x.sort()
+        return x
+
+    known = record([[1, 2]])
+    assert "changes its first argument" in verdict(sorts, [([2, 1],)], known).message
+    assert verdict(sorts, [([2, 1],)], known, changes=True).message == ""
+
+
+def test_the_argument_of_a_question_is_as_written_for_the_next_one() -> None:
+    seen = []
+
+    def adds(x: np.ndarray) -> float:
+        seen.append(x.copy())
+        x += 1
+        return 0.0
+
+    shared = np.zeros(2)
+    verdict(adds, [(shared,), (shared,)], record([0.0, 0.0]), changes=True)
+    assert [list(x) for x in seen] == [[0.0, 0.0], [0.0, 0.0]]
+
+
+def test_of_a_hidden_question_nothing_is_told_but_its_kind() -> None:
+    known = record(["12345", "67890"], visible=1)
+    found = verdict(lambda x: x if x == "12345" else "wrong", [("12345",), ("67890",)], known, about="ties")
+    assert "ties" in found.message
+    assert "67890" not in found.message
+    assert "67890" in found.details
+
+    def tells(x: str) -> str:
+        if x == "67890":
+            raise ValueError(x)
+        return x
+
+    assert "67890" not in verdict(tells, [("12345",), ("67890",)], known).message
+
+
+def test_parts_of_the_points() -> None:
+    names: dict[str, Any] = {"f": lambda x: x}
+    exec("def test_f():\n    check(f, 1, worth=1)\n    check(f, 2, worth=0.5)\n", names)
+    assert Asking(record([1, 3])).run(names["test_f"]) == 1.0
+    assert Asking(record([1, 2])).run(names["test_f"]) == 1.5
+
+
+def test_a_number_in_a_test_is_exact_to_its_digits_where_nothing_is_recorded() -> None:
+    names: dict[str, Any] = {"f": lambda x: x}
+    exec("def test_f():\n    check(f, 0.66524, gives=0.6652)\n", names)
+    assert Asking({}).judge("f", Asking({}).ask(names["test_f"])).message == ""
+    names["f"] = lambda x: x + 1e-4
+    assert Asking({}).judge("f", Asking({}).ask(names["test_f"])).message != ""
+
+
+def test_an_exception_may_be_asked_for() -> None:
+    names: dict[str, Any] = {"f": lambda x: {}[x]}
+    exec("def test_f():\n    check(f, 1, gives=LookupError)\n", names)
+    assert Asking({}).run(names["test_f"]) is None
+    names["f"] = lambda x: x
+    with pytest.raises(WrongAnswer, match="LookupError"):
+        Asking({}).run(names["test_f"])
+
+
+def test_check_alone_passes_nothing_in_silence() -> None:
+    with pytest.raises(RuntimeError, match="run"):
+        Asking({}).check(abs, -1, gives=1)
+
+
+def test_a_test_that_asks_nothing_does_not_pass() -> None:
+    names: dict[str, Any] = {}
+    exec("def test_f():\n    pass\n", names)
+    with pytest.raises(RuntimeError, match="asks nothing"):
+        Asking({}).run(names["test_f"])
+
+
+def test_a_helper_is_taken_away_while_a_test_runs_and_comes_back() -> None:
+    names: dict[str, Any] = {"helper": abs}
+    exec("def f(x):\n    return helper(x)\n\n\ndef test_f():\n    check(f, -1, gives=1)\n", names)
+    with pytest.raises(WrongAnswer, match="helper is not to be used"):
+        Asking({}).run(names["test_f"], without=["helper"])
+    assert names["helper"] is abs
+
+
+def test_the_students_own_names_get_in_nobodys_way() -> None:
+    names: dict[str, Any] = {}
+    exec(helper_cell(visible_part(record([1], visible=1) | {})), names)
+    run = names["run"]
+    exec("np = json = math = plain = None\ndef check(x): return 7\ndef f(x): return x\n", names)
+    exec("def test_f():\n    check(f, 1)\n", names)
+    assert run(names["test_f"]) is None
+    assert names["check"](0) == 7
+
+
+def test_the_cell_of_a_notebook_needs_nothing_installed() -> None:
+    source = helper_cell(visible_part(record([1.5], visible=1)))
+    source += "\ndef f(x): return 1.5\ndef test_f():\n    check(f, 1)\nrun(test_f)\n"
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", source], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("✓ f: 1 of 1\n", "")
+
+
+def test_a_notebook_is_shown_a_few_lines_and_no_traceback_of_ours() -> None:
+    names: dict[str, Any] = {"f": lambda x: 2}
+    exec("def test_f():\n    check(f, 1)\n", names)
+    with pytest.raises(WrongAnswer) as caught:
+        Asking(record([1])).run(names["test_f"])
+    lines = caught.value._render_traceback_()
+    assert lines[0] == "✗ f: 0 of 1 right"
+    assert len(lines) <= 5

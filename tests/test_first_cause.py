@@ -1,0 +1,61 @@
+"""A test that fails says what went wrong first, not only what came of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from submissions import GOOD_DOUBLE, GOOD_PORTIONS, write
+
+from autograder.course.course import Course
+from autograder.course.release import build_student_notebooks
+from autograder.grading.check import check_notebook
+from autograder.grading.grade import grade_class
+
+STUB = "def double(grams):\n    raise NotImplementedError  # your code here\n"
+# what stands in the cell of `double` → what the test says of it
+CAUSES = {
+    "full width": ("def double（grams):\n    return 2 * grams\n", "the cell `double` did not run", "（"),
+    "indented": ("def double(grams):\nreturn 2 * grams\n", "the cell `double` did not run", "IndentationError"),
+    "an import": ("import nosuch\ndef double(grams):\n    return 2 * grams\n", "the cell `double` did not run",
+                  "nosuch"),
+    "above the stub": (GOOD_DOUBLE + STUB, "the stub below it takes its place", "delete"),
+    "in the stub": ("def double(grams):\n    twice = 2 * grams\n    raise NotImplementedError\n",
+                    "the line `raise NotImplementedError` still stands", "delete"),
+    "untouched": (STUB, "not written yet", ""),
+    "another error": ("def double(grams):\n    return cups\n", "NameError: name 'cups' is not defined", ""),
+}  # fmt: skip
+
+
+@pytest.fixture
+def blank(tiny: Course, tmp_path: Path) -> Path:
+    return build_student_notebooks(tiny, "cooking", tmp_path / "blank")[0]
+
+
+def test_grade_names_the_first_cause(tiny: Course, blank: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "class"
+    for name, (source, _, _) in CAUSES.items():
+        write(blank, folder / name / "recipes.ipynb", portions=GOOD_PORTIONS, double=source)
+    path = write(blank, folder / "a cell above" / "recipes.ipynb", portions=GOOD_PORTIONS)
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    mine = {"cell_type": "code", "id": "mine", "metadata": {}, "source": GOOD_DOUBLE, "outputs": [],
+            "execution_count": None}  # fmt: skip
+    notebook["cells"].insert(1, mine)
+    path.write_text(json.dumps(notebook), encoding="utf-8")
+    results = grade_class(tiny, "cooking", folder, tmp_path / "graded")
+    said = {row["student"]: row["exercises"][1]["message"] for row in results["rows"]}
+    assert {row["score"] for row in results["rows"]} == {2.0}
+    for name, (_, cause, detail) in CAUSES.items():
+        message = said[name.replace(" ", "_")]
+        assert cause in message, message
+        assert detail in message, message
+        assert "\n" not in message
+    assert "the stub below it takes its place" in said["a_cell_above"]
+    page = (tmp_path / "graded" / "feedback" / "full_width" / "cooking" / "recipes.html").read_text(encoding="utf-8")
+    assert "the cell `double` did not run" in page
+
+
+def test_check_names_it_in_the_same_words(blank: Path, tmp_path: Path) -> None:
+    path = write(blank, tmp_path / "mine.ipynb", portions=GOOD_PORTIONS, double=CAUSES["full width"][0])
+    assert "the cell `double` did not run, so there is no `double`: SyntaxError" in check_notebook(path)[1].message
