@@ -244,8 +244,8 @@ HOARDS = [("cells", name) for name, attack in submissions("resources", "cells").
 LOADS = [(group, name) for group in ("cells", "calls") for name in submissions("resources", group)
          if (group, name) not in HOARDS]  # fmt: skip
 KINDS = {
-    "ordinary": 36, "garbled": 5, "scratched": 4, "honest": 14, "tampered": 10, "lossy": 2, "tricky": 12, "load": 4,
-    "hoard": 1, "no_notebook": 4, "no_file": 4, "versions": 4, "format": 5,
+    "ordinary": 33, "garbled": 5, "scratched": 3, "mangled": 4, "honest": 14, "tampered": 10, "lossy": 2, "tricky": 12,
+    "load": 4, "hoard": 1, "no_notebook": 4, "no_file": 4, "versions": 4, "format": 5,
 }  # fmt: skip
 FIRST = [kind for kind in KINDS if kind != "hoard"]  # one of each, but for those that take long
 ANY = frozenset({"graded", "timed out", "crashed"})
@@ -439,6 +439,32 @@ class Generator:
         """Some characters of the file are others: it is refused or graded, and nothing else is known."""
         text = self.garbled(json.dumps(self.filled(self.answers()[0])))
         made.story.append("scratched")
+        (self.place(made) / "tools.ipynb").write_text(text, encoding="utf-8")
+        made.due.most, made.due.statuses = ALL, ANY | {"refused"}
+
+    def mangled(self, notebook: Notebook) -> Any:
+        """A notebook with something else, or in another place, or twice, at some places of its structure."""
+        for _ in range(self.rng.choice([1, 1, 2, 5])):
+            *way, last = self.rng.choice(list(places(notebook)))
+            inside = notebook
+            for step in way:
+                inside = inside[step]
+            draw = self.rng.random()
+            if draw < 0.8:
+                inside[last] = copy.deepcopy(self.rng.choice(ODD_VALUES))
+            elif isinstance(inside, list):
+                inside.insert(0, copy.deepcopy(inside[last]))
+            else:
+                inside[self.rng.choice(FIELDS)] = inside.pop(last)
+        return notebook
+
+    def make_mangled(self, made: Made) -> None:
+        """The structure of the file is another; what that is worth is not known."""
+        notebook = self.filled(self.answers(broken=False)[0])
+        if self.rng.random() < 0.5:
+            TRICKS["format_3"](notebook)
+        text = json.dumps(self.mangled(notebook))
+        made.story.append("mangled")
         (self.place(made) / "tools.ipynb").write_text(text, encoding="utf-8")
         made.due.most, made.due.statuses = ALL, ANY | {"refused"}
 
@@ -637,6 +663,22 @@ ZONES: list[Callable[[datetime], str]] = [
     _by_hours(14, "+14:00"),
     _by_hours(-12, "-1200"),
 ]
+
+
+ODD_VALUES: list[Any] = [
+    None, 0, -1, 1e308, 2**70, True, False, float("nan"), "", "x", "\ud800", "\0", "x" * 300, "test_area", "area",
+    "code", "markdown", "raw", "heading", [], {}, [[]], [None], ["a", 5, None], {"a": 1}, {"cells": 5}, [{"cells": 5}],
+    {"cell_type": "code", "source": "1"},
+]  # fmt: skip
+FIELDS = ["source", "input", "cell_type", "metadata", "nbgrader", "cells", "worksheets", "grade_id", "points", "id"]
+
+
+def places(value: Any, way: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The way to every value in a value of JSON."""
+    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for step, found in inside:
+        yield (*way, step)
+        yield from places(found, (*way, step))
 
 
 def code_cell(source: str, name: str) -> dict[str, Any]:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from attacks.gallery import ALL, AREA, POINTS
+from attacks.tampering import TRICKS
 from generated_class import FIRST, KINDS, Class, Due, Generator, Graded, Made, compare, grade, make_class, unclean
 
 from autograder.engine import sandbox
+from autograder.errors import SubmissionError
+from autograder.notebook.file import cells_in
 
 Row = dict[str, Any]
 
@@ -52,6 +56,25 @@ def test_the_same_seed_makes_the_same_class(blank: Path, tmp_path: Path) -> None
     one = students("one", 5)
     assert one == students("other", 5)
     assert one != students("third", 6)
+
+
+def test_a_notebook_of_any_structure_is_read_or_refused(blank: Path, tmp_path: Path) -> None:
+    """In one line that names it, and with nothing raised that would be our fault."""
+    generator = Generator(blank, tmp_path, seed=7)
+    refused = 0
+    for number in range(2000):
+        notebook = generator.filled({})
+        if number % 2:
+            TRICKS["format_3"](notebook)
+        text = json.loads(json.dumps(generator.mangled(notebook)))
+        try:
+            cells = cells_in(text, "tools.ipynb")
+        except SubmissionError as error:
+            assert str(error).startswith("tools.ipynb: not a") and "\n" not in str(error)
+            refused += 1
+        else:
+            assert all(isinstance(cell.source, str) and isinstance(cell.grade_id, str) for cell in cells)
+    assert 20 < refused < 500, "both happen"
 
 
 # ---- the comparison itself: whatever is changed in a right row is seen
