@@ -478,9 +478,12 @@ class Generator:
     def make_tampered(self, made: Made) -> None:
         name = self.deck("tampered", TRICKS)
         answers, earned = self.answers(broken=False)
+        answers |= {one: GOOD[one] for one in earned}
         made.story.append(f"{name}, answers {answers}")
-        notebook = self.filled({name: GOOD[name] if name in earned else a for name, a in answers.items()})
+        notebook = self.filled(answers)
         TRICKS[name](notebook)
+        if name == "plain_cells_deleted":  # the import of numpy among them, without which the student's own run fails
+            earned -= {one for one in earned if "np." in answers[one]}
         self.write(made, notebook, Due(earned, earned))
 
     def make_lossy(self, made: Made) -> None:
