@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from hypothesis.extra import numpy as arrays
 
 from autograder import asking
 from autograder.asking import Asking, WrongAnswer, difference, from_json, mark, plain, same_mark, to_json
+from autograder.course import answers
 from autograder.course.record import visible_part
 from autograder.notebook.helper import helper_cell
 
@@ -317,3 +319,24 @@ def test_a_class_as_an_argument_is_no_array() -> None:
     """NumPy's kinds of number have a `dtype` of their own, which is none of an array."""
     assert plain(np.float32).kind == "object"
     assert verdict(lambda kind: np.dtype(kind).itemsize, [(np.float32,)], record([4])).message == ""
+
+
+def test_the_authors_clock_counts_computing_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def timers() -> list[bool]:
+        """Which clocks run: an alarm of the wall clock would cut an import short where the machine is busy."""
+        return [signal.getitimer(which)[0] > 0 for which in (signal.ITIMER_PROF, signal.ITIMER_REAL)]
+
+    def endless() -> None:
+        while True:
+            pass
+
+    def ask() -> None:
+        check = asks.check  # as `ask` puts it into a notebook
+        check(timers)
+        monkeypatch.setattr(answers, "SECONDS", 0.05)
+        check(endless)
+
+    asks = answers.TimedAsking()
+    told = [one.answer for one in asks.ask(ask)]
+    assert told[0].items == [True, False]
+    assert told[1].items[0][0] == "TimedOut"

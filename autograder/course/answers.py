@@ -27,7 +27,7 @@ from autograder.course.course import Course
 from autograder.notebook.file import Cell, cells_in
 from autograder.notebook.source import asks, exercise_of, read_source, visible
 
-SECONDS = 10.0  # for one call; a loop without end is a mistake, too
+SECONDS = 10.0  # of CPU time, for one call; a loop without end is a mistake, too
 
 
 class TimedOut(Exception):  # noqa: N818  its name is part of a mark
@@ -35,17 +35,17 @@ class TimedOut(Exception):  # noqa: N818  its name is part of a mark
 
 
 class TimedAsking(asking.Asking):
-    """Asks with a clock, and never lets a test print."""
+    """Asks with a clock of CPU time, so that a busy machine cuts nothing short, and never lets a test print."""
 
     def check(self, call: Callable[..., Any], /, *args: Any, **options: Any) -> None:
         def timed(*given: Any, **named: Any) -> Any:
-            signal.signal(signal.SIGALRM, _time_is_up)
-            signal.setitimer(signal.ITIMER_REAL, SECONDS)
+            signal.signal(signal.SIGPROF, _time_is_up)
+            signal.setitimer(signal.ITIMER_PROF, SECONDS)
             try:
                 answer = call(*given, **named)
                 return list(answer) if isinstance(answer, Iterator) else answer
             finally:
-                signal.setitimer(signal.ITIMER_REAL, 0.0)
+                signal.setitimer(signal.ITIMER_PROF, 0.0)
 
         started = time.perf_counter()
         super().check(timed, *args, **options)
