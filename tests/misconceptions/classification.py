@@ -13,23 +13,23 @@ import torch
 from scipy import stats
 from torch import nn
 
-from autograder.course.bank import right, wrong
+from autograder.course.bank import edit, right, wrong
 
 # The notebook `data`
 
 
-@wrong("clean_and_split", says="leakage")
+@wrong("clean_and_split")
 def split_rows_as_they_come(rows, seed):
-    """Nothing is cleaned, so that duplicates end up on both sides."""
+    """Nothing is cleaned: a text that comes twice may end up in the training part and in the test part. Clean first."""
     rows = list(rows)
     random.Random(seed).shuffle(rows)
     test, val = len(rows) // 5, len(rows) // 10
     return {"test": rows[:test], "val": rows[test : test + val], "train": rows[test + val :]}
 
 
-@wrong("clean_and_split", says="leakage")
+@wrong("clean_and_split")
 def split_then_clean_each_part(rows, seed):
-    """Each part is cleaned by itself, after the split."""
+    """Each part is cleaned by itself, after the split: the same text is still in two parts. Clean all rows first."""
     rows = list(rows)
     random.Random(seed).shuffle(rows)
     test, val = len(rows) // 5, len(rows) // 10
@@ -37,26 +37,46 @@ def split_then_clean_each_part(rows, seed):
     return {name: list({normal(text): (text, label) for text, label in part}.values()) for name, part in parts.items()}
 
 
-@wrong("clean_and_split", says="leakage")
-def split_exact_duplicates_only(rows, seed):
-    """Only texts that are equal sign by sign count as the same."""
-    labels = {}
-    for text, label in rows:
-        labels.setdefault(text, set()).add(label)
-    parts = {"train": [], "val": [], "test": []}
-    rng = random.Random(seed)
-    for label in (0, 1, 2):
-        group = [(text, label) for text, found in labels.items() if found == {label}]
-        rng.shuffle(group)
-        test, val = len(group) // 5, len(group) // 10
-        for name, some in (("test", group[:test]), ("val", group[test : test + val]), ("train", group[test + val :])):
-            parts[name] += some
-    return parts
+split_exact_duplicates_only = edit(
+    "clean_and_split",
+    "Only texts that are equal sign by sign count as the same. Compare their normal forms: without white space, in "
+    "lower "
+    "case.",
+    ("first.setdefault(normal(text), text)", "first.setdefault(text, text)"),
+    ("labels.setdefault(normal(text), set())", "labels.setdefault(text, set())"),
+)
+split_ends_stripped_only = edit(
+    "clean_and_split",
+    "White space is taken off the ends only. Two texts are the same without any white space, in the middle, too.",
+    ("first.setdefault(normal(text), text)", "first.setdefault(text.strip().lower(), text)"),
+    ("labels.setdefault(normal(text), set())", "labels.setdefault(text.strip().lower(), set())"),
+)
+split_by_case = edit(
+    "clean_and_split",
+    "Capital and small letters keep two texts apart. Compare them in lower case.",
+    ("first.setdefault(normal(text), text)", 'first.setdefault("".join(text.split()), text)'),
+    ("labels.setdefault(normal(text), set())", 'labels.setdefault("".join(text.split()), set())'),
+)
+split_keeps_duplicates = edit(
+    "clean_and_split",
+    "The contradictions are gone, and texts that come twice are still there: of those that are the same, keep one.",
+    ("first, labels = {}, {}\n    for text, label in rows:", "first, labels = [], {}\n    for text, label in rows:"),
+    ("first.setdefault(normal(text), text)", "first.append((normal(text), text))"),
+    ("in first.items()", "in first"),
+)
+split_duplicates_all_dropped = edit(
+    "clean_and_split",
+    "A text that comes more than once is dropped altogether. Drop it only where its labels differ; else keep the "
+    "first.",
+    ("first.setdefault(normal(text), text)", "first[normal(text)] = None if normal(text) in first else text"),
+    ("if len(labels[key]) == 1:", "if text is not None and len(labels[key]) == 1:"),
+)
 
 
-@wrong("clean_and_split", says="not stratified")
+@wrong("clean_and_split")
 def split_without_strata(rows, seed):
-    """All labels are shuffled and cut together."""
+    """All labels are shuffled and cut together, so that a label may have more than its share of a part. Cut each label by
+    itself."""
     first, labels = {}, {}
     for text, label in rows:
         first.setdefault(normal(text), text)
@@ -67,107 +87,104 @@ def split_without_strata(rows, seed):
     return {"test": clean[:test], "val": clean[test : test + val], "train": clean[test + val :]}
 
 
-@wrong("clean_and_split", says="contradicts itself")
-def split_first_label_wins(rows, seed):
-    """A text with two labels keeps its first one."""
-    first = {}
-    for text, label in rows:
-        first.setdefault(normal(text), (text, label))
-    parts = {"train": [], "val": [], "test": []}
-    rng = random.Random(seed)
-    for label in sorted({label for _, label in first.values()}):
-        group = [row for row in first.values() if row[1] == label]
-        rng.shuffle(group)
-        test, val = len(group) // 5, len(group) // 10
-        for name, some in (("test", group[:test]), ("val", group[test : test + val]), ("train", group[test + val :])):
-            parts[name] += some
-    return parts
-
-
-@wrong("clean_and_split", says="seed is ignored")
-def split_with_one_seed(rows, seed):
-    """The generator is made with a number of its own."""
-    first, labels = {}, {}
-    for text, label in rows:
-        first.setdefault(normal(text), text)
-        labels.setdefault(normal(text), set()).add(label)
-    parts = {"train": [], "val": [], "test": []}
-    rng = random.Random(42)
-    for label in sorted(set().union(*labels.values())):
-        group = [(text, label) for key, text in first.items() if labels[key] == {label}]
-        rng.shuffle(group)
-        test, val = len(group) // 5, len(group) // 10
-        for name, some in (("test", group[:test]), ("val", group[test : test + val]), ("train", group[test + val :])):
-            parts[name] += some
-    return parts
-
-
-@wrong("clean_and_split", says="seed is ignored")
-def split_without_shuffling(rows, seed):
-    """The first fifth of each label is the test part."""
-    first, labels = {}, {}
-    for text, label in rows:
-        first.setdefault(normal(text), text)
-        labels.setdefault(normal(text), set()).add(label)
-    parts = {"train": [], "val": [], "test": []}
-    for label in sorted(set().union(*labels.values())):
-        group = [(text, label) for key, text in first.items() if labels[key] == {label}]
-        test, val = len(group) // 5, len(group) // 10
-        for name, some in (("test", group[:test]), ("val", group[test : test + val]), ("train", group[test + val :])):
-            parts[name] += some
-    return parts
-
-
-@wrong("clean_and_split", says="not from the global one")
-def split_with_the_global_generator(rows, seed):
-    """random.shuffle, which no seed was given to."""
-    first, labels = {}, {}
-    for text, label in rows:
-        first.setdefault(normal(text), text)
-        labels.setdefault(normal(text), set()).add(label)
-    parts = {"train": [], "val": [], "test": []}
-    for label in sorted(set().union(*labels.values())):
-        group = [(text, label) for key, text in first.items() if labels[key] == {label}]
-        random.shuffle(group)
-        test, val = len(group) // 5, len(group) // 10
-        for name, some in (("test", group[:test]), ("val", group[test : test + val]), ("train", group[test + val :])):
-            parts[name] += some
-    return parts
-
-
-@wrong("clean_and_split", says="as it was written")
-def split_normal_forms(rows, seed):
-    """The normal forms are kept in place of the texts."""
-    labels = {}
-    for text, label in rows:
-        labels.setdefault(normal(text), set()).add(label)
-    parts = {"train": [], "val": [], "test": []}
-    rng = random.Random(seed)
-    for label in sorted(set().union(*labels.values())):
-        group = [(key, label) for key in labels if labels[key] == {label}]
-        rng.shuffle(group)
-        test, val = len(group) // 5, len(group) // 10
-        for name, some in (("test", group[:test]), ("val", group[test : test + val]), ("train", group[test + val :])):
-            parts[name] += some
-    return parts
-
-
-@wrong("clean_and_split", says="keep the first")
-def split_keeps_the_last(rows, seed):
-    """A dictionary written over and over keeps the last of the texts that are the same."""
-    last, labels = {}, {}
-    for text, label in rows:
-        last[normal(text)] = text
-        labels.setdefault(normal(text), set()).add(label)
-    parts = {"train": [], "val": [], "test": []}
-    rng = random.Random(seed)
-    for label in sorted(set().union(*labels.values())):
-        group = [(text, label) for key, text in last.items() if labels[key] == {label}]
-        rng.shuffle(group)
-        test, val = len(group) // 5, len(group) // 10
-        for name, some in (("test", group[:test]), ("val", group[test : test + val]), ("train", group[test + val :])):
-            parts[name] += some
-    return parts
+split_before_the_labels_are_known = edit(
+    "clean_and_split",
+    "A text that contradicts itself is still there, with one of its labels. Nobody knows which is right: drop all "
+    "its rows.",
+    (
+        "if len(labels[key]) == 1:\n            (label,) = labels[key]\n            groups",
+        "label = next(l for t, l in rows if normal(t) == key)\n        if label is not None:\n            groups",
+    ),
+)
+split_last_label_wins = edit(
+    "clean_and_split",
+    "A text with two labels has kept its last one. Nobody knows which is right: drop all its rows.",
+    ("labels.setdefault(normal(text), set()).add(label)", "labels[normal(text)] = {label}"),
+)
+split_commonest_label_wins = edit(
+    "clean_and_split",
+    "A text with two labels has kept its commonest one. The contract takes no vote: drop all its rows.",
+    ("labels.setdefault(normal(text), set()).add(label)", "labels.setdefault(normal(text), []).append(label)"),
+    (
+        "if len(labels[key]) == 1:\n            (label,) = labels[key]",
+        "if (votes := Counter(labels[key]).most_common()) and "
+        "votes[0][1] not in [n for _, n in votes[1:]]:\n            label = votes[0][0]",
+    ),
+)
+split_with_one_seed = edit(
+    "clean_and_split",
+    "Another seed gives the same parts. Make a generator with the seed, and shuffle each label's rows with it before "
+    "you cut.",
+    ("random.Random(seed)", "random.Random(42)"),
+)
+split_without_shuffling = edit(
+    "clean_and_split",
+    "Another seed gives the same parts. Make a generator with the seed, and shuffle each label's rows with it before "
+    "you cut.",
+    ("rng.shuffle(group)", "pass"),
+)
+split_with_the_global_generator = edit(
+    "clean_and_split",
+    "The same seed gives two splits: the rows are drawn from the global generator, which does not know the seed. "
+    "Make one "
+    "of your own with it.",
+    ("rng.shuffle(group)", "random.shuffle(group)"),
+)
+split_shuffled_within_parts = edit(
+    "clean_and_split",
+    "Another seed gives the same parts. Make a generator with the seed, and shuffle each label's rows with it before "
+    "you cut.",
+    ("rng.shuffle(group)", "pass"),
+    ("return parts", "for part in parts.values():\n        rng.shuffle(part)\n    return parts"),
+)
+split_normal_forms = edit(
+    "clean_and_split",
+    "The normal forms came back. They are for comparing only: keep each text as it was written.",
+    (".append((text, label))", ".append((key, label))"),
+)
+split_keeps_the_last = edit(
+    "clean_and_split",
+    "Of texts that are the same the last was kept: a dictionary that is written again holds the newest. Keep the "
+    "first.",
+    ("first.setdefault(normal(text), text)", "first[normal(text)] = text"),
+)
+split_val_and_test_swapped = edit(
+    "clean_and_split",
+    "The shares of the test and the validation part are swapped: a fifth is for the test, a tenth for validation.",
+    ("len(group) // 5, len(group) // 10", "len(group) // 10, len(group) // 5"),
+)
+split_val_of_the_rest = edit(
+    "clean_and_split",
+    "The validation part is a tenth of what the test part has left over. It is a tenth of all clean rows of a label.",
+    ("len(group) // 5, len(group) // 10", "len(group) // 5, (len(group) - len(group) // 5) // 10"),
+)
+split_rounded = edit(
+    "clean_and_split",
+    "The sizes of the parts are rounded to the nearest whole number: `//` rounds down, and the rest goes into "
+    "training.",
+    ("len(group) // 5, len(group) // 10", "round(len(group) * 0.2), round(len(group) * 0.1)"),
+)
+split_rounded_up = edit(
+    "clean_and_split",
+    "The sizes of the parts are rounded up: `//` rounds down, and the rest goes into training.",
+    ("len(group) // 5, len(group) // 10", "-(-len(group) // 5), -(-len(group) // 10)"),
+)
+split_without_validation = edit(
+    "clean_and_split",
+    "The rows of the validation part are in the training part as well: the training part begins after both others.",
+    ("group[test + val :]", "group[test:]"),
+)
+split_two_labels_only = edit(
+    "clean_and_split",
+    "Only the labels 0 and 1 are split, and there may be others: take the labels from the rows.",
+    ("for group in groups.values():", "for group in [groups.get(0, []), groups.get(1, [])]:"),
+    hidden=True,
+)
+split_texts_only = edit(
+    "clean_and_split",
+    "Texts came back without their labels: each part holds pairs of text and label.",
+    ('parts["test"] += group[:test]', 'group = [text for text, _ in group]\n        parts["test"] += group[:test]'),
+)
 
 
 @right("clean_and_split")
@@ -208,86 +225,94 @@ def split_by_numpy(rows, seed):
     return {"train": train, "val": val, "test": test}
 
 
+split_by_the_seeded_global_generator = edit(
+    "clean_and_split",
+    "The global generator, once it has the seed.",
+    ("rng = random.Random(seed)", "random.seed(seed)"),
+    ("rng.shuffle(group)", "random.shuffle(group)"),
+    right=True,
+)
+
 # --- build_vocab ---
 
-
-@wrong("build_vocab", says="order of first sight")
-def vocab_ties_by_first_sight(texts, min_count):
-    """Counter.most_common leaves ties in the order in which they were met."""
-    counts = Counter(word for text in texts for word in text if word not in ("<pad>", "<unk>"))
-    vocab = {"<pad>": 0, "<unk>": 1}
-    for word, n in counts.most_common():
-        if n >= min_count:
-            vocab[word] = len(vocab)
-    return vocab
-
-
-@wrong("build_vocab", says="reverse=True")
-def vocab_sorted_in_reverse(texts, min_count):
-    """reverse=True turns the words round too."""
-    counts = Counter(word for text in texts for word in text if word not in ("<pad>", "<unk>"))
-    order = sorted((n, word) for word, n in counts.items() if n >= min_count)
-    return {word: i for i, word in enumerate(["<pad>", "<unk>"] + [word for _, word in reversed(order)])}
-
-
-@wrong("build_vocab", says="at least min_count means >=")
-def vocab_above_min_count(texts, min_count):
-    """More than min_count in place of at least."""
-    counts = Counter(word for text in texts for word in text if word not in ("<pad>", "<unk>"))
-    order = sorted((-n, word) for word, n in counts.items() if n > min_count)
-    return {word: i for i, word in enumerate(["<pad>", "<unk>"] + [word for _, word in order])}
-
-
-@wrong("build_vocab", says="special strings are not counted")
-def vocab_counts_the_specials(texts, min_count):
-    """<pad> and <unk> in a text are counted and get new numbers."""
-    counts = Counter(word for text in texts for word in text)
-    vocab = {"<pad>": 0, "<unk>": 1}
-    order = sorted((-n, word) for word, n in counts.items() if n >= min_count)
-    vocab.update({word: i for i, (_, word) in enumerate(order, start=2)})
-    return vocab
-
-
-@wrong("build_vocab", says="without gaps")
-def vocab_gaps_for_the_specials(texts, min_count):
-    """The special strings keep their numbers, but leave gaps where they stood among the words."""
-    counts = Counter(word for text in texts for word in text)
-    order = sorted((-n, word) for word, n in counts.items() if n >= min_count)
-    vocab = {word: i for i, (_, word) in enumerate(order, start=2)}
-    vocab.update({"<pad>": 0, "<unk>": 1})
-    return vocab
-
-
-@wrong("build_vocab", says="number of texts, not of occurrences")
-def vocab_counts_texts(texts, min_count):
-    """Each text counts a word once."""
-    counts = Counter(word for text in texts for word in set(text) if word not in ("<pad>", "<unk>"))
-    order = sorted((-n, word) for word, n in counts.items() if n >= min_count)
-    return {word: i for i, word in enumerate(["<pad>", "<unk>"] + [word for _, word in order])}
-
-
-@wrong("build_vocab", says="is missing")
-def vocab_without_specials(texts, min_count):
-    """The two special entries are not in the dictionary."""
-    counts = Counter(word for text in texts for word in text if word not in ("<pad>", "<unk>"))
-    order = sorted((-n, word) for word, n in counts.items() if n >= min_count)
-    return {word: i for i, (_, word) in enumerate(order, start=2)}
-
-
-@wrong("build_vocab", says="min_count is ignored")
-def vocab_of_everything(texts, min_count):
-    """Rare words are in."""
-    counts = Counter(word for text in texts for word in text if word not in ("<pad>", "<unk>"))
-    order = sorted((-n, word) for word, n in counts.items())
-    return {word: i for i, word in enumerate(["<pad>", "<unk>"] + [word for _, word in order])}
-
-
-@wrong("build_vocab", says="rarest word comes first")
-def vocab_rarest_first(texts, min_count):
-    """The minus before the count is forgotten."""
-    counts = Counter(word for text in texts for word in text if word not in ("<pad>", "<unk>"))
-    order = sorted((n, word) for word, n in counts.items() if n >= min_count)
-    return {word: i for i, word in enumerate(["<pad>", "<unk>"] + [word for _, word in order])}
+vocab_ties_by_first_sight = edit(
+    "build_vocab",
+    "Equally common words are in the order in which they were met. They go by Python's `sorted`.",
+    ("sorted(words, key=lambda word: (-counts[word], word))", "sorted(words, key=lambda word: -counts[word])"),
+)
+vocab_sorted_in_reverse = edit(
+    "build_vocab",
+    "Equally common words are in falling order: `reverse=True` turns the words round as well as the counts.",
+    ("key=lambda word: (-counts[word], word))", "key=lambda word: (counts[word], word), reverse=True)"),
+)
+vocab_above_min_count = edit(
+    "build_vocab",
+    "Words that occur exactly `min_count` times are left out. At least means that they belong to the vocabulary.",
+    ("n >= min_count", "n > min_count"),
+)
+vocab_counts_the_specials = edit(
+    "build_vocab",
+    "`<pad>` and `<unk>` in a text were counted as words and have new numbers. Theirs stay 0 and 1.",
+    (" and word not in vocab", ""),
+)
+vocab_gaps_for_the_specials = edit(
+    "build_vocab",
+    "There are gaps among the numbers, where `<pad>` and `<unk>` stood as words. Number the words once they are gone.",
+    (" and word not in vocab", ""),
+    ("return vocab", 'vocab.update({"<pad>": 0, "<unk>": 1})\n    return vocab'),
+)
+vocab_counts_texts = edit(
+    "build_vocab",
+    "Each text counts a word once. It is the occurrences that count, in all texts together.",
+    ("for word in text)", "for word in set(text))"),
+)
+vocab_without_specials = edit(
+    "build_vocab",
+    "The two special strings are not in the dictionary: `<pad>` is 0 and `<unk>` is 1.",
+    ("return vocab", "return {word: number for word, number in vocab.items() if number > 1}"),
+)
+vocab_specials_swapped = edit(
+    "build_vocab",
+    "The two special strings are swapped: `<pad>` is 0 and `<unk>` is 1.",
+    ('{"<pad>": 0, "<unk>": 1}', '{"<unk>": 0, "<pad>": 1}'),
+)
+vocab_of_everything = edit(
+    "build_vocab",
+    "Rare words are in: those that occur less than `min_count` times are left out.",
+    ("if n >= min_count and word not in vocab", "if word not in vocab"),
+)
+vocab_rarest_first = edit(
+    "build_vocab",
+    "The rarest word comes first. The commonest does: which sign turns the order of the counts round, and not the "
+    "words?",
+    ("(-counts[word], word)", "(counts[word], word)"),
+)
+vocab_by_words_alone = edit(
+    "build_vocab",
+    "The words go by `sorted` alone: the commonest comes first, whatever it is called.",
+    ("sorted(words, key=lambda word: (-counts[word], word))", "sorted(words)"),
+)
+vocab_by_first_sight_alone = edit(
+    "build_vocab",
+    "The words are in the order in which they were met: the commonest comes first.",
+    ("sorted(words, key=lambda word: (-counts[word], word))", "words"),
+)
+vocab_from_zero = edit(
+    "build_vocab",
+    "The words are numbered from 0, which `<pad>` has: the first of them is 2.",
+    ("start=2", "start=0"),
+)
+vocab_in_lower_case = edit(
+    "build_vocab",
+    "The words were put into lower case. They are taken as they stand: `OK` and `ok` are two.",
+    ("Counter(word for text", "Counter(word.lower() for text"),
+    hidden=True,
+)
+vocab_of_counts = edit(
+    "build_vocab",
+    "These are the words' counts: the dictionary holds their numbers, one after the other from 2.",
+    ("vocab[word] = number", "vocab[word] = counts[word]"),
+)
 
 
 @right("build_vocab")
@@ -322,104 +347,139 @@ def vocab_by_buckets(texts, min_count):
 
 # --- encode_batch ---
 
-
-@wrong("encode_batch", says="end of a long text was kept")
-def encode_keeps_the_end(texts, vocab, max_len):
-    """The last words of a long text are kept."""
-    rows = [[vocab.get(word, 1) for word in text[-max_len:]] for text in texts]
-    T = max(map(len, rows))
-    ids = torch.tensor([row + [0] * (T - len(row)) for row in rows])
-    return ids, torch.tensor([[i < len(row) for i in range(T)] for row in rows])
-
-
-@wrong("encode_batch", says="mask is inverted")
-def encode_mask_of_the_padding(texts, vocab, max_len):
-    """True on padding, as torch's key_padding_mask has it."""
-    rows = [[vocab.get(word, 1) for word in text[:max_len]] for text in texts]
-    T = max(map(len, rows))
-    ids = torch.tensor([row + [0] * (T - len(row)) for row in rows])
-    return ids, ids == 0
-
-
-@wrong("encode_batch", says="padding is 1")
-def encode_pads_with_unknown(texts, vocab, max_len):
-    """Rows are filled up with the number of unknown words."""
-    rows = [[vocab.get(word, 1) for word in text[:max_len]] for text in texts]
-    T = max(map(len, rows))
-    ids = torch.tensor([row + [1] * (T - len(row)) for row in rows])
-    return ids, torch.tensor([[i < len(row) for i in range(T)] for row in rows])
-
-
-@wrong("encode_batch", says="padding is -1")
-def encode_pads_with_minus_one(texts, vocab, max_len):
-    """Rows are filled up with -1."""
-    rows = [[vocab.get(word, 1) for word in text[:max_len]] for text in texts]
-    T = max(map(len, rows))
-    ids = torch.tensor([row + [-1] * (T - len(row)) for row in rows])
-    return ids, ids >= 0
-
-
-@wrong("encode_batch", says="became 0, which is padding")
-def encode_unknown_is_padding(texts, vocab, max_len):
-    """vocab.get(word, 0)."""
-    rows = [[vocab.get(word, 0) for word in text[:max_len]] for text in texts]
-    T = max(map(len, rows))
-    ids = torch.tensor([row + [0] * (T - len(row)) for row in rows])
-    return ids, ids != 0
-
-
-@wrong("encode_batch", says="T is max_len")
-def encode_always_max_len(texts, vocab, max_len):
-    """Every batch is max_len wide."""
-    rows = [[vocab.get(word, 1) for word in text[:max_len]] for text in texts]
-    ids = torch.tensor([row + [0] * (max_len - len(row)) for row in rows])
-    return ids, ids > 0
-
-
-@wrong("encode_batch", says="must not grow")
-def encode_grows_the_vocabulary(texts, vocab, max_len):
-    """Unknown words get numbers of their own, as if the test part had been there."""
-    rows = [[vocab.setdefault(word, len(vocab)) for word in text] for text in texts]
-    rows = [row[:max_len] for row in rows]
-    T = max(map(len, rows))
-    ids = torch.tensor([row + [0] * (T - len(row)) for row in rows])
-    return ids, ids > 0
-
-
-@wrong("encode_batch", says="unknown words are masked")
-def encode_masks_unknown_words(texts, vocab, max_len):
-    """The mask is ids > 1."""
-    rows = [[vocab.get(word, 1) for word in text[:max_len]] for text in texts]
-    T = max(map(len, rows))
-    ids = torch.tensor([row + [0] * (T - len(row)) for row in rows])
-    return ids, ids > 1
-
-
-@wrong("encode_batch", says="padding is on the left")
-def encode_pads_on_the_left(texts, vocab, max_len):
-    """The padding comes before the words."""
-    rows = [[vocab.get(word, 1) for word in text[:max_len]] for text in texts]
-    T = max(map(len, rows))
-    ids = torch.tensor([[0] * (T - len(row)) + row for row in rows])
-    return ids, ids > 0
-
-
-@wrong("encode_batch", says="KeyError")
-def encode_knows_every_word(texts, vocab, max_len):
-    """vocab[word], which fails on an unknown word."""
-    rows = [[vocab[word] for word in text[:max_len]] for text in texts]
-    T = max(map(len, rows))
-    ids = torch.tensor([row + [0] * (T - len(row)) for row in rows])
-    return ids, ids > 0
-
-
-@wrong("encode_batch", says="dtype torch.bool")
-def encode_mask_of_numbers(texts, vocab, max_len):
-    """The mask holds 0 and 1 as floats."""
-    rows = [[vocab.get(word, 1) for word in text[:max_len]] for text in texts]
-    T = max(map(len, rows))
-    ids = torch.tensor([row + [0] * (T - len(row)) for row in rows])
-    return ids, (ids > 0).float()
+encode_keeps_the_end = edit(
+    "encode_batch",
+    "The end of a long text was kept: a text that is too long keeps its first `max_len` words.",
+    ("text[:max_len]", "text[-max_len:]"),
+)
+encode_mask_of_the_padding = edit(
+    "encode_batch",
+    "The mask is inverted: here, True stands on a word, not on padding.",
+    ("torch.arange(T) < lengths", "torch.arange(T) >= lengths"),
+)
+encode_pads_with_unknown = edit(
+    "encode_batch",
+    "The padding is 1, the number of unknown words. Rows are filled up with 0.",
+    ("[0] * (T", "[1] * (T"),
+)
+encode_pads_with_minus_one = edit(
+    "encode_batch",
+    "The padding is −1. Rows are filled up with 0, the number of `<pad>`.",
+    ("[0] * (T", "[-1] * (T"),
+)
+encode_unknown_is_padding = edit(
+    "encode_batch",
+    "A word that is not known became 0, as if it were padding. It is 1: a word stands there, only nobody knows which.",
+    ("vocab.get(word, 1)", "vocab.get(word, 0)"),
+)
+encode_unknown_becomes_padding = edit(
+    "encode_batch",
+    "A word that is not known became 0, and the mask hides it like padding. Its number is 1, and it is a real word.",
+    ("vocab.get(word, 1)", "vocab.get(word, 0)"),
+    ("torch.arange(T) < lengths[:, None]", "ids != 0"),
+)
+encode_always_max_len = edit(
+    "encode_batch",
+    "Every batch is `max_len` wide. T is the length of the longest text after the cut, which may be less.",
+    ("T = int(lengths.max())", "T = max_len"),
+)
+encode_never_cut = edit(
+    "encode_batch",
+    "Long texts are not cut: each keeps its first `max_len` words.",
+    ("text[:max_len]", "text"),
+)
+encode_cut_too_late = edit(
+    "encode_batch",
+    "T is the length of the longest text before the cut: cut first, and measure after.",
+    ("T = int(lengths.max())", "T = max(map(len, texts))"),
+)
+encode_grows_the_vocabulary = edit(
+    "encode_batch",
+    "Words that are not known have entered the vocabulary, as if the test part had been there when it was built. "
+    "They are 1.",
+    ("vocab.get(word, 1)", "vocab.setdefault(word, len(vocab))"),
+)
+encode_numbers_of_their_own = edit(
+    "encode_batch",
+    "Words that are not known have got numbers of their own, which no model was trained on. They are all 1.",
+    ("rows = [[vocab", "vocab = dict(vocab)\n    rows = [[vocab"),
+    ("vocab.get(word, 1)", "vocab.setdefault(word, len(vocab))"),
+)
+encode_drops_unknown_words = edit(
+    "encode_batch",
+    "Words that are not known are dropped after the cut. They keep their place, with the number 1.",
+    ("vocab.get(word, 1) for word in text[:max_len]", "vocab[word] for word in text[:max_len] if word in vocab"),
+)
+encode_drops_unknown_words_first = edit(
+    "encode_batch",
+    "Words that are not known are dropped, and others move up. They keep their place, with the number 1.",
+    (
+        "vocab.get(word, 1) for word in text[:max_len]",
+        "vocab[word] for word in [w for w in text if w in vocab][:max_len]",
+    ),
+)
+encode_masks_unknown_words = edit(
+    "encode_batch",
+    "The mask hides unknown words. They are real words, only their number is 1; it is padding that is hidden.",
+    ("torch.arange(T) < lengths[:, None]", "ids > 1"),
+)
+encode_pads_on_the_left = edit(
+    "encode_batch",
+    "The padding comes before the words. It comes after them, up to the end of the row.",
+    ("row + [0] * (T - len(row))", "[0] * (T - len(row)) + row"),
+    ("torch.arange(T) < lengths[:, None]", "ids > 0"),
+)
+encode_pads_on_the_left_masks_on_the_right = edit(
+    "encode_batch",
+    "The padding comes before the words, and the mask is for padding after them. It comes after them.",
+    ("row + [0] * (T - len(row))", "[0] * (T - len(row)) + row"),
+)
+encode_knows_every_word = edit(
+    "encode_batch",
+    "`vocab[word]` fails on a word that the vocabulary does not know. Such a word is 1.",
+    ("vocab.get(word, 1)", "vocab[word]"),
+)
+encode_mask_of_numbers = edit(
+    "encode_batch",
+    "The mask holds numbers. It is boolean, of dtype `torch.bool`: True on a word.",
+    ("torch.arange(T) < lengths[:, None]", "(torch.arange(T) < lengths[:, None]).float()"),
+)
+encode_mask_of_whole_numbers = edit(
+    "encode_batch",
+    "The mask holds the whole numbers 0 and 1. It is boolean, of dtype `torch.bool`: True on a word.",
+    ("torch.arange(T) < lengths[:, None]", "(torch.arange(T) < lengths[:, None]).long()"),
+)
+encode_mask_everywhere = edit(
+    "encode_batch",
+    "The mask is True everywhere, on padding too. It is True where a word stands.",
+    ("torch.arange(T) < lengths[:, None]", "torch.ones(ids.shape, dtype=torch.bool)"),
+)
+encode_short_integers = edit(
+    "encode_batch",
+    "The ids have another dtype than `torch.long`, which an embedding looks up.",
+    ("for row in rows])  # (B, T)", "for row in rows], dtype=torch.int32)"),
+)
+encode_float_ids = edit(
+    "encode_batch",
+    "The ids are numbers with a fraction. A number of a word is whole, of dtype `torch.long`.",
+    ("for row in rows])  # (B, T)", "for row in rows], dtype=torch.float32)"),
+)
+encode_lists = edit(
+    "encode_batch",
+    "Lists came back: ids and mask are both tensors.",
+    ("return ids, mask", "return ids.tolist(), mask.tolist()"),
+)
+encode_ids_only = edit(
+    "encode_batch",
+    "The ids came back alone: return the pair of ids and mask.",
+    ("return ids, mask", "return ids"),
+)
+encode_in_lower_case = edit(
+    "encode_batch",
+    "Words were put into lower case, or stripped, before they were looked up. They are taken as they stand.",
+    ("vocab.get(word, 1)", "vocab.get(word.lower(), 1)"),
+    hidden=True,
+)
 
 
 @right("encode_batch")
@@ -448,61 +508,105 @@ def encode_with_pad_sequence(texts, vocab, max_len):
 
 # --- masked_mean ---
 
-
-@wrong("masked_mean", says="divided by T")
-def mean_divided_by_the_longest(h, mask):
-    """The sum over real words is divided by the length of the longest."""
-    return (h * mask[:, :, None]).mean(1)
-
-
-@wrong("masked_mean", says="mask is ignored")
-def mean_over_everything(h, mask):
-    """The mean over all of T."""
-    return h.mean(1)
-
-
-@wrong("masked_mean", says="NaN for a row without words")
-def mean_of_an_empty_row(h, mask):
-    """0/0 for a row without words."""
-    return (h * mask[:, :, None]).sum(1) / mask.sum(1, keepdim=True)
-
-
-@wrong("masked_mean", says="mask is inverted")
-def mean_of_the_padding(h, mask):
-    """The mean over the padding."""
-    rest = ~mask
-    return (h * rest[:, :, None]).sum(1) / rest.sum(1, keepdim=True).clamp(min=1)
-
-
-@wrong("masked_mean", says="that is the sum")
-def mean_without_division(h, mask):
-    """The sum over the real words."""
-    return (h * mask[:, :, None]).sum(1)
-
-
-@wrong("masked_mean", says="padding is in the sum")
-def mean_with_padding_in_the_sum(h, mask):
-    """The count is masked, the sum is not."""
-    return h.sum(1) / mask.sum(1, keepdim=True).clamp(min=1)
-
-
-@wrong("masked_mean", says="1 was added to every count")
-def mean_plus_one(h, mask):
-    """A 1 added below the line, against the division by 0."""
-    return (h * mask[:, :, None]).sum(1) / (mask.sum(1, keepdim=True) + 1)
-
-
-@wrong("masked_mean", says="gradient is NaN")
-def mean_nan_replaced_afterwards(h, mask):
-    """The NaN is replaced, but its gradient is not."""
-    weights = mask[:, :, None] * h / mask.sum(1)[:, None, None]
-    return torch.nan_to_num(torch.where(mask[:, :, None], weights, weights.detach() * 0)).sum(1)
-
-
-@wrong("masked_mean", says="mean over the whole batch")
-def mean_of_the_batch(h, mask):
-    """All rows get the mean over all real words of the batch."""
-    return h[mask].mean(0).expand(len(h), -1)
+mean_divided_by_the_longest = edit(
+    "masked_mean",
+    "The sum over the real words is divided by T. Divide it by how many real words the row has.",
+    ("real.sum(dim=1).clamp(min=1)", "h.shape[1]"),
+)
+mean_over_everything = edit(
+    "masked_mean",
+    "That is the mean over all of T, padding too: the mask is not used.",
+    ("(h * real).sum(dim=1) / count", "h.mean(dim=1)"),
+)
+mean_of_an_empty_row = edit(
+    "masked_mean",
+    "A row without words is 0/0, which is NaN. Keep the count from being 0 before you divide.",
+    (".clamp(min=1)", ""),
+)
+mean_of_the_padding = edit(
+    "masked_mean",
+    "The mask is inverted: this is the mean over the padding. True is a real word.",
+    ("mask[:, :, None]", "(~mask)[:, :, None]"),
+)
+mean_without_division = edit(
+    "masked_mean",
+    "That is the sum over the real words. A mean is divided by how many there are.",
+    (" / count", ""),
+)
+mean_with_padding_in_the_sum = edit(
+    "masked_mean",
+    "The count is masked, and the padding is still in the sum. Mask before you add.",
+    ("(h * real).sum", "h.sum"),
+)
+mean_plus_one = edit(
+    "masked_mean",
+    "A 1 is added to every count, which makes all means too small. Only a count of 0 needs help.",
+    (".clamp(min=1)", " + 1"),
+)
+mean_nan_replaced_afterwards = edit(
+    "masked_mean",
+    "The NaN of an empty row is replaced after the division, and its gradient is still NaN. Keep the count from "
+    "being 0.",
+    (".clamp(min=1)", ""),
+    ("return (h * real).sum(dim=1) / count", "return torch.nan_to_num((h * real / count[:, None]).sum(dim=1))"),
+)
+mean_of_the_batch = edit(
+    "masked_mean",
+    "All rows have got the mean of the whole batch's words. Each text has a mean of its own.",
+    ("return (h * real).sum(dim=1) / count", "return h[mask].mean(dim=0).expand(len(h), -1)"),
+)
+mean_of_an_empty_row_is_of_its_padding = edit(
+    "masked_mean",
+    "A row without words has got the mean of its padding. It gives zeros.",
+    (
+        "return (h * real).sum(dim=1) / count",
+        "return torch.where(mask.any(dim=1)[:, None], (h * real).sum(dim=1) / count, h.mean(dim=1))",
+    ),
+)
+mean_of_the_first_word = edit(
+    "masked_mean",
+    "The first vector of each row was taken. The mean is of all the row's real words.",
+    ("(h * real).sum(dim=1) / count", "h[:, 0]"),
+)
+mean_is_a_maximum = edit(
+    "masked_mean",
+    "That is the largest number of each place, which is another pooling. Take the mean.",
+    ("(h * real).sum(dim=1) / count", "(h * real).max(dim=1).values"),
+)
+mean_of_a_first_stretch = edit(
+    "masked_mean",
+    "As many vectors as there are real words are taken from the front. Real words may stand anywhere in the row.",
+    ("real = mask[:, :, None]", "real = mask.sort(dim=1, descending=True).values[:, :, None]"),
+)
+mean_over_the_width = edit(
+    "masked_mean",
+    "The mean runs over the width of the vectors. It runs over the words, the second axis.",
+    ("(h * real).sum(dim=1) / count", "(h * real).mean(dim=2)"),
+)
+mean_with_epsilon = edit(
+    "masked_mean",
+    "A small number is added to the count. In half precision it is nothing, and 0/0 is NaN: keep the count at 1 or "
+    "more.",
+    (".clamp(min=1)", " + 1e-9"),
+    hidden=True,
+)
+mean_in_single_precision = edit(
+    "masked_mean",
+    "The mean has the dtype of the mask's numbers, or of one that is fixed. It has the dtype of `h`.",
+    (".to(h.dtype)", ".float()"),
+    ("(h * real)", "(h.float() * real)"),
+)
+mean_in_at_least_single_precision = edit(
+    "masked_mean",
+    "The mask was turned into float32, and so were means of half precision. They have the dtype of `h`.",
+    (".to(h.dtype)", ".float()"),
+    hidden=True,
+)
+mean_without_gradient = edit(
+    "masked_mean",
+    "No gradient comes back to `h`: it was detached, or turned into NumPy, on the way.",
+    ("(h * real)", "(h.detach() * real)"),
+)
 
 
 @right("masked_mean")
@@ -515,73 +619,114 @@ def mean_by_matrix_product(h, mask):
 
 @right("masked_mean")
 def mean_row_by_row(h, mask):
-    """A loop over the texts."""
-    return torch.stack([row[real].mean(0) if real.any() else row[0] * 0 for row, real in zip(h, mask)])
+    """A loop over the texts; a row of zeros does not hang on the graph."""
+    zeros = torch.zeros(h.shape[2], dtype=h.dtype)
+    return torch.stack([row[real].mean(0) if real.any() else zeros for row, real in zip(h, mask)])
 
 
 # --- tf_idf ---
 
-
-@wrong("tf_idf", says="df counts occurrences")
-def tf_idf_by_occurrences(counts):
-    """df is the sum of the counts."""
-    weighted = counts * (np.log((1 + len(counts)) / (1 + counts.sum(0))) + 1)
-    length = np.linalg.norm(weighted, axis=1, keepdims=True)
-    return weighted / np.where(length == 0, 1, length)
-
-
-@wrong("tf_idf", says="two 1s inside the logarithm")
-def tf_idf_not_smoothed(counts):
-    """ln(N / df) + 1."""
-    weighted = counts * (np.log(len(counts) / np.maximum((counts > 0).sum(0), 1)) + 1)
-    length = np.linalg.norm(weighted, axis=1, keepdims=True)
-    return weighted / np.where(length == 0, 1, length)
-
-
-@wrong("tf_idf", says="1 after the logarithm")
-def tf_idf_without_the_last_one(counts):
-    """ln((1 + N) / (1 + df))."""
-    weighted = counts * np.log((1 + len(counts)) / (1 + (counts > 0).sum(0)))
-    length = np.linalg.norm(weighted, axis=1, keepdims=True)
-    return weighted / np.where(length == 0, 1, length)
-
-
-@wrong("tf_idf", says="have sum 1")
-def tf_idf_rows_sum_to_one(counts):
-    """Rows are divided by their sums."""
-    weighted = counts * (np.log((1 + len(counts)) / (1 + (counts > 0).sum(0))) + 1)
-    total = weighted.sum(1, keepdims=True)
-    return weighted / np.where(total == 0, 1, total)
-
-
-@wrong("tf_idf", says="not divided by their lengths")
-def tf_idf_not_normalised(counts):
-    """The rows keep their lengths."""
-    return counts * (np.log((1 + len(counts)) / (1 + (counts > 0).sum(0))) + 1)
-
-
-@wrong("tf_idf", says="NaN in an empty document")
-def tf_idf_of_an_empty_document(counts):
-    """0/0 for an empty document."""
-    weighted = counts * (np.log((1 + len(counts)) / (1 + (counts > 0).sum(0))) + 1)
-    return weighted / np.linalg.norm(weighted, axis=1, keepdims=True)
-
-
-@wrong("tf_idf", says="not the natural one")
-def tf_idf_base_ten(counts):
-    """log10."""
-    weighted = counts * (np.log10((1 + len(counts)) / (1 + (counts > 0).sum(0))) + 1)
-    length = np.linalg.norm(weighted, axis=1, keepdims=True)
-    return weighted / np.where(length == 0, 1, length)
-
-
-@wrong("tf_idf", says="counts once a document")
-def tf_idf_binary(counts):
-    """How often a word occurs in a document is lost."""
-    found = counts > 0
-    weighted = found * (np.log((1 + len(counts)) / (1 + found.sum(0))) + 1)
-    length = np.linalg.norm(weighted, axis=1, keepdims=True)
-    return weighted / np.where(length == 0, 1, length)
+tf_idf_by_occurrences = edit(
+    "tf_idf",
+    "df counts occurrences. It counts the documents that have the word at all, however often.",
+    ("(counts > 0).sum(axis=0)", "counts.sum(axis=0)"),
+)
+tf_idf_not_smoothed = edit(
+    "tf_idf",
+    "The two 1s inside the logarithm are missing: they count one more document, which has every word.",
+    ("(1 + N) / (1 + df)", "N / np.maximum(df, 1)"),
+)
+tf_idf_smoothed_below_only = edit(
+    "tf_idf",
+    "The 1 above the line is missing: the additional document counts in N as well as in df.",
+    ("(1 + N) / (1 + df)", "N / (1 + df)"),
+)
+tf_idf_without_the_last_one = edit(
+    "tf_idf",
+    "The 1 after the logarithm is missing: a word that every document has would weigh nothing.",
+    ("(1 + df)) + 1", "(1 + df))"),
+)
+tf_idf_plain = edit(
+    "tf_idf",
+    "That is the plain ln(N / df), without any of the three 1s of the formula.",
+    ("np.log((1 + N) / (1 + df)) + 1", "np.log(N / np.maximum(df, 1))"),
+)
+tf_idf_rows_sum_to_one = edit(
+    "tf_idf",
+    "The rows have sum 1. Their length is to be 1: divide by the root of the sum of squares.",
+    ("np.linalg.norm(weighted, axis=1, keepdims=True)", "weighted.sum(axis=1, keepdims=True)"),
+)
+tf_idf_not_normalised = edit(
+    "tf_idf",
+    "The rows keep their lengths, so that a long review has larger numbers. Divide each by its length.",
+    ("weighted / np.where(length > 0, length, 1)", "weighted"),
+)
+tf_idf_columns_normalised = edit(
+    "tf_idf",
+    "The columns are divided by their lengths. A document is a row: divide the rows.",
+    ("np.linalg.norm(weighted, axis=1", "np.linalg.norm(weighted, axis=0"),
+)
+tf_idf_matrix_normalised = edit(
+    "tf_idf",
+    "One length served all documents. Each row has a length of its own.",
+    ("np.linalg.norm(weighted, axis=1, keepdims=True)", "np.linalg.norm(weighted)"),
+)
+tf_idf_normalised_first = edit(
+    "tf_idf",
+    "The counts were divided before they were weighted, and the rows have lengths other than 1. Weigh first.",
+    ("weighted = counts * idf", "weighted = counts.astype(float)"),
+    ("np.where(length > 0, length, 1)", "np.where(length > 0, length, 1) * idf"),
+)
+tf_idf_of_an_empty_document = edit(
+    "tf_idf",
+    "An empty document has the length 0, and 0/0 is NaN. Such a row stays zeros: divide it by 1.",
+    ("np.where(length > 0, length, 1)", "length"),
+)
+tf_idf_base_ten = edit(
+    "tf_idf",
+    "The logarithm has base 10. It is the natural one, `np.log`.",
+    ("np.log(", "np.log10("),
+)
+tf_idf_base_two = edit(
+    "tf_idf",
+    "The logarithm has base 2. It is the natural one, `np.log`.",
+    ("np.log(", "np.log2("),
+)
+tf_idf_binary = edit(
+    "tf_idf",
+    "A word counts once a document, and how often it occurs there is lost: multiply the counts.",
+    ("weighted = counts * idf", "weighted = (counts > 0) * idf"),
+)
+tf_idf_frequency_alone = edit(
+    "tf_idf",
+    "That is the frequency alone. Multiply each count by its word's idf.",
+    ("weighted = counts * idf", "weighted = counts.astype(float)"),
+)
+tf_idf_upside_down = edit(
+    "tf_idf",
+    "The fraction is upside down: words that many documents have got more weight, and should get less.",
+    ("(1 + N) / (1 + df)", "(1 + df) / (1 + N)"),
+)
+tf_idf_words_for_documents = edit(
+    "tf_idf",
+    "N is the number of words. It is the number of documents, the rows.",
+    ("N = counts.shape[0]", "N = counts.shape[1]"),
+)
+tf_idf_of_shares = edit(
+    "tf_idf",
+    "df is a share of the documents. The formula has the number of documents.",
+    ("(counts > 0).sum(axis=0)", "(counts > 0).mean(axis=0)"),
+)
+tf_idf_in_whole_numbers = edit(
+    "tf_idf",
+    "The weights were written into an array of the counts' dtype, which cuts their fractions off. Floats are wanted.",
+    ("weighted = counts * idf", "weighted = (counts * idf).astype(counts.dtype)"),
+)
+tf_idf_logarithm_of_counts = edit(
+    "tf_idf",
+    "The logarithm of the counts is weighted. Here the counts themselves are multiplied.",
+    ("weighted = counts * idf", "weighted = np.log1p(counts) * idf"),
+)
 
 
 @right("tf_idf")
