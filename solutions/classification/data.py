@@ -146,7 +146,8 @@ def test_clean_and_split():
 
     three = [(f"{'abc'[label % 3]} {i}", label) for label, n in ((2, 23), (0, 39), (7, 11)) for i in range(n)]
     mixed = [three[i] for i in np.random.default_rng(7).random(len(three)).argsort()]
-    check(kept, TWICE * 2 + [("", 0), ("\n", 0), ("DIRTY\n", 0), ("dir ty", 0)], 3, about="rows that come again")
+    again = [("", 0), ("\n", 0), ("DIRTY\n", 0), ("dir ty", 0), ("可以", 1), ("可 以", 1), ("可以", 0)]
+    check(kept, TWICE * 2 + again, 3, about="rows that come again")
     others = [("一般", 2), ("一 般", 0), ("一般 ", 2), ("行", 7), ("OK", 0), ("oK", 2)]
     check(kept, others, 1, about="other labels than 0 and 1")
     check(kept, three[15:40] + three[20:30], 4, about="three labels")

@@ -7,6 +7,8 @@ import itertools
 
 import numpy as np
 import torch
+from scipy import stats
+from sklearn import metrics
 from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
 
 from oracles import oracle
@@ -66,3 +68,60 @@ def masked_mean(h, mask):
 @oracle("tf_idf")
 def tf_idf(counts):
     return TfidfTransformer().fit_transform(np.asarray(counts, float)).toarray()
+
+
+@oracle("evaluate")
+def evaluate(predictions, labels):
+    """Scikit-learn's three scores."""
+    return (
+        metrics.accuracy_score(labels, predictions),
+        metrics.f1_score(labels, predictions, zero_division=0),
+        metrics.confusion_matrix(labels, predictions, labels=[0, 1]),
+    )
+
+
+@oracle("evaluate_batches")
+def evaluate_batches(batches):
+    """Scikit-learn's accuracy of all reviews at once."""
+    logits, labels = zip(*batches, strict=True)
+    return metrics.accuracy_score(np.concatenate(labels), np.concatenate(logits).argmax(1))
+
+
+@oracle("paired_difference")
+def paired_difference(a, b):
+    """SciPy's paired t-test is the mean over its error; where all differences are equal there is none."""
+    seeds = sorted(set(a) & set(b))
+    x, y = np.array([a[s] for s in seeds]), np.array([b[s] for s in seeds])
+    return np.mean(y) - np.mean(x), stats.sem(y - x)
+
+
+@oracle("compare_seeds")
+def compare_seeds(a, b, rng, count=2000):
+    """SciPy's bootstrap of pairs, by percentiles."""
+
+    def difference(x, y, axis=-1):
+        return np.mean(y, axis=axis) - np.mean(x, axis=axis)
+
+    drawn = stats.bootstrap((a, b), difference, paired=True, n_resamples=count, method="percentile", rng=rng)
+    low, high = np.quantile(drawn.bootstrap_distribution, [0.025, 0.975])
+    return difference(a, b), low, high
+
+
+@oracle("mcnemar")
+def mcnemar(pred_a, pred_b, labels):
+    """Scikit-learn's table of who is right, and SciPy's exact binomial test."""
+    (_, only_b), (only_a, _) = metrics.confusion_matrix(pred_a == labels, pred_b == labels, labels=[False, True])
+    return only_a, only_b, stats.binomtest(int(only_a), int(only_a + only_b)).pvalue if only_a + only_b else 1.0
+
+
+@oracle("leave_one_out")
+def leave_one_out(model, ids):
+    """All shorter lists from the standard library, which leaves the last place out first."""
+    shorter = [list(some) for some in itertools.combinations(ids, len(ids) - 1)]
+    return [model.score(list(ids)) - model.score(some) for some in reversed(shorter)]
+
+
+@oracle("rank_agreement")
+def rank_agreement(a, b):
+    """SciPy's Spearman."""
+    return 0.0 if len(set(a)) == 1 or len(set(b)) == 1 else stats.spearmanr(a, b).statistic
