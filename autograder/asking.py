@@ -436,6 +436,10 @@ class WrongAnswer(AssertionError):  # noqa: N818  what a student reads is no "er
 class NotRecordedError(RuntimeError):
     """The test cannot be judged, by no fault of the solution: a question without an answer, or no question at all."""
 
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows in place of a traceback of ours."""
+        return [f"This cannot be judged, by no fault of yours: {self}"]
+
 
 class Verdict(NamedTuple):
     """What the answers to a test's questions mean."""

@@ -13,6 +13,7 @@ import itertools
 import json
 import os
 import random
+import re
 import socket
 import stat
 import subprocess
@@ -22,7 +23,7 @@ import time
 import unicodedata
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -243,9 +244,10 @@ HOARDS = [("cells", name) for name, attack in submissions("resources", "cells").
 LOADS = [(group, name) for group in ("cells", "calls") for name in submissions("resources", group)
          if (group, name) not in HOARDS]  # fmt: skip
 KINDS = {
-    "ordinary": 36, "garbled": 5, "scratched": 4, "honest": 14, "tampered": 10, "lossy": 2, "tricky": 12, "load": 4,
-    "hoard": 1, "no_notebook": 4, "no_file": 4, "versions": 4, "format": 5,
+    "ordinary": 33, "garbled": 5, "scratched": 3, "mangled": 4, "honest": 14, "tampered": 10, "lossy": 2, "tricky": 12,
+    "load": 4, "hoard": 1, "no_notebook": 4, "no_file": 4, "versions": 4, "format": 5,
 }  # fmt: skip
+FIRST = [kind for kind in KINDS if kind != "hoard"]  # one of each, but for those that take long
 ANY = frozenset({"graded", "timed out", "crashed"})
 
 
@@ -259,6 +261,7 @@ class Generator:
         self.folder = folder
         self.rng = random.Random(seed)
         self.kinds = Deck(self.rng, [kind for kind, count in KINDS.items() for _ in range(count)])
+        self.kinds.left = self.rng.sample(FIRST, len(FIRST))
         self.decks: dict[str, Deck] = {}
         self.count = 0
 
@@ -439,6 +442,32 @@ class Generator:
         (self.place(made) / "tools.ipynb").write_text(text, encoding="utf-8")
         made.due.most, made.due.statuses = ALL, ANY | {"refused"}
 
+    def mangled(self, notebook: Notebook) -> Any:
+        """A notebook with something else, or in another place, or twice, at some places of its structure."""
+        for _ in range(self.rng.choice([1, 1, 2, 5])):
+            *way, last = self.rng.choice(list(places(notebook)))
+            inside = notebook
+            for step in way:
+                inside = inside[step]
+            draw = self.rng.random()
+            if draw < 0.8:
+                inside[last] = copy.deepcopy(self.rng.choice(ODD_VALUES))
+            elif isinstance(inside, list):
+                inside.insert(0, copy.deepcopy(inside[last]))
+            else:
+                inside[self.rng.choice(FIELDS)] = inside.pop(last)
+        return notebook
+
+    def make_mangled(self, made: Made) -> None:
+        """The structure of the file is another; what that is worth is not known."""
+        notebook = self.filled(self.answers(broken=False)[0])
+        if self.rng.random() < 0.5:
+            TRICKS["format_3"](notebook)
+        text = json.dumps(self.mangled(notebook))
+        made.story.append("mangled")
+        (self.place(made) / "tools.ipynb").write_text(text, encoding="utf-8")
+        made.due.most, made.due.statuses = ALL, ANY | {"refused"}
+
     def make_honest(self, made: Made) -> None:
         group, name = self.deck("honest", HONEST)
         made.story.append(f"{group}: {name}")
@@ -449,9 +478,12 @@ class Generator:
     def make_tampered(self, made: Made) -> None:
         name = self.deck("tampered", TRICKS)
         answers, earned = self.answers(broken=False)
+        answers |= {one: GOOD[one] for one in earned}
         made.story.append(f"{name}, answers {answers}")
-        notebook = self.filled({name: GOOD[name] if name in earned else a for name, a in answers.items()})
+        notebook = self.filled(answers)
         TRICKS[name](notebook)
+        if name == "plain_cells_deleted":  # the import of numpy among them, without which the student's own run fails
+            earned -= {one for one in earned if "np." in answers[one]}
         self.write(made, notebook, Due(earned, earned))
 
     def make_lossy(self, made: Made) -> None:
@@ -595,6 +627,7 @@ class Generator:
         made.due.least = made.due.most = earned
 
 
+UNCLEAN = re.compile(r"[\0-\x08\x0b\x0c\x0e-\x1f\u202a-\u202e\u2066-\u2069]|<script>alert|<img src=x")
 WAYS = ["a folder"] * 12 + ["a zip", "a zip in the folder", "a name of its own", "files beside it"]
 NO_FILES = [
     "link", "link to a right one", "link to itself", "link to a folder", "pipe", "socket", "device", "folder", "text",
@@ -633,6 +666,22 @@ ZONES: list[Callable[[datetime], str]] = [
     _by_hours(14, "+14:00"),
     _by_hours(-12, "-1200"),
 ]
+
+
+ODD_VALUES: list[Any] = [
+    None, 0, -1, 1e308, 2**70, True, False, float("nan"), "", "x", "\ud800", "\0", "x" * 300, "test_area", "area",
+    "code", "markdown", "raw", "heading", [], {}, [[]], [None], ["a", 5, None], {"a": 1}, {"cells": 5}, [{"cells": 5}],
+    {"cell_type": "code", "source": "1"},
+]  # fmt: skip
+FIELDS = ["source", "input", "cell_type", "metadata", "nbgrader", "cells", "worksheets", "grade_id", "points", "id"]
+
+
+def places(value: Any, way: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The way to every value in a value of JSON."""
+    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for step, found in inside:
+        yield (*way, step)
+        yield from places(found, (*way, step))
 
 
 def code_cell(source: str, name: str) -> dict[str, Any]:
@@ -676,7 +725,8 @@ class Graded:
     left: list[str] = field(default_factory=list)
     statuses: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
-    memory: int = 0  # bytes, at the most
+    memory: int = 0  # bytes, at the most, with all processes of the students'
+    own: int = 0  # bytes, at the most, of the grading process itself
 
     @property
     def fine(self) -> bool:
@@ -702,21 +752,26 @@ def grade(made: Class, workers: int | None = None) -> Graded:
     started = time.monotonic()
     with (made.root / "output").open("w+b") as output:
         process = subprocess.Popen(command, cwd=made.root / "course", env=environment, stdout=output, stderr=output)
-        memory = 0
+        memory = own = 0
         while process.poll() is None:
-            memory = max(memory, memory_of(process.pid))
+            memory, own = max(memory, memory_of(process.pid)), max(own, peak_of(process.pid))
             time.sleep(PAUSE)
         seconds = time.monotonic() - started
         output.seek(0)
         said = output.read().decode("utf-8", "replace")
+        if process.returncode == 0:
+            command = [sys.executable, "-m", "autograder.commands", "report", str(into / "results.json")]
+            done = subprocess.run(command, cwd=made.root / "course", env=environment, capture_output=True, text=True)
+            process.returncode, said = done.returncode, said + done.stdout + done.stderr
     left = [f"process {line}" for line in bearing(sign)] + named(mark())
     left += [f"mount {line}" for line in mounted() - mounts if sign in line or "autograder" in line]
     left += [str(path) for path in scratch.iterdir()]
-    found = Graded(process.returncode, said, left=left, seconds=seconds, memory=memory)
+    found = Graded(process.returncode, said, left=left, seconds=seconds, memory=memory, own=own)
     if process.returncode == 0:
         results = json.loads((into / "results.json").read_text(encoding="utf-8"))
         found.statuses.update(row["status"] for row in results["rows"])
         found.wrongs = [*compare(made.students, results["rows"]), *disagreements(into, results["rows"])]
+        found.wrongs += [f"{page.relative_to(into)}: {said}" for page in pages(into) for said in unclean(page)]
     return found
 
 
@@ -758,7 +813,32 @@ def disagreements(into: Path, rows: Sequence[Mapping[str, Any]]) -> list[str]:
     found = [f"the gradebook has {book.get(s)} less {penalties.get(s)} for {s}, not {score}"
              for s, score in scores.items() if max(0, book.get(s, -1) - penalties.get(s, 0)) != score]  # fmt: skip
     return found + [f"results.csv has {table.get(s)} for {s}, not {score}" for s, score in scores.items()
-                    if table.get(s.lstrip("'")) != score]  # fmt: skip
+                    if table.get(s) != score]  # fmt: skip
+
+
+def pages(into: Path) -> Iterator[Path]:
+    """What people open: the report, the table, and every student's feedback."""
+    yield from (into / "report.html", into / "results.csv")
+    yield from (path for path in (into / "feedback").rglob("*.html") if path.is_file())
+
+
+def unclean(page: Path) -> list[str]:
+    """What must not stand in a file that a person opens, whoever wrote the notebook."""
+    try:
+        text = page.read_bytes().decode("utf-8")
+    except UnicodeDecodeError as error:
+        return [str(error)]
+    found = UNCLEAN.search(text)
+    return [f"has {found[0]!r} in it"] if found else []
+
+
+def peak_of(pid: int) -> int:
+    """Bytes that a process has held at the most."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text(errors="replace")
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM")), 0)
 
 
 def bearing(sign: str) -> list[str]:
@@ -789,8 +869,10 @@ def main() -> None:
     made = make_class(root, options.students, options.seed)
     print(f"{len(made.students)} students, seed {options.seed}, in {made.folder}", flush=True)
     found = grade(made, options.workers)
-    print(f"{found.seconds:.0f} s, {60 * len(made.students) / found.seconds:.0f} a minute, at the most "
-          f"{found.memory / 2**20:.0f} MiB; {dict(found.statuses)}")  # fmt: skip
+    print(f"{found.seconds:.0f} s, {60 * len(made.students) / found.seconds:.0f} a minute; {dict(found.statuses)}")
+    print(
+        f"at the most {found.memory / 2**20:.0f} MiB in all, {found.own / 2**20:.0f} MiB in the grading process itself"
+    )
     for line in (*found.wrongs, *(f"left behind: {one}" for one in found.left)):
         print(line)
     if found.code != 0:

@@ -20,10 +20,10 @@ CAUSES = {
                    "`return 2 * （grams)`: invalid character '（' (U+FF08)", ""),
     "indented": ("def double(grams):\nreturn 2 * grams\n", "line 2 of the cell `double` is not Python: "
                  "`return 2 * grams`: expected an indented block", ""),
-    "returns outside": ("def double(grams):\n    pass\nreturn 2 * grams\n", "line 3 of the cell `double` is not Python: "
-                        "`return 2 * grams`: 'return' outside function", ""),
-    "an import": ("import nosuch\ndef double(grams):\n    return 2 * grams\n", "the cell `double` did not run to its end",
-                  "nosuch"),
+    "returns outside": ("def double(grams):\n    pass\nreturn 2 * grams\n",
+                        "line 3 of the cell `double` is not Python: `return 2 * grams`: 'return' outside function", ""),
+    "an import": ("import nosuch\ndef double(grams):\n    return 2 * grams\n",
+                  "the cell `double` did not run to its end", "nosuch"),
     "above the stub": (GOOD_DOUBLE + STUB, "the stub below it takes its place", "delete"),
     "in the stub": ("def double(grams):\n    twice = 2 * grams\n    raise NotImplementedError\n",
                     "the line `raise NotImplementedError` still stands", "delete"),

@@ -18,8 +18,10 @@ from submissions import GOOD_DOUBLE, GOOD_PORTIONS, ROUNDED_PORTIONS, scores, wr
 
 from autograder.course.course import Course
 from autograder.errors import CourseError
+from autograder.grading import grade
 from autograder.grading.grade import Options, grade_class
 from autograder.grading.workspace import Workspace
+from autograder.handed_in.intake import Submission, read_submission
 
 SLOW = "import time\ntime.sleep(0.4)\n"
 
@@ -142,6 +144,26 @@ def test_one_student_alone(tiny: Course, blank: Path, tmp_path: Path) -> None:
     assert [(c["student"], c["why"]) for c in results["changes"]] == [("two", "another version was handed in")]
     with pytest.raises(CourseError, match="no such student"):
         grade_class(tiny, "cooking", folder, root, Options(only=("nobody",)))
+
+
+def test_what_we_cannot_read_costs_nobody_elses_row(
+    tiny: Course, many: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fault of ours in reading one student's file is told in that row; nobody is given a grade for it."""
+
+    def fails_for_one(files: tuple[Path, ...], ours: dict[str, Any]) -> Submission:
+        if "s03" in str(files[0]):
+            raise TypeError("no such thing was thought of")
+        return read_submission(files, ours)
+
+    monkeypatch.setattr(grade, "read_submission", fails_for_one)
+    results = grade_class(tiny, "cooking", many, tmp_path / "graded")
+    rows = {row["student"]: row for row in results["rows"]}
+    assert rows["s03"]["status"] == "failed"
+    assert "TypeError: no such thing" in rows["s03"]["note"]
+    assert {name: row["score"] for name, row in rows.items() if name != "s03"} == {
+        name: score for name, score in EXPECTED.items() if name != "s03"
+    }
 
 
 def test_lateness_and_its_penalty_are_nbgraders(tiny: Course, blank: Path, tmp_path: Path) -> None:

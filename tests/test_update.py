@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from asking_course import THRICE, WRONG, write_asking
 from submissions import GOOD_DOUBLE, GOOD_PORTIONS, write
 
 from autograder.course.course import Course
@@ -59,6 +60,33 @@ def test_an_answer_to_an_exercise_that_is_gone_is_kept(versions: tuple[Path, Pat
     notes = update(mine, new)
     assert any(note.startswith("double: the new notebook has no such exercise") for note in notes)
     assert "grams + grams" in mine.read_text(encoding="utf-8")
+
+
+def test_older_tests_give_way_to_those_that_ask(tmp_path: Path) -> None:
+    """A notebook from before its tests asked takes the new tests, and the cell that they need."""
+    course = write_asking(tmp_path / "course")
+    new = build_student_notebooks(course, "cooking", tmp_path / "new")[0]
+    old_test = "def test_shares():\n    assert shares(np.array([1.0, 3.0]))[0] == 0.25\n\ntest_shares()\n"
+    mine = write(new, tmp_path / "mine" / "shares.ipynb", shares=WRONG, thrice=THRICE, test_shares=old_test)
+    notebook = json.loads(mine.read_text(encoding="utf-8"))
+    notebook["cells"] = [c for c in notebook["cells"] if c["metadata"].get("nbgrader", {}).get("grade_id") != "check"]
+    for cell in notebook["cells"]:
+        cell.pop("id")  # as formats before 4.5
+    mine.write_text(json.dumps(notebook), encoding="utf-8")
+    renamed = new.rename(new.with_name("shares (1).ipynb"))
+    assert update(mine, renamed)[0] == "2 answers and 0 cells of your own were taken over"
+    shares, thrice = check_notebook(mine)
+    assert (shares.points, thrice.points) == (0.0, 1.0)
+    assert shares.message.startswith("These are shares of the largest amount: divide by the sum of all.")
+    assert "def test_shares():\n    assert" not in mine.read_text(encoding="utf-8")
+    names = [c["metadata"].get("nbgrader", {}).get("grade_id") for c in json.loads(mine.read_text("utf-8"))["cells"]]
+    assert names == [None, None, "check", "shares", "test_shares", "thrice", "test_thrice"]
+
+
+def test_a_download_that_was_renamed_brings_nothing_twice(versions: tuple[Path, Path]) -> None:
+    mine, new = versions
+    renamed = new.rename(new.with_name("recipes (1).ipynb"))
+    assert update(mine, renamed)[0] == "2 answers and 1 cells of your own were taken over"
 
 
 def test_what_is_no_notebook_is_said_and_nothing_is_written(versions: tuple[Path, Path], tmp_path: Path) -> None:

@@ -27,7 +27,17 @@ def first_cause(test: CellResult, run: Run, placed: Sequence[Placed]) -> str:
         return _stub_that_stayed(exercise, placed) or _cell_that_failed(exercise, run, placed)
     if test.error == "NameError" or asked:
         found = NO_SUCH.search(message) or NOT_DEFINED.search(message) or NOT_DEFINED.search(test.details)
-        return _cell_that_failed(found[1], run, placed) if found else ""
+        if found and (cause := _cell_that_failed(found[1], run, placed)):
+            return cause
+    return _own_cell_not_python(exercise, run, placed)
+
+
+def _own_cell_not_python(exercise: str, run: Run, placed: Sequence[Placed]) -> str:
+    """A notebook runs what stands above a line that is no Python, where only compiling shows it: half an answer."""
+    for number, p in enumerate(placed, 1):
+        result = run.cells.get(p.name)
+        if p.name == exercise and result is not None:
+            return _not_python(p.cell.source, _called(p, number), result)
     return ""
 
 

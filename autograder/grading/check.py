@@ -52,6 +52,8 @@ def explain(error: str, message: str) -> str:
     """What a failed test says to its reader; `error` is the exception's type name."""
     if error == "NotImplementedError":
         return asking.NOT_WRITTEN
+    if error == "NotRecordedError":
+        return f"This cannot be judged, by no fault of yours: {message}"
     if error in SAID_IN_FULL:
         return message or "an assertion without a message failed"
     return f"{error}: {message}" if message else error

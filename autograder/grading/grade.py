@@ -246,7 +246,7 @@ class Grading:
                 future.cancel()
 
     def _begin(self, delivery: Delivery) -> _Student:
-        student = _Student(delivery, read_submission(delivery.files, self.ours))
+        student = _read(delivery, self.ours)
         for name in student.submission.notebooks:
             task = self._task(student, name)
             key = student.keys[name] = self._key(name, task)
@@ -417,6 +417,17 @@ class Grading:
     def _similar(self) -> list[Any]:
         base = {c["metadata"]["nbgrader"]["grade_id"]: c["source"] for t in self.templates.values() for c in _graded(t)}
         return list(similar_pairs(self.answers, base, known_answers(self.course, self.chapter)))
+
+
+def _read(delivery: Delivery, ours: dict[str, Ours]) -> _Student:
+    """What a student handed in. Where we cannot cope with it, that is our failure, and no other row pays for it."""
+    try:
+        return _Student(delivery, read_submission(delivery.files, ours))
+    except (CourseError, OSError):
+        raise
+    except Exception as error:
+        why = f"could not be read ({type(error).__name__}: {str(error)[:300]})"
+        return _Student(delivery, Submission(), failed=why)
 
 
 def _digest(ours: Ours) -> str:

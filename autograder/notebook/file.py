@@ -59,7 +59,8 @@ def cells_in(notebook: Any, name: str) -> list[Cell]:
         raise SubmissionError(f"{name}: not a notebook (no cells in it)")
     cells = notebook.get("cells")
     if cells is None and isinstance(sheets := notebook.get("worksheets"), list):  # format 3 and before
-        cells = [cell for sheet in sheets if isinstance(sheet, dict) for cell in sheet.get("cells") or []]
+        lists = [sheet.get("cells") for sheet in sheets if isinstance(sheet, dict)]
+        cells = [cell for found in lists if isinstance(found, list) for cell in found]
     if not isinstance(cells, list):
         raise SubmissionError(f"{name}: not a valid notebook (it has no list of cells)")
     if len(cells) > MAX_CELLS:

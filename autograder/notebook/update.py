@@ -7,6 +7,7 @@ cells are the student's own is told by their ids: ours are made from the noteboo
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from autograder.notebook.file import MAX_BYTES, read_cells, read_regular
 from autograder.notebook.source import cell_id
 
 MOST_CELLS = 1_000
+DOWNLOADED_AGAIN = re.compile(r"( ?\(\d+\)|[-_ ]?[Cc]opy\d*)$")  # what browsers and Jupyter add to a name
 
 
 def update(mine: Path, new: Path) -> list[str]:
@@ -42,7 +44,7 @@ def merge(old: dict[str, Any], fresh: dict[str, Any], stem: str) -> tuple[dict[s
             cell = cell | {"source": answers.pop(name), "outputs": [], "execution_count": None}
             taken += 1
         cells.append(cell)
-    own = _own_cells(old["cells"], stem)
+    own = _own_cells(old["cells"], fresh["cells"], stem)
     for before, cell in own:
         names = [_grade_id(c) for c in cells]
         where = names.index(before) + 1 if before in names else len(cells)
@@ -57,15 +59,23 @@ def merge(old: dict[str, Any], fresh: dict[str, Any], stem: str) -> tuple[dict[s
     return fresh | {"cells": cells}, notes
 
 
-def _own_cells(cells: list[dict[str, Any]], stem: str) -> list[tuple[str, dict[str, Any]]]:
-    """The student's own cells, each with the `grade_id` of the cell of ours that it comes after."""
-    ours = {cell_id(stem, f"{place}:{kind}") for place in range(MOST_CELLS) for kind in ("code", "markdown", "raw")}
+def _own_cells(cells: list[dict[str, Any]], fresh: list[dict[str, Any]], stem: str) -> list[tuple[str, dict[str, Any]]]:
+    """The student's own cells, each with the `grade_id` of the cell of ours that it comes after.
+
+    A cell of ours has one of our ids, also where a download was renamed ("weights (1)"); formats before 4.5 have no
+    ids, and there it is a cell whose text is in the new notebook, too.
+    """
+    stems = {stem, DOWNLOADED_AGAIN.sub("", stem)}
+    places = [f"{place}:{kind}" for place in range(MOST_CELLS) for kind in ("code", "markdown", "raw")]
+    ours = {cell_id(one, place) for one in stems for place in places} | {str(cell.get("id")) for cell in fresh}
+    texts = {_source(cell).strip() for cell in fresh}
     found = []
     before = ""
     for cell in cells:
+        text = _source(cell).strip()
         if _grade_id(cell):
             before = _grade_id(cell)
-        elif cell.get("id") not in ours and _source(cell).strip():
+        elif text and cell.get("id") not in ours and text not in texts:
             found.append((before, cell))
     return found
 

@@ -267,14 +267,14 @@ def loss_gradient(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
 
 
 # %% nbgrader={"grade_id": "test_loss_gradient", "grade": true, "points": 2}
-BY_HAND = np.log([[[1.0, 1.0]], [[3.0, 1.0]]])
+TWO_TEXTS = np.log([[[1.0, 1.0]], [[3.0, 1.0]]])
 LOGITS = np.array([[[1.0, -2.0, 0.5], [0.0, 3.0, 1.0]], [[-1.0, 2.0, 2.5], [4.0, 0.0, -1.0]]])
 LARGE = np.array([[[1e4, -1e4, 0.0], [9999.0, 1e4, 0.0], [-1e4, -9998.0, -1e4]]])
 
 
 def test_loss_gradient():
     """What the model said minus what happened, over the number of places that count."""
-    check(loss_gradient, BY_HAND, np.array([[1], [0]]), gives=[[[0.25, -0.25]], [[-0.125, 0.125]]])
+    check(loss_gradient, TWO_TEXTS, np.array([[1], [0]]), gives=[[[0.25, -0.25]], [[-0.125, 0.125]]])
     check(loss_gradient, LOGITS, np.array([[2, 1], [0, 1]]))
     check(loss_gradient, LOGITS, np.array([[2, 0], [1, -1]]))
     check(loss_gradient, LOGITS, np.array([[0, -1], [-1, -1]]))

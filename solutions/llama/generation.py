@@ -669,7 +669,7 @@ def test_llama_decode():
 # - empty strings may be yielded, or left out.
 #
 # By hand, with the tokens `n`, `E9 85`, `92 21`: after the first id `"n"`; after the second nothing; after the third
-# `"酒!"`.
+# `"酒!"`. Tokens of whole characters, `"new"`, `" "`, `"hotel"`, are shown as they come.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
@@ -725,7 +725,7 @@ def joined(token_bytes):
 def test_stream_text():
     """Every character as soon as it is whole, no half ones, and nothing lost."""
     check(shown, [0, 1, 2], [b"n", b"\xe9\x85", b"\x92!"], gives=["", "n", "", "酒!", ""])
-    check(shown, [2, 0, 1, 0], [b" ", b"hotel", b"new"])
+    check(shown, [2, 0, 1, 0], [b" ", b"hotel", b"new"], gives=["", "new", " ", "hotel", " ", ""])
     check(shown, range(11), [bytes([byte]) for byte in "酒店🙂!".encode()])
     check(shown, [0, 1, 2], [b"a\xe9", b"\x85\x92", b"b"])
     check(shown, [0, 1], [b"a", b"\xe9\x85"])  # the ids end within a character

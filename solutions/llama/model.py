@@ -320,7 +320,7 @@ def with_sums(x, block, config):
 
 def with_nothing(x, block, config):
     """The block, with an attention that finds nothing."""
-    return llama_block(x, block, config, np.zeros_like)
+    return llama_block(x, block, config, lambda h: 0 * h)
 
 
 def test_llama_block():
@@ -739,7 +739,7 @@ def test_read_config():
     check(config_in, without(num_key_value_heads=1), about="one key/value head")
     check(config_in, without(tie_word_embeddings=False), about="a head of its own")
     check(config_in, without(rms_norm_eps=0.0), about="an epsilon of 0")
-    check(config_in, without("rope_scaling", rms_norm_eps=0), about="an epsilon of 0 that is a whole number")
+    check(config_in, without("rope_scaling", rms_norm_eps=0.0), about="an epsilon of 0, without rope_scaling")
     check(config_in, dict(reversed(FULL.items())), about="another order of the keys")
     for key in list(FULL)[2:5] + list(FULL)[5:6] + list(FULL)[7:9]:
         check(config_complaint, without(key), key, about=f"no {key}")

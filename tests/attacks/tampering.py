@@ -413,6 +413,7 @@ NO_NOTEBOOKS = {
     "cells that are a number": b'{"cells": 5}',
     "cells that are an object": b'{"cells": {"a": 1}}',
     "worksheets that are text": b'{"worksheets": "x"}',
+    "worksheets with cells that are a number": b'{"worksheets": [{"cells": 5}, {"cells": true}, {"cells": "x"}, 5]}',
     "cut short": b'{"cells": [{"cell_type": "code", "sour',
     "deep": b"[" * 500_000,
     "deep and whole": b"[" * 50_000 + b"]" * 50_000,

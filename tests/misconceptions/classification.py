@@ -13,23 +13,23 @@ import torch
 from scipy import stats
 from torch import nn
 
-from autograder.course.bank import right, wrong
+from autograder.course.bank import edit, right, wrong
 
 # The notebook `data`
 
 
-@wrong("clean_and_split", says="leakage")
+@wrong("clean_and_split")
 def split_rows_as_they_come(rows, seed):
-    """Nothing is cleaned, so that duplicates end up on both sides."""
+    """Nothing is cleaned: a text that comes twice may end up in the training part and in the test part. Clean first."""
     rows = list(rows)
     random.Random(seed).shuffle(rows)
     test, val = len(rows) // 5, len(rows) // 10
     return {"test": rows[:test], "val": rows[test : test + val], "train": rows[test + val :]}
 
 
-@wrong("clean_and_split", says="leakage")
+@wrong("clean_and_split")
 def split_then_clean_each_part(rows, seed):
-    """Each part is cleaned by itself, after the split."""
+    """Each part is cleaned by itself, after the split: the same text is still in two parts. Clean all rows first."""
     rows = list(rows)
     random.Random(seed).shuffle(rows)
     test, val = len(rows) // 5, len(rows) // 10
@@ -37,26 +37,46 @@ def split_then_clean_each_part(rows, seed):
     return {name: list({normal(text): (text, label) for text, label in part}.values()) for name, part in parts.items()}
 
 
-@wrong("clean_and_split", says="leakage")
-def split_exact_duplicates_only(rows, seed):
-    """Only texts that are equal sign by sign count as the same."""
-    labels = {}
-    for text, label in rows:
-        labels.setdefault(text, set()).add(label)
-    parts = {"train": [], "val": [], "test": []}
-    rng = random.Random(seed)
-    for label in (0, 1, 2):
-        group = [(text, label) for text, found in labels.items() if found == {label}]
-        rng.shuffle(group)
-        test, val = len(group) // 5, len(group) // 10
-        for name, some in (("test", group[:test]), ("val", group[test : test + val]), ("train", group[test + val :])):
-            parts[name] += some
-    return parts
+split_exact_duplicates_only = edit(
+    "clean_and_split",
+    "Only texts that are equal sign by sign count as the same. Compare their normal forms: without white space, in "
+    "lower "
+    "case.",
+    ("first.setdefault(normal(text), text)", "first.setdefault(text, text)"),
+    ("labels.setdefault(normal(text), set())", "labels.setdefault(text, set())"),
+)
+split_ends_stripped_only = edit(
+    "clean_and_split",
+    "White space is taken off the ends only. Two texts are the same without any white space, in the middle, too.",
+    ("first.setdefault(normal(text), text)", "first.setdefault(text.strip().lower(), text)"),
+    ("labels.setdefault(normal(text), set())", "labels.setdefault(text.strip().lower(), set())"),
+)
+split_by_case = edit(
+    "clean_and_split",
+    "Capital and small letters keep two texts apart. Compare them in lower case.",
+    ("first.setdefault(normal(text), text)", 'first.setdefault("".join(text.split()), text)'),
+    ("labels.setdefault(normal(text), set())", 'labels.setdefault("".join(text.split()), set())'),
+)
+split_keeps_duplicates = edit(
+    "clean_and_split",
+    "The contradictions are gone, and texts that come twice are still there: of those that are the same, keep one.",
+    ("first, labels = {}, {}\n    for text, label in rows:", "first, labels = [], {}\n    for text, label in rows:"),
+    ("first.setdefault(normal(text), text)", "first.append((normal(text), text))"),
+    ("in first.items()", "in first"),
+)
+split_duplicates_all_dropped = edit(
+    "clean_and_split",
+    "A text that comes more than once is dropped altogether. Drop it only where its labels differ; else keep the "
+    "first.",
+    ("first.setdefault(normal(text), text)", "first[normal(text)] = None if normal(text) in first else text"),
+    ("if len(labels[key]) == 1:", "if text is not None and len(labels[key]) == 1:"),
+)
 
 
-@wrong("clean_and_split", says="not stratified")
+@wrong("clean_and_split")
 def split_without_strata(rows, seed):
-    """All labels are shuffled and cut together."""
+    """All labels are shuffled and cut together, so that a label may have more than its share of a part. Cut each by
+    itself."""
     first, labels = {}, {}
     for text, label in rows:
         first.setdefault(normal(text), text)
@@ -67,107 +87,129 @@ def split_without_strata(rows, seed):
     return {"test": clean[:test], "val": clean[test : test + val], "train": clean[test + val :]}
 
 
-@wrong("clean_and_split", says="contradicts itself")
-def split_first_label_wins(rows, seed):
-    """A text with two labels keeps its first one."""
-    first = {}
-    for text, label in rows:
-        first.setdefault(normal(text), (text, label))
-    parts = {"train": [], "val": [], "test": []}
-    rng = random.Random(seed)
-    for label in sorted({label for _, label in first.values()}):
-        group = [row for row in first.values() if row[1] == label]
-        rng.shuffle(group)
-        test, val = len(group) // 5, len(group) // 10
-        for name, some in (("test", group[:test]), ("val", group[test : test + val]), ("train", group[test + val :])):
-            parts[name] += some
-    return parts
-
-
-@wrong("clean_and_split", says="seed is ignored")
-def split_with_one_seed(rows, seed):
-    """The generator is made with a number of its own."""
-    first, labels = {}, {}
-    for text, label in rows:
-        first.setdefault(normal(text), text)
-        labels.setdefault(normal(text), set()).add(label)
-    parts = {"train": [], "val": [], "test": []}
-    rng = random.Random(42)
-    for label in sorted(set().union(*labels.values())):
-        group = [(text, label) for key, text in first.items() if labels[key] == {label}]
-        rng.shuffle(group)
-        test, val = len(group) // 5, len(group) // 10
-        for name, some in (("test", group[:test]), ("val", group[test : test + val]), ("train", group[test + val :])):
-            parts[name] += some
-    return parts
-
-
-@wrong("clean_and_split", says="seed is ignored")
-def split_without_shuffling(rows, seed):
-    """The first fifth of each label is the test part."""
-    first, labels = {}, {}
-    for text, label in rows:
-        first.setdefault(normal(text), text)
-        labels.setdefault(normal(text), set()).add(label)
-    parts = {"train": [], "val": [], "test": []}
-    for label in sorted(set().union(*labels.values())):
-        group = [(text, label) for key, text in first.items() if labels[key] == {label}]
-        test, val = len(group) // 5, len(group) // 10
-        for name, some in (("test", group[:test]), ("val", group[test : test + val]), ("train", group[test + val :])):
-            parts[name] += some
-    return parts
-
-
-@wrong("clean_and_split", says="not from the global one")
-def split_with_the_global_generator(rows, seed):
-    """random.shuffle, which no seed was given to."""
-    first, labels = {}, {}
-    for text, label in rows:
-        first.setdefault(normal(text), text)
-        labels.setdefault(normal(text), set()).add(label)
-    parts = {"train": [], "val": [], "test": []}
-    for label in sorted(set().union(*labels.values())):
-        group = [(text, label) for key, text in first.items() if labels[key] == {label}]
-        random.shuffle(group)
-        test, val = len(group) // 5, len(group) // 10
-        for name, some in (("test", group[:test]), ("val", group[test : test + val]), ("train", group[test + val :])):
-            parts[name] += some
-    return parts
-
-
-@wrong("clean_and_split", says="as it was written")
-def split_normal_forms(rows, seed):
-    """The normal forms are kept in place of the texts."""
-    labels = {}
-    for text, label in rows:
-        labels.setdefault(normal(text), set()).add(label)
-    parts = {"train": [], "val": [], "test": []}
-    rng = random.Random(seed)
-    for label in sorted(set().union(*labels.values())):
-        group = [(key, label) for key in labels if labels[key] == {label}]
-        rng.shuffle(group)
-        test, val = len(group) // 5, len(group) // 10
-        for name, some in (("test", group[:test]), ("val", group[test : test + val]), ("train", group[test + val :])):
-            parts[name] += some
-    return parts
-
-
-@wrong("clean_and_split", says="keep the first")
-def split_keeps_the_last(rows, seed):
-    """A dictionary written over and over keeps the last of the texts that are the same."""
-    last, labels = {}, {}
-    for text, label in rows:
-        last[normal(text)] = text
-        labels.setdefault(normal(text), set()).add(label)
-    parts = {"train": [], "val": [], "test": []}
-    rng = random.Random(seed)
-    for label in sorted(set().union(*labels.values())):
-        group = [(text, label) for key, text in last.items() if labels[key] == {label}]
-        rng.shuffle(group)
-        test, val = len(group) // 5, len(group) // 10
-        for name, some in (("test", group[:test]), ("val", group[test : test + val]), ("train", group[test + val :])):
-            parts[name] += some
-    return parts
+split_before_the_labels_are_known = edit(
+    "clean_and_split",
+    "A text that contradicts itself is still there, with one of its labels. Nobody knows which is right: drop all "
+    "its rows.",
+    (
+        "if len(labels[key]) == 1:\n            (label,) = labels[key]\n            groups",
+        "label = next(l for t, l in rows if normal(t) == key)\n        if label is not None:\n            groups",
+    ),
+)
+split_last_label_wins = edit(
+    "clean_and_split",
+    "A text with two labels has kept its last one. Nobody knows which is right: drop all its rows.",
+    ("labels.setdefault(normal(text), set()).add(label)", "labels[normal(text)] = {label}"),
+)
+split_commonest_label_wins = edit(
+    "clean_and_split",
+    "A text with two labels has kept its commonest one. The contract takes no vote: drop all its rows.",
+    ("labels.setdefault(normal(text), set()).add(label)", "labels.setdefault(normal(text), []).append(label)"),
+    (
+        "if len(labels[key]) == 1:\n            (label,) = labels[key]",
+        "if (votes := Counter(labels[key]).most_common()) and "
+        "votes[0][1] not in [n for _, n in votes[1:]]:\n            label = votes[0][0]",
+    ),
+)
+split_with_one_seed = edit(
+    "clean_and_split",
+    "Another seed gives the same parts. Make a generator with the seed, and shuffle each label's rows with it before "
+    "you cut.",
+    ("random.Random(seed)", "random.Random(42)"),
+)
+split_without_shuffling = edit(
+    "clean_and_split",
+    "Another seed gives the same parts. Make a generator with the seed, and shuffle each label's rows with it before "
+    "you cut.",
+    ("rng.shuffle(group)", "pass"),
+)
+split_with_the_global_generator = edit(
+    "clean_and_split",
+    "The same seed gives two splits: the rows are drawn from the global generator, which does not know the seed. "
+    "Make one "
+    "of your own with it.",
+    ("rng.shuffle(group)", "random.shuffle(group)"),
+)
+split_shuffled_within_parts = edit(
+    "clean_and_split",
+    "Another seed gives the same parts. Make a generator with the seed, and shuffle each label's rows with it before "
+    "you cut.",
+    ("rng.shuffle(group)", "pass"),
+    ("return parts", "for part in parts.values():\n        rng.shuffle(part)\n    return parts"),
+)
+split_normal_forms = edit(
+    "clean_and_split",
+    "The normal forms came back. They are for comparing only: keep each text as it was written.",
+    (".append((text, label))", ".append((key, label))"),
+)
+split_keeps_the_last = edit(
+    "clean_and_split",
+    "Of texts that are the same the last was kept: a dictionary that is written again holds the newest. Keep the "
+    "first.",
+    ("first.setdefault(normal(text), text)", "first[normal(text)] = text"),
+)
+split_both_labels_kept = edit(
+    "clean_and_split",
+    "A text that comes with two labels is there twice, once with each. It contradicts itself: drop all its rows.",
+    ("        if len(labels[key]) == 1:\n            (label,) = labels[key]\n", "        for label in labels[key]:\n"),
+)
+split_third_time_back = edit(
+    "clean_and_split",
+    "A text was dropped when its second label came, and was back with the next row. Know all rows before you decide "
+    "on one.",
+    (
+        "labels.setdefault(normal(text), set()).add(label)",
+        "labels[normal(text)] = {*labels.get(normal(text), ()), label} if "
+        "len(labels.get(normal(text), ())) < 2 else {label}",
+    ),
+)
+split_as_large_as_the_test_part = edit(
+    "clean_and_split",
+    "The validation part is as large as the test part. It is a tenth of a label's rows, not a fifth.",
+    ("len(group) // 5, len(group) // 10", "len(group) // 5, len(group) // 5"),
+)
+split_without_a_dictionary = edit(
+    "clean_and_split",
+    "The three parts came back in a tuple or a list: return a dictionary with the keys train, val and test.",
+    ("return parts", "return tuple(parts.values())"),
+)
+split_val_and_test_swapped = edit(
+    "clean_and_split",
+    "The shares of the test and the validation part are swapped: a fifth is for the test, a tenth for validation.",
+    ("len(group) // 5, len(group) // 10", "len(group) // 10, len(group) // 5"),
+)
+split_val_of_the_rest = edit(
+    "clean_and_split",
+    "The validation part is a tenth of what the test part has left over. It is a tenth of all clean rows of a label.",
+    ("len(group) // 5, len(group) // 10", "len(group) // 5, (len(group) - len(group) // 5) // 10"),
+)
+split_rounded = edit(
+    "clean_and_split",
+    "The sizes of the parts are rounded to the nearest whole number: `//` rounds down, and the rest goes into "
+    "training.",
+    ("len(group) // 5, len(group) // 10", "round(len(group) * 0.2), round(len(group) * 0.1)"),
+)
+split_rounded_up = edit(
+    "clean_and_split",
+    "The sizes of the parts are rounded up: `//` rounds down, and the rest goes into training.",
+    ("len(group) // 5, len(group) // 10", "-(-len(group) // 5), -(-len(group) // 10)"),
+)
+split_without_validation = edit(
+    "clean_and_split",
+    "The rows of the validation part are in the training part as well: the training part begins after both others.",
+    ("group[test + val :]", "group[test:]"),
+)
+split_two_labels_only = edit(
+    "clean_and_split",
+    "Only the labels 0 and 1 are split, and there may be others: take the labels from the rows.",
+    ("for group in groups.values():", "for group in [groups.get(0, []), groups.get(1, [])]:"),
+    hidden=True,
+)
+split_texts_only = edit(
+    "clean_and_split",
+    "Texts came back without their labels: each part holds pairs of text and label.",
+    ('parts["test"] += group[:test]', 'group = [text for text, _ in group]\n        parts["test"] += group[:test]'),
+)
 
 
 @right("clean_and_split")
@@ -208,86 +250,122 @@ def split_by_numpy(rows, seed):
     return {"train": train, "val": val, "test": test}
 
 
+split_by_the_seeded_global_generator = edit(
+    "clean_and_split",
+    "The global generator, once it has the seed.",
+    ("rng = random.Random(seed)", "random.seed(seed)"),
+    ("rng.shuffle(group)", "random.shuffle(group)"),
+    right=True,
+)
+
 # --- build_vocab ---
 
-
-@wrong("build_vocab", says="order of first sight")
-def vocab_ties_by_first_sight(texts, min_count):
-    """Counter.most_common leaves ties in the order in which they were met."""
-    counts = Counter(word for text in texts for word in text if word not in ("<pad>", "<unk>"))
-    vocab = {"<pad>": 0, "<unk>": 1}
-    for word, n in counts.most_common():
-        if n >= min_count:
-            vocab[word] = len(vocab)
-    return vocab
-
-
-@wrong("build_vocab", says="reverse=True")
-def vocab_sorted_in_reverse(texts, min_count):
-    """reverse=True turns the words round too."""
-    counts = Counter(word for text in texts for word in text if word not in ("<pad>", "<unk>"))
-    order = sorted((n, word) for word, n in counts.items() if n >= min_count)
-    return {word: i for i, word in enumerate(["<pad>", "<unk>"] + [word for _, word in reversed(order)])}
-
-
-@wrong("build_vocab", says="at least min_count means >=")
-def vocab_above_min_count(texts, min_count):
-    """More than min_count in place of at least."""
-    counts = Counter(word for text in texts for word in text if word not in ("<pad>", "<unk>"))
-    order = sorted((-n, word) for word, n in counts.items() if n > min_count)
-    return {word: i for i, word in enumerate(["<pad>", "<unk>"] + [word for _, word in order])}
-
-
-@wrong("build_vocab", says="special strings are not counted")
-def vocab_counts_the_specials(texts, min_count):
-    """<pad> and <unk> in a text are counted and get new numbers."""
-    counts = Counter(word for text in texts for word in text)
-    vocab = {"<pad>": 0, "<unk>": 1}
-    order = sorted((-n, word) for word, n in counts.items() if n >= min_count)
-    vocab.update({word: i for i, (_, word) in enumerate(order, start=2)})
-    return vocab
-
-
-@wrong("build_vocab", says="without gaps")
-def vocab_gaps_for_the_specials(texts, min_count):
-    """The special strings keep their numbers, but leave gaps where they stood among the words."""
-    counts = Counter(word for text in texts for word in text)
-    order = sorted((-n, word) for word, n in counts.items() if n >= min_count)
-    vocab = {word: i for i, (_, word) in enumerate(order, start=2)}
-    vocab.update({"<pad>": 0, "<unk>": 1})
-    return vocab
-
-
-@wrong("build_vocab", says="number of texts, not of occurrences")
-def vocab_counts_texts(texts, min_count):
-    """Each text counts a word once."""
-    counts = Counter(word for text in texts for word in set(text) if word not in ("<pad>", "<unk>"))
-    order = sorted((-n, word) for word, n in counts.items() if n >= min_count)
-    return {word: i for i, word in enumerate(["<pad>", "<unk>"] + [word for _, word in order])}
-
-
-@wrong("build_vocab", says="is missing")
-def vocab_without_specials(texts, min_count):
-    """The two special entries are not in the dictionary."""
-    counts = Counter(word for text in texts for word in text if word not in ("<pad>", "<unk>"))
-    order = sorted((-n, word) for word, n in counts.items() if n >= min_count)
-    return {word: i for i, (_, word) in enumerate(order, start=2)}
-
-
-@wrong("build_vocab", says="min_count is ignored")
-def vocab_of_everything(texts, min_count):
-    """Rare words are in."""
-    counts = Counter(word for text in texts for word in text if word not in ("<pad>", "<unk>"))
-    order = sorted((-n, word) for word, n in counts.items())
-    return {word: i for i, word in enumerate(["<pad>", "<unk>"] + [word for _, word in order])}
-
-
-@wrong("build_vocab", says="rarest word comes first")
-def vocab_rarest_first(texts, min_count):
-    """The minus before the count is forgotten."""
-    counts = Counter(word for text in texts for word in text if word not in ("<pad>", "<unk>"))
-    order = sorted((n, word) for word, n in counts.items() if n >= min_count)
-    return {word: i for i, word in enumerate(["<pad>", "<unk>"] + [word for _, word in order])}
+vocab_ties_by_first_sight = edit(
+    "build_vocab",
+    "Equally common words are in the order in which they were met. They go by Python's `sorted`.",
+    ("sorted(words, key=lambda word: (-counts[word], word))", "sorted(words, key=lambda word: -counts[word])"),
+)
+vocab_sorted_in_reverse = edit(
+    "build_vocab",
+    "Equally common words are in falling order: `reverse=True` turns the words round as well as the counts.",
+    ("key=lambda word: (-counts[word], word))", "key=lambda word: (counts[word], word), reverse=True)"),
+)
+vocab_above_min_count = edit(
+    "build_vocab",
+    "Words that occur exactly `min_count` times are left out. At least means that they belong to the vocabulary.",
+    ("n >= min_count", "n > min_count"),
+)
+vocab_counts_the_specials = edit(
+    "build_vocab",
+    "`<pad>` and `<unk>` in a text were counted as words and have new numbers. Theirs stay 0 and 1.",
+    (" and word not in vocab", ""),
+)
+vocab_gaps_for_the_specials = edit(
+    "build_vocab",
+    "There are gaps among the numbers, where `<pad>` and `<unk>` stood as words. Number the words once they are gone.",
+    (" and word not in vocab", ""),
+    ("return vocab", 'vocab.update({"<pad>": 0, "<unk>": 1})\n    return vocab'),
+)
+vocab_counts_texts = edit(
+    "build_vocab",
+    "Each text counts a word once. It is the occurrences that count, in all texts together.",
+    ("for word in text)", "for word in set(text))"),
+)
+vocab_without_specials = edit(
+    "build_vocab",
+    "The two special strings are not in the dictionary: `<pad>` is 0 and `<unk>` is 1.",
+    ("return vocab", "return {word: number for word, number in vocab.items() if number > 1}"),
+)
+vocab_specials_swapped = edit(
+    "build_vocab",
+    "The two special strings are swapped: `<pad>` is 0 and `<unk>` is 1.",
+    ('{"<pad>": 0, "<unk>": 1}', '{"<unk>": 0, "<pad>": 1}'),
+)
+vocab_of_everything = edit(
+    "build_vocab",
+    "Rare words are in: those that occur less than `min_count` times are left out.",
+    ("if n >= min_count and word not in vocab", "if word not in vocab"),
+)
+vocab_rarest_first = edit(
+    "build_vocab",
+    "The rarest word comes first. The commonest does: which sign turns the order of the counts round, and not the "
+    "words?",
+    ("(-counts[word], word)", "(counts[word], word)"),
+)
+vocab_by_words_alone = edit(
+    "build_vocab",
+    "The words go by `sorted` alone: the commonest comes first, whatever it is called.",
+    ("sorted(words, key=lambda word: (-counts[word], word))", "sorted(words)"),
+)
+vocab_by_first_sight_alone = edit(
+    "build_vocab",
+    "The words are in the order in which they were met: the commonest comes first.",
+    ("sorted(words, key=lambda word: (-counts[word], word))", "words"),
+)
+vocab_from_zero = edit(
+    "build_vocab",
+    "The words are numbered from 0, which `<pad>` has: the first of them is 2.",
+    ("start=2", "start=0"),
+)
+vocab_from_one = edit(
+    "build_vocab",
+    "The words are numbered from 1, which `<unk>` has: the first of them is 2.",
+    ("start=2", "start=1"),
+)
+vocab_by_most_common = edit(
+    "build_vocab",
+    "`most_common` leaves ties in the order in which they were met, and counts `<pad>` and `<unk>` as words. Neither "
+    "is wanted.",
+    (" and word not in vocab", ""),
+    ("sorted(words, key=lambda word: (-counts[word], word))", "sorted(words, key=lambda word: -counts[word])"),
+)
+vocab_without_angles = edit(
+    "build_vocab",
+    "Other words that look special were left out. Only the two strings `<pad>` and `<unk>` themselves are no words.",
+    ("word not in vocab]", 'not word.startswith("<")]'),
+    hidden=True,
+)
+vocab_is_a_list = edit(
+    "build_vocab",
+    "A list of words came back: return a dictionary from word to number.",
+    ("return vocab", "return list(vocab)"),
+)
+vocab_turned_round = edit(
+    "build_vocab",
+    "The dictionary leads from number to word. It is turned round: from word to number.",
+    ("return vocab", "return {number: word for word, number in vocab.items()}"),
+)
+vocab_in_lower_case = edit(
+    "build_vocab",
+    "The words were put into lower case. They are taken as they stand: `OK` and `ok` are two.",
+    ("Counter(word for text", "Counter(word.lower() for text"),
+    hidden=True,
+)
+vocab_of_counts = edit(
+    "build_vocab",
+    "These are the words' counts: the dictionary holds their numbers, one after the other from 2.",
+    ("vocab[word] = number", "vocab[word] = counts[word]"),
+)
 
 
 @right("build_vocab")
@@ -322,104 +400,154 @@ def vocab_by_buckets(texts, min_count):
 
 # --- encode_batch ---
 
-
-@wrong("encode_batch", says="end of a long text was kept")
-def encode_keeps_the_end(texts, vocab, max_len):
-    """The last words of a long text are kept."""
-    rows = [[vocab.get(word, 1) for word in text[-max_len:]] for text in texts]
-    T = max(map(len, rows))
-    ids = torch.tensor([row + [0] * (T - len(row)) for row in rows])
-    return ids, torch.tensor([[i < len(row) for i in range(T)] for row in rows])
-
-
-@wrong("encode_batch", says="mask is inverted")
-def encode_mask_of_the_padding(texts, vocab, max_len):
-    """True on padding, as torch's key_padding_mask has it."""
-    rows = [[vocab.get(word, 1) for word in text[:max_len]] for text in texts]
-    T = max(map(len, rows))
-    ids = torch.tensor([row + [0] * (T - len(row)) for row in rows])
-    return ids, ids == 0
-
-
-@wrong("encode_batch", says="padding is 1")
-def encode_pads_with_unknown(texts, vocab, max_len):
-    """Rows are filled up with the number of unknown words."""
-    rows = [[vocab.get(word, 1) for word in text[:max_len]] for text in texts]
-    T = max(map(len, rows))
-    ids = torch.tensor([row + [1] * (T - len(row)) for row in rows])
-    return ids, torch.tensor([[i < len(row) for i in range(T)] for row in rows])
-
-
-@wrong("encode_batch", says="padding is -1")
-def encode_pads_with_minus_one(texts, vocab, max_len):
-    """Rows are filled up with -1."""
-    rows = [[vocab.get(word, 1) for word in text[:max_len]] for text in texts]
-    T = max(map(len, rows))
-    ids = torch.tensor([row + [-1] * (T - len(row)) for row in rows])
-    return ids, ids >= 0
-
-
-@wrong("encode_batch", says="became 0, which is padding")
-def encode_unknown_is_padding(texts, vocab, max_len):
-    """vocab.get(word, 0)."""
-    rows = [[vocab.get(word, 0) for word in text[:max_len]] for text in texts]
-    T = max(map(len, rows))
-    ids = torch.tensor([row + [0] * (T - len(row)) for row in rows])
-    return ids, ids != 0
-
-
-@wrong("encode_batch", says="T is max_len")
-def encode_always_max_len(texts, vocab, max_len):
-    """Every batch is max_len wide."""
-    rows = [[vocab.get(word, 1) for word in text[:max_len]] for text in texts]
-    ids = torch.tensor([row + [0] * (max_len - len(row)) for row in rows])
-    return ids, ids > 0
-
-
-@wrong("encode_batch", says="must not grow")
-def encode_grows_the_vocabulary(texts, vocab, max_len):
-    """Unknown words get numbers of their own, as if the test part had been there."""
-    rows = [[vocab.setdefault(word, len(vocab)) for word in text] for text in texts]
-    rows = [row[:max_len] for row in rows]
-    T = max(map(len, rows))
-    ids = torch.tensor([row + [0] * (T - len(row)) for row in rows])
-    return ids, ids > 0
-
-
-@wrong("encode_batch", says="unknown words are masked")
-def encode_masks_unknown_words(texts, vocab, max_len):
-    """The mask is ids > 1."""
-    rows = [[vocab.get(word, 1) for word in text[:max_len]] for text in texts]
-    T = max(map(len, rows))
-    ids = torch.tensor([row + [0] * (T - len(row)) for row in rows])
-    return ids, ids > 1
-
-
-@wrong("encode_batch", says="padding is on the left")
-def encode_pads_on_the_left(texts, vocab, max_len):
-    """The padding comes before the words."""
-    rows = [[vocab.get(word, 1) for word in text[:max_len]] for text in texts]
-    T = max(map(len, rows))
-    ids = torch.tensor([[0] * (T - len(row)) + row for row in rows])
-    return ids, ids > 0
-
-
-@wrong("encode_batch", says="KeyError")
-def encode_knows_every_word(texts, vocab, max_len):
-    """vocab[word], which fails on an unknown word."""
-    rows = [[vocab[word] for word in text[:max_len]] for text in texts]
-    T = max(map(len, rows))
-    ids = torch.tensor([row + [0] * (T - len(row)) for row in rows])
-    return ids, ids > 0
-
-
-@wrong("encode_batch", says="dtype torch.bool")
-def encode_mask_of_numbers(texts, vocab, max_len):
-    """The mask holds 0 and 1 as floats."""
-    rows = [[vocab.get(word, 1) for word in text[:max_len]] for text in texts]
-    T = max(map(len, rows))
-    ids = torch.tensor([row + [0] * (T - len(row)) for row in rows])
-    return ids, (ids > 0).float()
+encode_keeps_the_end = edit(
+    "encode_batch",
+    "The end of a long text was kept: a text that is too long keeps its first `max_len` words.",
+    ("text[:max_len]", "text[-max_len:]"),
+)
+encode_mask_of_the_padding = edit(
+    "encode_batch",
+    "The mask is inverted: here, True stands on a word, not on padding.",
+    ("torch.arange(T) < lengths", "torch.arange(T) >= lengths"),
+)
+encode_pads_with_unknown = edit(
+    "encode_batch",
+    "The padding is 1, the number of unknown words. Rows are filled up with 0.",
+    ("[0] * (T", "[1] * (T"),
+)
+encode_pads_with_minus_one = edit(
+    "encode_batch",
+    "The padding is −1. Rows are filled up with 0, the number of `<pad>`.",
+    ("[0] * (T", "[-1] * (T"),
+)
+encode_unknown_is_padding = edit(
+    "encode_batch",
+    "A word that is not known became 0, as if it were padding. It is 1: a word stands there, only nobody knows which.",
+    ("vocab.get(word, 1)", "vocab.get(word, 0)"),
+)
+encode_unknown_becomes_padding = edit(
+    "encode_batch",
+    "A word that is not known became 0, and the mask hides it like padding. Its number is 1, and it is a real word.",
+    ("vocab.get(word, 1)", "vocab.get(word, 0)"),
+    ("torch.arange(T) < lengths[:, None]", "ids != 0"),
+)
+encode_always_max_len = edit(
+    "encode_batch",
+    "Every batch is `max_len` wide. T is the length of the longest text after the cut, which may be less.",
+    ("T = int(lengths.max())", "T = max_len"),
+)
+encode_never_cut = edit(
+    "encode_batch",
+    "Long texts are not cut: each keeps its first `max_len` words.",
+    ("text[:max_len]", "text"),
+)
+encode_cut_too_late = edit(
+    "encode_batch",
+    "T is the length of the longest text before the cut: cut first, and measure after.",
+    ("T = int(lengths.max())", "T = max(map(len, texts))"),
+)
+encode_grows_the_vocabulary = edit(
+    "encode_batch",
+    "Words that are not known have entered the vocabulary, as if the test part had been there when it was built. "
+    "They are 1.",
+    ("vocab.get(word, 1)", "vocab.setdefault(word, len(vocab))"),
+)
+encode_numbers_of_their_own = edit(
+    "encode_batch",
+    "Words that are not known have got numbers of their own, which no model was trained on. They are all 1.",
+    ("rows = [[vocab", "vocab = dict(vocab)\n    rows = [[vocab"),
+    ("vocab.get(word, 1)", "vocab.setdefault(word, len(vocab))"),
+)
+encode_unknown_beyond_the_vocabulary = edit(
+    "encode_batch",
+    "A word that is not known has got a number beyond the vocabulary. It is 1.",
+    ("vocab.get(word, 1)", "vocab.get(word, len(vocab))"),
+)
+encode_mask_first = edit(
+    "encode_batch",
+    "The pair is swapped: the ids come first, the mask second.",
+    ("return ids, mask", "return mask, ids"),
+)
+encode_words_first = edit(
+    "encode_batch",
+    "The axes are swapped: a text is a row, and `pad_sequence` makes it a column unless it is told otherwise.",
+    ("return ids, mask", "return ids.T, mask.T"),
+)
+encode_drops_unknown_words = edit(
+    "encode_batch",
+    "Words that are not known are dropped after the cut. They keep their place, with the number 1.",
+    ("vocab.get(word, 1) for word in text[:max_len]", "vocab[word] for word in text[:max_len] if word in vocab"),
+)
+encode_drops_unknown_words_first = edit(
+    "encode_batch",
+    "Words that are not known are dropped, and others move up. They keep their place, with the number 1.",
+    (
+        "vocab.get(word, 1) for word in text[:max_len]",
+        "vocab[word] for word in [w for w in text if w in vocab][:max_len]",
+    ),
+)
+encode_masks_unknown_words = edit(
+    "encode_batch",
+    "The mask hides unknown words. They are real words, only their number is 1; it is padding that is hidden.",
+    ("torch.arange(T) < lengths[:, None]", "ids > 1"),
+)
+encode_pads_on_the_left = edit(
+    "encode_batch",
+    "The padding comes before the words. It comes after them, up to the end of the row.",
+    ("row + [0] * (T - len(row))", "[0] * (T - len(row)) + row"),
+    ("torch.arange(T) < lengths[:, None]", "ids > 0"),
+)
+encode_pads_on_the_left_masks_on_the_right = edit(
+    "encode_batch",
+    "The padding comes before the words, and the mask is for padding after them. It comes after them.",
+    ("row + [0] * (T - len(row))", "[0] * (T - len(row)) + row"),
+)
+encode_knows_every_word = edit(
+    "encode_batch",
+    "`vocab[word]` fails on a word that the vocabulary does not know. Such a word is 1.",
+    ("vocab.get(word, 1)", "vocab[word]"),
+)
+encode_mask_of_numbers = edit(
+    "encode_batch",
+    "The mask holds numbers. It is boolean, of dtype `torch.bool`: True on a word.",
+    ("torch.arange(T) < lengths[:, None]", "(torch.arange(T) < lengths[:, None]).float()"),
+)
+encode_mask_of_whole_numbers = edit(
+    "encode_batch",
+    "The mask holds the whole numbers 0 and 1. It is boolean, of dtype `torch.bool`: True on a word.",
+    ("torch.arange(T) < lengths[:, None]", "(torch.arange(T) < lengths[:, None]).long()"),
+)
+encode_mask_everywhere = edit(
+    "encode_batch",
+    "The mask is True everywhere, on padding too. It is True where a word stands.",
+    ("torch.arange(T) < lengths[:, None]", "torch.ones(ids.shape, dtype=torch.bool)"),
+)
+encode_short_integers = edit(
+    "encode_batch",
+    "The ids have another dtype than `torch.long`, which an embedding looks up.",
+    ("for row in rows])  # (B, T)", "for row in rows], dtype=torch.int32)"),
+)
+encode_float_ids = edit(
+    "encode_batch",
+    "The ids are numbers with a fraction. A number of a word is whole, of dtype `torch.long`.",
+    ("for row in rows])  # (B, T)", "for row in rows], dtype=torch.float32)"),
+)
+encode_lists = edit(
+    "encode_batch",
+    "Lists came back: ids and mask are both tensors.",
+    ("return ids, mask", "return ids.tolist(), mask.tolist()"),
+)
+encode_ids_only = edit(
+    "encode_batch",
+    "The ids came back alone: return the pair of ids and mask.",
+    ("return ids, mask", "return ids"),
+)
+encode_in_lower_case = edit(
+    "encode_batch",
+    "Words were put into lower case, or stripped, before they were looked up. They are taken as they stand.",
+    ("vocab.get(word, 1)", "vocab.get(word.lower(), 1)"),
+    hidden=True,
+)
 
 
 @right("encode_batch")
@@ -448,61 +576,120 @@ def encode_with_pad_sequence(texts, vocab, max_len):
 
 # --- masked_mean ---
 
-
-@wrong("masked_mean", says="divided by T")
-def mean_divided_by_the_longest(h, mask):
-    """The sum over real words is divided by the length of the longest."""
-    return (h * mask[:, :, None]).mean(1)
-
-
-@wrong("masked_mean", says="mask is ignored")
-def mean_over_everything(h, mask):
-    """The mean over all of T."""
-    return h.mean(1)
-
-
-@wrong("masked_mean", says="NaN for a row without words")
-def mean_of_an_empty_row(h, mask):
-    """0/0 for a row without words."""
-    return (h * mask[:, :, None]).sum(1) / mask.sum(1, keepdim=True)
-
-
-@wrong("masked_mean", says="mask is inverted")
-def mean_of_the_padding(h, mask):
-    """The mean over the padding."""
-    rest = ~mask
-    return (h * rest[:, :, None]).sum(1) / rest.sum(1, keepdim=True).clamp(min=1)
-
-
-@wrong("masked_mean", says="that is the sum")
-def mean_without_division(h, mask):
-    """The sum over the real words."""
-    return (h * mask[:, :, None]).sum(1)
-
-
-@wrong("masked_mean", says="padding is in the sum")
-def mean_with_padding_in_the_sum(h, mask):
-    """The count is masked, the sum is not."""
-    return h.sum(1) / mask.sum(1, keepdim=True).clamp(min=1)
-
-
-@wrong("masked_mean", says="1 was added to every count")
-def mean_plus_one(h, mask):
-    """A 1 added below the line, against the division by 0."""
-    return (h * mask[:, :, None]).sum(1) / (mask.sum(1, keepdim=True) + 1)
-
-
-@wrong("masked_mean", says="gradient is NaN")
-def mean_nan_replaced_afterwards(h, mask):
-    """The NaN is replaced, but its gradient is not."""
-    weights = mask[:, :, None] * h / mask.sum(1)[:, None, None]
-    return torch.nan_to_num(torch.where(mask[:, :, None], weights, weights.detach() * 0)).sum(1)
-
-
-@wrong("masked_mean", says="mean over the whole batch")
-def mean_of_the_batch(h, mask):
-    """All rows get the mean over all real words of the batch."""
-    return h[mask].mean(0).expand(len(h), -1)
+mean_divided_by_the_longest = edit(
+    "masked_mean",
+    "The sum over the real words is divided by T. Divide it by how many real words the row has.",
+    ("real.sum(dim=1).clamp(min=1)", "h.shape[1]"),
+)
+mean_over_everything = edit(
+    "masked_mean",
+    "That is the mean over all of T, padding too: the mask is not used.",
+    ("(h * real).sum(dim=1) / count", "h.mean(dim=1)"),
+)
+mean_of_an_empty_row = edit(
+    "masked_mean",
+    "A row without words is 0/0, which is NaN. Keep the count from being 0 before you divide.",
+    (".clamp(min=1)", ""),
+)
+mean_of_the_padding = edit(
+    "masked_mean",
+    "The mask is inverted: this is the mean over the padding. True is a real word.",
+    ("mask[:, :, None]", "(~mask)[:, :, None]"),
+)
+mean_without_division = edit(
+    "masked_mean",
+    "That is the sum over the real words. A mean is divided by how many there are.",
+    (" / count", ""),
+)
+mean_with_padding_in_the_sum = edit(
+    "masked_mean",
+    "The count is masked, and the padding is still in the sum. Mask before you add.",
+    ("(h * real).sum", "h.sum"),
+)
+mean_plus_one = edit(
+    "masked_mean",
+    "A 1 is added to every count, which makes all means too small. Only a count of 0 needs help.",
+    (".clamp(min=1)", " + 1"),
+)
+mean_nan_replaced_afterwards = edit(
+    "masked_mean",
+    "The NaN of an empty row is replaced after the division, and its gradient is still NaN. Keep the count from "
+    "being 0.",
+    (".clamp(min=1)", ""),
+    ("return (h * real).sum(dim=1) / count", "return torch.nan_to_num((h * real / count[:, None]).sum(dim=1))"),
+)
+mean_of_the_batch = edit(
+    "masked_mean",
+    "All rows have got the mean of the whole batch's words. Each text has a mean of its own.",
+    ("return (h * real).sum(dim=1) / count", "return h[mask].mean(dim=0).expand(len(h), -1)"),
+)
+mean_of_an_empty_row_is_of_its_padding = edit(
+    "masked_mean",
+    "A row without words has got the mean of its padding. It gives zeros.",
+    (
+        "return (h * real).sum(dim=1) / count",
+        "return torch.where(mask.any(dim=1)[:, None], (h * real).sum(dim=1) / count, h.mean(dim=1))",
+    ),
+)
+mean_of_the_first_word = edit(
+    "masked_mean",
+    "The first vector of each row was taken. The mean is of all the row's real words.",
+    ("(h * real).sum(dim=1) / count", "h[:, 0]"),
+)
+mean_is_a_maximum = edit(
+    "masked_mean",
+    "That is the largest number of each place, which is another pooling. Take the mean.",
+    ("(h * real).sum(dim=1) / count", "(h * real).max(dim=1).values"),
+)
+mean_of_a_first_stretch = edit(
+    "masked_mean",
+    "As many vectors as there are real words are taken from the front. Real words may stand anywhere in the row.",
+    ("real = mask[:, :, None]", "real = mask.sort(dim=1, descending=True).values[:, :, None]"),
+)
+mean_counts_the_batch = edit(
+    "masked_mean",
+    "The sum of a row is divided by the real words of the whole batch. Each row has a count of its own.",
+    ("real.sum(dim=1)", "real.sum()"),
+)
+mean_of_what_is_not_zero = edit(
+    "masked_mean",
+    "The count is of numbers that are not 0. A real word may have zeros: it is the mask that says what counts.",
+    ("real.sum(dim=1)", "(h * real != 0).sum(dim=1)"),
+)
+mean_changes_h = edit(
+    "masked_mean",
+    "The padding of `h` itself was overwritten. Leave the arguments as they are: multiply, or work on a copy.",
+    ("real = mask", "h[~mask] = 0\n    real = mask"),
+)
+mean_over_the_width = edit(
+    "masked_mean",
+    "The mean runs over the width of the vectors. It runs over the words, the second axis.",
+    ("(h * real).sum(dim=1) / count", "(h * real).mean(dim=2)"),
+)
+mean_with_epsilon = edit(
+    "masked_mean",
+    "A small number is added to the count. In half precision it is nothing, and 0/0 is NaN: keep the count at 1 or "
+    "more.",
+    (".clamp(min=1)", " + 1e-9"),
+    hidden=True,
+)
+mean_in_single_precision = edit(
+    "masked_mean",
+    "The mean has the dtype of the mask's numbers, or of one that is fixed. It has the dtype of `h`.",
+    (".to(h.dtype)", ".float()"),
+    ("(h * real)", "(h.float() * real)"),
+)
+mean_in_at_least_single_precision = edit(
+    "masked_mean",
+    "The mask was turned into float32, and so were means of half precision. They have the dtype of `h`.",
+    (".to(h.dtype)", ".float()"),
+    hidden=True,
+)
+mean_without_gradient = edit(
+    "masked_mean",
+    "No gradient comes back to `h`: it was detached, or turned into NumPy, on the way.",
+    ("(h * real)", "(h.detach() * real)"),
+)
 
 
 @right("masked_mean")
@@ -515,73 +702,133 @@ def mean_by_matrix_product(h, mask):
 
 @right("masked_mean")
 def mean_row_by_row(h, mask):
-    """A loop over the texts."""
-    return torch.stack([row[real].mean(0) if real.any() else row[0] * 0 for row, real in zip(h, mask)])
+    """A loop over the texts; a row of zeros does not hang on the graph."""
+    zeros = torch.zeros(h.shape[2], dtype=h.dtype)
+    return torch.stack([row[real].mean(0) if real.any() else zeros for row, real in zip(h, mask)])
 
 
 # --- tf_idf ---
 
-
-@wrong("tf_idf", says="df counts occurrences")
-def tf_idf_by_occurrences(counts):
-    """df is the sum of the counts."""
-    weighted = counts * (np.log((1 + len(counts)) / (1 + counts.sum(0))) + 1)
-    length = np.linalg.norm(weighted, axis=1, keepdims=True)
-    return weighted / np.where(length == 0, 1, length)
-
-
-@wrong("tf_idf", says="two 1s inside the logarithm")
-def tf_idf_not_smoothed(counts):
-    """ln(N / df) + 1."""
-    weighted = counts * (np.log(len(counts) / np.maximum((counts > 0).sum(0), 1)) + 1)
-    length = np.linalg.norm(weighted, axis=1, keepdims=True)
-    return weighted / np.where(length == 0, 1, length)
-
-
-@wrong("tf_idf", says="1 after the logarithm")
-def tf_idf_without_the_last_one(counts):
-    """ln((1 + N) / (1 + df))."""
-    weighted = counts * np.log((1 + len(counts)) / (1 + (counts > 0).sum(0)))
-    length = np.linalg.norm(weighted, axis=1, keepdims=True)
-    return weighted / np.where(length == 0, 1, length)
-
-
-@wrong("tf_idf", says="have sum 1")
-def tf_idf_rows_sum_to_one(counts):
-    """Rows are divided by their sums."""
-    weighted = counts * (np.log((1 + len(counts)) / (1 + (counts > 0).sum(0))) + 1)
-    total = weighted.sum(1, keepdims=True)
-    return weighted / np.where(total == 0, 1, total)
-
-
-@wrong("tf_idf", says="not divided by their lengths")
-def tf_idf_not_normalised(counts):
-    """The rows keep their lengths."""
-    return counts * (np.log((1 + len(counts)) / (1 + (counts > 0).sum(0))) + 1)
-
-
-@wrong("tf_idf", says="NaN in an empty document")
-def tf_idf_of_an_empty_document(counts):
-    """0/0 for an empty document."""
-    weighted = counts * (np.log((1 + len(counts)) / (1 + (counts > 0).sum(0))) + 1)
-    return weighted / np.linalg.norm(weighted, axis=1, keepdims=True)
-
-
-@wrong("tf_idf", says="not the natural one")
-def tf_idf_base_ten(counts):
-    """log10."""
-    weighted = counts * (np.log10((1 + len(counts)) / (1 + (counts > 0).sum(0))) + 1)
-    length = np.linalg.norm(weighted, axis=1, keepdims=True)
-    return weighted / np.where(length == 0, 1, length)
-
-
-@wrong("tf_idf", says="counts once a document")
-def tf_idf_binary(counts):
-    """How often a word occurs in a document is lost."""
-    found = counts > 0
-    weighted = found * (np.log((1 + len(counts)) / (1 + found.sum(0))) + 1)
-    length = np.linalg.norm(weighted, axis=1, keepdims=True)
-    return weighted / np.where(length == 0, 1, length)
+tf_idf_by_occurrences = edit(
+    "tf_idf",
+    "df counts occurrences. It counts the documents that have the word at all, however often.",
+    ("(counts > 0).sum(axis=0)", "counts.sum(axis=0)"),
+)
+tf_idf_not_smoothed = edit(
+    "tf_idf",
+    "The two 1s inside the logarithm are missing: they count one more document, which has every word.",
+    ("(1 + N) / (1 + df)", "N / np.maximum(df, 1)"),
+)
+tf_idf_smoothed_below_only = edit(
+    "tf_idf",
+    "The 1 above the line is missing: the additional document counts in N as well as in df.",
+    ("(1 + N) / (1 + df)", "N / (1 + df)"),
+)
+tf_idf_without_the_last_one = edit(
+    "tf_idf",
+    "The 1 after the logarithm is missing: a word that every document has would weigh nothing.",
+    ("(1 + df)) + 1", "(1 + df))"),
+)
+tf_idf_plain = edit(
+    "tf_idf",
+    "That is the plain ln(N / df), without any of the three 1s of the formula.",
+    ("np.log((1 + N) / (1 + df)) + 1", "np.log(N / np.maximum(df, 1))"),
+)
+tf_idf_rows_sum_to_one = edit(
+    "tf_idf",
+    "The rows have sum 1. Their length is to be 1: divide by the root of the sum of squares.",
+    ("np.linalg.norm(weighted, axis=1, keepdims=True)", "weighted.sum(axis=1, keepdims=True)"),
+)
+tf_idf_not_normalised = edit(
+    "tf_idf",
+    "The rows keep their lengths, so that a long review has larger numbers. Divide each by its length.",
+    ("weighted / np.where(length > 0, length, 1)", "weighted"),
+)
+tf_idf_columns_normalised = edit(
+    "tf_idf",
+    "The columns are divided by their lengths. A document is a row: divide the rows.",
+    ("np.linalg.norm(weighted, axis=1", "np.linalg.norm(weighted, axis=0"),
+)
+tf_idf_matrix_normalised = edit(
+    "tf_idf",
+    "One length served all documents. Each row has a length of its own.",
+    ("np.linalg.norm(weighted, axis=1, keepdims=True)", "np.linalg.norm(weighted)"),
+)
+tf_idf_normalised_first = edit(
+    "tf_idf",
+    "The counts were divided before they were weighted, and the rows have lengths other than 1. Weigh first.",
+    ("weighted = counts * idf", "weighted = counts.astype(float)"),
+    ("np.where(length > 0, length, 1)", "np.where(length > 0, length, 1) * idf"),
+)
+tf_idf_of_an_empty_document = edit(
+    "tf_idf",
+    "An empty document has the length 0, and 0/0 is NaN. Such a row stays zeros: divide it by 1.",
+    ("np.where(length > 0, length, 1)", "length"),
+)
+tf_idf_base_ten = edit(
+    "tf_idf",
+    "The logarithm has base 10. It is the natural one, `np.log`.",
+    ("np.log(", "np.log10("),
+)
+tf_idf_base_two = edit(
+    "tf_idf",
+    "The logarithm has base 2. It is the natural one, `np.log`.",
+    ("np.log(", "np.log2("),
+)
+tf_idf_binary = edit(
+    "tf_idf",
+    "A word counts once a document, and how often it occurs there is lost: multiply the counts.",
+    ("weighted = counts * idf", "weighted = (counts > 0) * idf"),
+)
+tf_idf_frequency_alone = edit(
+    "tf_idf",
+    "That is the frequency alone. Multiply each count by its word's idf.",
+    ("weighted = counts * idf", "weighted = counts.astype(float)"),
+)
+tf_idf_upside_down = edit(
+    "tf_idf",
+    "The fraction is upside down: words that many documents have got more weight, and should get less.",
+    ("(1 + N) / (1 + df)", "(1 + df) / (1 + N)"),
+)
+tf_idf_words_for_documents = edit(
+    "tf_idf",
+    "N is the number of words. It is the number of documents, the rows.",
+    ("N = counts.shape[0]", "N = counts.shape[1]"),
+)
+tf_idf_of_shares = edit(
+    "tf_idf",
+    "df is a share of the documents. The formula has the number of documents.",
+    ("(counts > 0).sum(axis=0)", "(counts > 0).mean(axis=0)"),
+)
+tf_idf_in_whole_numbers = edit(
+    "tf_idf",
+    "The weights were written into an array of the counts' dtype, which cuts their fractions off. Floats are wanted.",
+    ("weighted = counts * idf", "weighted = (counts * idf).astype(counts.dtype)"),
+)
+tf_idf_of_term_shares = edit(
+    "tf_idf",
+    "The counts were divided by the number of words in the document, and the rows keep their lengths. Here the counts "
+    "themselves are weighted, and then each row is divided by its length.",
+    ("weighted / np.where(length > 0, length, 1)", "weighted / np.maximum(counts.sum(axis=1, keepdims=True), 1)"),
+)
+tf_idf_by_squares = edit(
+    "tf_idf",
+    "The rows are divided by their sums of squares. The length is the root of that.",
+    ("np.where(length > 0, length, 1)", "np.where(length > 0, length, 1) ** 2"),
+)
+tf_idf_written_into_counts = edit(
+    "tf_idf",
+    "The fractions were lost where they were written into an array of whole numbers: make one of floats.",
+    (
+        "return weighted / np.where(length > 0, length, 1)",
+        "out = np.zeros_like(counts)\n    out[:] = weighted / np.where(length > 0, length, 1)\n    return out",
+    ),
+)
+tf_idf_logarithm_of_counts = edit(
+    "tf_idf",
+    "The logarithm of the counts is weighted. Here the counts themselves are multiplied.",
+    ("weighted = counts * idf", "weighted = np.log1p(counts) * idf"),
+)
 
 
 @right("tf_idf")
@@ -1571,63 +1818,126 @@ def fit_counting_down(model, train_epoch, validate, epochs, patience):
 
 # The notebook `evidence`
 
-
-@wrong("evaluate", says="truth and prediction are swapped")
-def confusion_transposed(predictions, labels):
-    """Prediction on the rows."""
-    tp, n = np.sum((predictions == 1) & (labels == 1)), len(labels)
-    fp, fn = np.sum((predictions == 1) & (labels == 0)), np.sum((predictions == 0) & (labels == 1))
-    whole = 2 * tp + fp + fn
-    return float(np.mean(predictions == labels)), 2 * tp / whole if whole else 0.0, [[n - tp - fp - fn, fn], [fp, tp]]
-
-
-@wrong("evaluate", says="macro")
-def f1_of_both_classes(predictions, labels):
-    """The mean of both classes' F1."""
-    confusion = np.zeros((2, 2), dtype=int)
-    np.add.at(confusion, (labels, predictions), 1)
-    f1s = []
-    for c in (0, 1):
-        whole = confusion[c].sum() + confusion[:, c].sum()
-        f1s.append(2 * confusion[c, c] / whole if whole else 0.0)
-    return float(np.mean(predictions == labels)), float(np.mean(f1s)), confusion
-
-
-@wrong("evaluate", says="return 0.0")
-def f1_without_a_way_out(predictions, labels):
-    """Divides by zero where there is no praise."""
-    confusion = [[int(sum((labels == r) & (predictions == c))) for c in (0, 1)] for r in (0, 1)]
-    tp, fp, fn = confusion[1][1], confusion[0][1], confusion[1][0]
-    precision, recall = tp / (tp + fp), tp / (tp + fn)
-    return float(np.mean(predictions == labels)), 2 * precision * recall / (precision + recall), confusion
-
-
-@wrong("evaluate", says="F1 of the negative class")
-def f1_of_blame(predictions, labels):
-    """Takes label 0 for the positive class."""
-    confusion = np.zeros((2, 2), dtype=int)
-    np.add.at(confusion, (labels, predictions), 1)
-    whole = confusion[0].sum() + confusion[:, 0].sum()
-    return float(np.mean(predictions == labels)), 2 * confusion[0, 0] / whole if whole else 0.0, confusion
-
-
-@wrong("evaluate", says="plain mean of precision and recall")
-def f1_as_arithmetic_mean(predictions, labels):
-    """The arithmetic mean where the harmonic one belongs."""
-    confusion = np.zeros((2, 2), dtype=int)
-    np.add.at(confusion, (labels, predictions), 1)
-    tp = confusion[1, 1]
-    precision, recall = tp / max(confusion[:, 1].sum(), 1), tp / max(confusion[1].sum(), 1)
-    return float(np.mean(predictions == labels)), (precision + recall) / 2, confusion
-
-
-@wrong("evaluate", says="only praise was counted")
-def accuracy_of_praise(predictions, labels):
-    """TP over n."""
-    confusion = np.zeros((2, 2), dtype=int)
-    np.add.at(confusion, (labels, predictions), 1)
-    whole = confusion[1].sum() + confusion[:, 1].sum()
-    return confusion[1, 1] / len(labels), 2 * confusion[1, 1] / whole if whole else 0.0, confusion
+confusion_transposed = edit(
+    "evaluate",
+    "Truth and prediction are swapped in the confusion matrix: the row is the truth, the column the prediction.",
+    ("0.0, confusion", "0.0, confusion.T"),
+)
+confusion_praise_first = edit(
+    "evaluate",
+    "The classes are in the wrong order in the confusion matrix: row and column 0 belong to label 0.",
+    ("0.0, confusion", "0.0, confusion[::-1, ::-1]"),
+)
+confusion_of_shares = edit(
+    "evaluate",
+    "The confusion matrix holds shares. It holds counts, whole numbers.",
+    ("0.0, confusion", "0.0, confusion / len(labels)"),
+)
+confusion_of_row_shares = edit(
+    "evaluate",
+    "The rows of the confusion matrix are divided by their sums. It holds counts, whole numbers.",
+    ("0.0, confusion", "0.0, confusion / np.maximum(confusion.sum(1, keepdims=True), 1)"),
+)
+f1_of_both_classes = edit(
+    "evaluate",
+    "That is the mean of both classes' F1 (macro F1). It is the F1 of the positive class alone that is wanted.",
+    ("(_, fp)", "(tn, fp)"),
+    ("float(2 * tp / whole) if whole else 0.0", "sum(t / (2 * t + fp + fn) if t + fp + fn else 0.0 for t in (tn, tp))"),
+)
+f1_of_all_together = edit(
+    "evaluate",
+    "That is micro F1, over both classes together, which is the accuracy once more. It is the F1 of label 1 that is "
+    "wanted.",
+    ("float(2 * tp / whole) if whole else 0.0", "float(accuracy)"),
+)
+f1_without_a_way_out = edit(
+    "evaluate",
+    "F1 is NaN where nothing is praise and nothing was taken for it: decide the case of 0/0 before you divide.",
+    (" if whole else 0.0", ""),
+)
+f1_divides_by_zero = edit(
+    "evaluate",
+    "Without praise, precision or recall is a division by zero, which raises or gives NaN. Where F1 is 0/0, it is 0.0; "
+    "counting TP, FP and FN avoids both.",
+    ("float(2 * tp / whole) if whole else 0.0", "2 / ((int(tp) + int(fp)) / int(tp) + (int(tp) + int(fn)) / int(tp))"),
+)
+f1_by_precision_and_recall = edit(
+    "evaluate",
+    "Precision and recall are 0/0 where there is no praise, and NaN spreads. Where F1 is 0/0, return 0.0.",
+    (
+        "float(2 * tp / whole) if whole else 0.0",
+        "2 * (tp / (tp + fp)) * (tp / (tp + fn)) / (tp / (tp + fp) + tp / (tp + fn))",
+    ),
+)
+f1_of_nothing_is_one = edit(
+    "evaluate",
+    "Where F1 is 0/0 it was taken for 1. With no praise found and none there, return 0.0.",
+    ("if whole else 0.0", "if whole else 1.0"),
+)
+f1_of_blame = edit(
+    "evaluate",
+    "That is the F1 of label 0. Praise, label 1, is the positive class.",
+    ("(_, fp), (fn, tp) = confusion", "(tp, fn), (fp, _) = confusion"),
+)
+f1_as_arithmetic_mean = edit(
+    "evaluate",
+    "That is the plain mean of precision and recall. F1 is their harmonic mean, which the smaller of the two governs.",
+    ("float(2 * tp / whole) if whole else 0.0", "(tp / max(tp + fp, 1) + tp / max(tp + fn, 1)) / 2"),
+)
+f1_is_precision = edit(
+    "evaluate",
+    "That is the precision, the share of praise among what was taken for praise. F1 counts what was missed as well.",
+    ("float(2 * tp / whole) if whole else 0.0", "float(tp / max(tp + fp, 1))"),
+)
+f1_is_recall = edit(
+    "evaluate",
+    "That is the recall, the share of praise that was found. F1 counts what was wrongly taken for praise as well.",
+    ("float(2 * tp / whole) if whole else 0.0", "float(tp / max(tp + fn, 1))"),
+)
+f1_counts_hits_once = edit(
+    "evaluate",
+    "That is TP / (TP + FP + FN), another score. In F1, TP counts twice, above the line and below.",
+    ("float(2 * tp / whole)", "float(tp / (tp + fp + fn))"),
+)
+f1_weighted = edit(
+    "evaluate",
+    "Both classes' F1 are averaged by their sizes (weighted F1). It is the F1 of the positive class alone that is "
+    "wanted.",
+    ("(_, fp)", "(tn, fp)"),
+    (
+        "float(2 * tp / whole) if whole else 0.0",
+        "sum(np.mean(labels == c) * 2 * t / (2 * t + fp + fn) if t + fp + fn else 0.0 for c, t in enumerate((tn, tp)))",
+    ),
+)
+accuracy_of_praise = edit(
+    "evaluate",
+    "The accuracy counts praise only. Blame that was found is right as well.",
+    ("np.trace(confusion) /", "tp /"),
+)
+accuracy_is_a_count = edit(
+    "evaluate",
+    "The accuracy is a count. It is a share, from 0 to 1.",
+    ("np.trace(confusion) / len(labels)", "np.trace(confusion)"),
+)
+accuracy_in_percent = edit(
+    "evaluate",
+    "The accuracy is in per cent. It is a share, from 0 to 1.",
+    ("np.trace(confusion) /", "100 * np.trace(confusion) /"),
+)
+accuracy_is_the_error = edit(
+    "evaluate",
+    "That is the share of wrong predictions. The accuracy is the share of right ones.",
+    ("float(accuracy)", "float(1 - accuracy)"),
+)
+sums_of_small_numbers = edit(
+    "evaluate",
+    "The counts are kept in the dtype of the labels, and in bytes they overflow. Count in whole numbers of full size.",
+    (
+        "np.sum((labels == row) & (predictions == column))",
+        "np.sum((labels == row) & (predictions == column), dtype=labels.dtype)",
+    ),
+    hidden=True,
+)
 
 
 @right("evaluate")
@@ -1652,53 +1962,108 @@ def evaluate_by_bincount(predictions, labels):
     return np.mean(labels == predictions), 2 / (1 / precision + 1 / recall), confusion
 
 
-@wrong("evaluate_batches", says="mean of the batches' accuracies")
-def mean_of_batches(batches):
-    """Averages the batches, whatever their sizes."""
-    return float(np.mean([np.mean(logits.argmax(1) == labels) for logits, labels in batches]))
+# --- evaluate_batches ---
 
-
-@wrong("evaluate_batches", says="last batch only")
-def last_batch(batches):
-    """Overwrites the figures in each round."""
-    accuracy = 0.0
-    for logits, labels in batches:
-        accuracy = float(np.mean(logits.argmax(1) == labels))
-    return accuracy
-
-
-@wrong("evaluate_batches", says="as large as the first")
-def batches_of_equal_size(batches):
-    """Counts batches, and multiplies by the size of the first."""
-    right, count, size = 0, 0, None
-    for logits, labels in batches:
-        size = size or len(labels)
-        right += int((logits.argmax(1) == labels).sum())
-        count += 1
-    return right / (count * size)
-
-
-@wrong("evaluate_batches", says="no length and no index")
-def batches_with_a_length(batches):
-    """Asks an iterator for its length."""
-    total = 0.0
-    for logits, labels in batches:
-        total += np.mean(logits.argmax(1) == labels)
-    return total / len(batches)
-
-
-@wrong("evaluate_batches", says="walked through once only")
-def batches_twice(batches):
-    """Walks through once to count, and once more to add up, when nothing is left."""
-    right = sum(int((logits.argmax(1) == labels).sum()) for logits, labels in batches)
-    return right / sum(len(labels) for _, labels in batches)
-
-
-@wrong("evaluate_batches", says="smallest logit")
-def smallest_logit(batches):
-    """argmin for argmax."""
-    hits = [logits.argmin(1) == labels for logits, labels in batches]
-    return float(np.concatenate(hits).mean())
+mean_of_batches = edit(
+    "evaluate_batches",
+    "That is the mean of the batches' accuracies, in which a review of a small batch counts more. Each review counts "
+    "once.",
+    ("np.sum(logits.argmax(axis=1) == labels)", "1e9 * np.mean(logits.argmax(axis=1) == labels)"),
+    ("count += len(labels)", "count += 1"),
+    ("right / count", "right / count / 1e9"),
+)
+sum_of_batches = edit(
+    "evaluate_batches",
+    "The batches' accuracies are added up. Count what is right and count the reviews, and divide once.",
+    ("int(np.sum(logits.argmax(axis=1) == labels))", "np.mean(logits.argmax(axis=1) == labels)"),
+    ("right / count", "right"),
+)
+last_batch = edit(
+    "evaluate_batches",
+    "That is the accuracy of the last batch only: the counts begin anew in each round. Carry them from batch to batch.",
+    ("right +=", "right ="),
+    ("count +=", "count ="),
+)
+first_batch = edit(
+    "evaluate_batches",
+    "That is the accuracy of the first batch only: the answer is returned inside the loop.",
+    ("    return right / count", "        return right / count"),
+)
+best_batch = edit(
+    "evaluate_batches",
+    "That is the accuracy of the best batch. All reviews of all batches count.",
+    (
+        "right += int(np.sum(logits.argmax(axis=1) == labels))",
+        "right = max(right, np.mean(logits.argmax(axis=1) == labels))",
+    ),
+    ("right / count", "right"),
+)
+batches_of_equal_size = edit(
+    "evaluate_batches",
+    "All batches were taken to be as large as the first. The sizes differ: count the reviews of each.",
+    ("right = count = 0", "right = count = size = 0"),
+    ("count += len(labels)", "size = size or len(labels)\n        count += size"),
+)
+batches_as_large_as_the_last = edit(
+    "evaluate_batches",
+    "All batches were taken to be as large as the last. The sizes differ: count the reviews of each.",
+    ("count += len(labels)", "count += 1"),
+    ("right / count", "right / (count * len(labels))"),
+)
+batches_with_a_length = edit(
+    "evaluate_batches",
+    "The batches come one at a time: there is no length to ask for, and no index. Walk through them in a loop.",
+    ("right = count = 0", "right = count = 0 * len(batches)"),
+)
+batches_twice = edit(
+    "evaluate_batches",
+    "The batches can be walked through once only: the second time, nothing comes. Count both in the same loop.",
+    ("right = count = 0", "right, count = 0, sum(len(labels) for _, labels in batches)"),
+    ("        count += len(labels)\n", ""),
+)
+hits_are_a_count = edit(
+    "evaluate_batches",
+    "That is how many are right. The accuracy is their share of all reviews.",
+    ("right / count", "right"),
+)
+share_of_misses = edit(
+    "evaluate_batches",
+    "That is the share of wrong predictions: count where prediction and label are equal.",
+    ("argmax(axis=1) == labels", "argmax(axis=1) != labels"),
+)
+smallest_logit = edit(
+    "evaluate_batches",
+    "The smallest logit was taken. The predicted label is the one with the largest.",
+    ("argmax", "argmin"),
+)
+positive_logit = edit(
+    "evaluate_batches",
+    "The last logit was compared with 0, or with one other. The predicted label is the one with the largest of all.",
+    ("logits.argmax(axis=1)", "(logits[:, 1] > logits[:, 0])"),
+)
+logit_above_zero = edit(
+    "evaluate_batches",
+    "The last logit was compared with 0. The predicted label is the one with the largest logit, whatever its sign.",
+    ("logits.argmax(axis=1)", "(logits[:, -1] > 0)"),
+)
+largest_of_the_batch = edit(
+    "evaluate_batches",
+    "Without an axis, `argmax` gives one place for the whole batch. Each review has a prediction of its own.",
+    ("argmax(axis=1)", "argmax()"),
+)
+logits_counted = edit(
+    "evaluate_batches",
+    "The logits are counted, C of them for each review. Count the reviews.",
+    ("len(labels)", "logits.size"),
+)
+best_row = edit(
+    "evaluate_batches",
+    "The largest logit was looked for down the columns. Each review is a row: go along the last axis.",
+    (
+        "int(np.sum(logits.argmax(axis=1) == labels))",
+        "int(sum(logits.argmax(axis=0)[y] == i for i, y in enumerate(labels)))",
+    ),
+)
 
 
 @right("evaluate_batches")
@@ -1718,54 +2083,132 @@ def batches_weighed(batches):
     return mean
 
 
-@wrong("paired_difference", says="best seed of each")
-def best_against_best(a, b):
-    """Reports the best run of each."""
-    d = np.array([b[seed] - a[seed] for seed in a if seed in b])
-    return max(b.values()) - max(a.values()), d.std(ddof=1) / len(d) ** 0.5
+# --- paired_difference ---
 
-
-@wrong("paired_difference", says="two samples without pairs")
-def unpaired_error(a, b):
-    """Right mean, but the error of two separate samples."""
-    shared = [seed for seed in a if seed in b]
-    x, y = np.array([a[s] for s in shared]), np.array([b[s] for s in shared])
-    return (y - x).mean(), ((x.var(ddof=1) + y.var(ddof=1)) / len(x)) ** 0.5
-
-
-@wrong("paired_difference", says="divide by the root of n")
-def deviation_for_error(a, b):
-    """The standard deviation in place of the standard error."""
-    d = np.array([b[seed] - a[seed] for seed in a if seed in b])
-    return d.mean(), d.std(ddof=1)
-
-
-@wrong("paired_difference", says="made by place, not by seed")
-def pairs_by_place(a, b):
-    """Pairs the first with the first."""
-    d = np.array([y - x for x, y in zip(a.values(), b.values(), strict=False)])
-    return d.mean(), d.std(ddof=1) / len(d) ** 0.5
-
-
-@wrong("paired_difference", says="use ddof=1")
-def error_with_n(a, b):
-    """n below the sum, NumPy's default."""
-    d = np.array([b[seed] - a[seed] for seed in a if seed in b])
-    return d.mean(), d.std() / len(d) ** 0.5
-
-
-@wrong("paired_difference", says="the sign")
-def a_minus_b(a, b):
-    """Subtracts the other way round."""
-    d = np.array([a[seed] - b[seed] for seed in a if seed in b])
-    return d.mean(), d.std(ddof=1) / len(d) ** 0.5
-
-
-@wrong("paired_difference", says="take the seeds that both have")
-def all_seeds_of_a(a, b):
-    """Looks seeds up that b does not have."""
-    d = np.array([b[seed] - a[seed] for seed in a])
-    return d.mean(), d.std(ddof=1) / len(d) ** 0.5
+best_against_best = edit(
+    "paired_difference",
+    "The best seed of each is compared. Luck decides which that is: take the mean over all shared seeds.",
+    ("float(differences.mean())", "max(b.values()) - max(a.values())"),
+)
+best_shared_against_best = edit(
+    "paired_difference",
+    "The best shared seed of each is compared. Luck decides which that is: take the mean over all shared seeds.",
+    ("float(differences.mean())", "max(b[s] for s in b if s in a) - max(a[s] for s in a if s in b)"),
+)
+largest_difference = edit(
+    "paired_difference",
+    "That is the largest difference. Take the mean over all shared seeds.",
+    ("differences.mean()", "differences.max()"),
+)
+mean_with_lonely_seeds = edit(
+    "paired_difference",
+    "The mean counts seeds that have no partner. Take those that both have.",
+    ("float(differences.mean())", "float(np.mean(list(b.values())) - np.mean(list(a.values())))"),
+)
+sum_of_differences = edit(
+    "paired_difference",
+    "That is the sum of the differences: divide it by how many there are.",
+    ("differences.mean()", "differences.sum()"),
+)
+median_difference = edit(
+    "paired_difference",
+    "That is the median of the differences. The mean is wanted, whose error s/√n is.",
+    ("differences.mean()", "np.median(differences)"),
+)
+size_of_differences = edit(
+    "paired_difference",
+    "The differences have lost their signs: a seed with which a is better counts against b.",
+    ("b[seed] - a[seed]", "abs(b[seed] - a[seed])"),
+)
+unpaired_error = edit(
+    "paired_difference",
+    "The error is that of two samples without pairs. Use the spread of the differences, which the shared luck is not "
+    "in.",
+    ("differences.std(ddof=1)", "np.sqrt(sum(np.var([x[s] for s in a if s in b], ddof=1) for x in (a, b)))"),
+)
+deviation_for_error = edit(
+    "paired_difference",
+    "That is the standard deviation of single differences. The error of their mean is smaller: divide it by √n.",
+    (" / math.sqrt(len(differences))", ""),
+)
+pairs_by_place = edit(
+    "paired_difference",
+    "The pairs were made by place. The dicts list their seeds in any order: look each seed up in both.",
+    ("b[seed] - a[seed] for seed in a if seed in b", "y - x for x, y in zip(a.values(), b.values(), strict=False)"),
+)
+pairs_by_place_of_shared_seeds = edit(
+    "paired_difference",
+    "Lonely seeds are gone, and the pairs were made by place. Look each shared seed up in both dicts.",
+    (
+        "b[seed] - a[seed] for seed in a if seed in b",
+        "y - x for x, y in zip([a[s] for s in a if s in b], [b[s] for s in b if s in a])",
+    ),
+)
+error_with_n = edit(
+    "paired_difference",
+    "n stands below the sum of squares, as is NumPy's default. The standard deviation has n − 1 there: `ddof=1`.",
+    ("ddof=1", "ddof=0"),
+)
+error_with_n_minus_one_twice = edit(
+    "paired_difference",
+    "n − 1 stands below the root as well. It belongs into the standard deviation; the mean's error divides that by √n.",
+    ("math.sqrt(len(differences))", "math.sqrt(len(differences) - 1)"),
+)
+lonely_seeds_as_zeros = edit(
+    "paired_difference",
+    "A seed that one dict does not have counts as an accuracy of 0. Take the seeds that both have.",
+    ("b[seed] - a[seed] for seed in a if seed in b", "b.get(seed, 0) - a.get(seed, 0) for seed in a | b"),
+)
+error_before_mean = edit(
+    "paired_difference",
+    "The pair is swapped: the mean comes first, its error second.",
+    (
+        "return float(differences.mean()), float(differences.std(ddof=1) / math.sqrt(len(differences)))",
+        "return float(differences.std(ddof=1) / math.sqrt(len(differences))), float(differences.mean())",
+    ),
+)
+error_over_n = edit(
+    "paired_difference",
+    "The standard deviation is divided by n. Divide it by the root of n.",
+    ("math.sqrt(len(differences))", "len(differences)"),
+)
+variance_over_n = edit(
+    "paired_difference",
+    "That is the variance over n, the square of the error: take the root.",
+    ("differences.std(ddof=1) / math.sqrt", "differences.var(ddof=1) / "),
+)
+half_an_interval = edit(
+    "paired_difference",
+    "That is half the width of an interval, 1.96 errors. The error itself is wanted.",
+    ("differences.std(ddof=1)", "1.96 * differences.std(ddof=1)"),
+)
+error_of_b_alone = edit(
+    "paired_difference",
+    "That is the error of b's mean alone. Use the spread of the differences.",
+    ("differences.std(ddof=1)", "np.std([b[s] for s in b if s in a], ddof=1)"),
+)
+error_counts_lonely_seeds = edit(
+    "paired_difference",
+    "The root is of the number of seeds in one dict. `n` is how many differences there are.",
+    ("math.sqrt(len(differences))", "math.sqrt(len(a))"),
+)
+a_minus_b = edit(
+    "paired_difference",
+    "The sign is turned: it is b minus a, so that a positive number means that b is better.",
+    ("b[seed] - a[seed]", "a[seed] - b[seed]"),
+)
+all_seeds_of_a = edit(
+    "paired_difference",
+    "A seed was looked up that the other dict does not have. Take the seeds that both have.",
+    ("for seed in a if seed in b", "for seed in a"),
+)
+accuracy_zero_taken_for_missing = edit(
+    "paired_difference",
+    "An accuracy of 0 was taken for one that is missing. Ask whether the seed is in the dict, not whether its number "
+    "is true.",
+    ("if seed in b", "if b.get(seed) and a[seed]"),
+    hidden=True,
+)
 
 
 @right("paired_difference")
@@ -1784,64 +2227,174 @@ def pairs_by_sums(a, b):
     return mean, math.sqrt(sum((x - mean) ** 2 for x in d) / (len(d) - 1) / len(d))
 
 
-@wrong("compare_seeds", says="drawn independently")
-def bootstrap_unpaired(a, b, rng, count=2000):
-    """Draws the seeds of a and of b each for itself."""
-    n = len(a)
-    means = b[rng.integers(n, size=(count, n))].mean(1) - a[rng.integers(n, size=(count, n))].mean(1)
-    return (b - a).mean(), *np.percentile(means, [2.5, 97.5])
+# --- compare_seeds ---
 
-
-@wrong("compare_seeds", says="best seed of each")
-def bootstrap_of_the_best(a, b, rng, count=2000):
-    """The difference of the best runs, with an honest interval round something else."""
-    d = b - a
-    means = d[rng.integers(len(d), size=(count, len(d)))].mean(1)
-    return b.max() - a.max(), *np.percentile(means, [2.5, 97.5])
-
-
-@wrong("compare_seeds", says="interval of b's own mean")
-def bootstrap_of_one_case(a, b, rng, count=2000):
-    """The interval of b alone."""
-    means = b[rng.integers(len(b), size=(count, len(b)))].mean(1)
-    return (b - a).mean(), *np.percentile(means, [2.5, 97.5])
-
-
-@wrong("compare_seeds", says="where single seeds lie")
-def percentiles_of_the_differences(a, b, rng, count=2000):
-    """No bootstrap: where the middle 95 % of the seeds are."""
-    return (b - a).mean(), *np.percentile(b - a, [2.5, 97.5])
-
-
-@wrong("compare_seeds", says="with replacement")
-def bootstrap_without_replacement(a, b, rng, count=2000):
-    """Shuffles the seeds, so that every mean is the same."""
-    d = b - a
-    means = [rng.permutation(d).mean() for _ in range(count)]
-    return d.mean(), *np.percentile(means, [2.5, 97.5])
-
-
-@wrong("compare_seeds", says="one standard deviation")
-def deviation_for_interval(a, b, rng, count=2000):
-    """Mean plus and minus the standard deviation."""
-    d = b - a
-    return d.mean(), d.mean() - d.std(ddof=1), d.mean() + d.std(ddof=1)
-
-
-@wrong("compare_seeds", says="percentiles 5 and 95")
-def ninety_per_cent(a, b, rng, count=2000):
-    """Leaves 5 % on each side."""
-    d = b - a
-    means = d[rng.integers(len(d), size=(count, len(d)))].mean(1)
-    return d.mean(), *np.percentile(means, [5, 95])
-
-
-@wrong("compare_seeds", says="all chance must come from rng")
-def bootstrap_from_elsewhere(a, b, rng, count=2000):
-    """Ignores the generator that it was given."""
-    d = b - a
-    means = d[np.random.default_rng().integers(len(d), size=(count, len(d)))].mean(1)
-    return d.mean(), *np.percentile(means, [2.5, 97.5])
+bootstrap_unpaired = edit(
+    "compare_seeds",
+    "The seeds of a and of b are drawn independently, so that the luck of each comes in. A seed that is drawn brings "
+    "both its "
+    "accuracies.",
+    (
+        "means = differences[rng.integers(n, size=(count, n))].mean(axis=1)",
+        "means = b[rng.integers(n, size=(count, n))].mean(1) - a[rng.integers(n, size=(count, n))].mean(1)",
+    ),
+)
+bootstrap_of_the_best = edit(
+    "compare_seeds",
+    "The best seed of each is compared. The first number is the mean difference of all seeds.",
+    ("float(differences.mean())", "float(b.max() - a.max())"),
+    hidden=True,
+)
+largest_of_the_seeds = edit(
+    "compare_seeds",
+    "The first number is the largest difference. It is the mean over all seeds.",
+    ("float(differences.mean())", "float(differences.max())"),
+)
+mean_of_the_draws = edit(
+    "compare_seeds",
+    "The first number is the mean of the draws, which is right only nearly. It is the mean difference of the seeds "
+    "as they are.",
+    ("float(differences.mean())", "float(means.mean())"),
+)
+bootstrap_of_one_case = edit(
+    "compare_seeds",
+    "That is the interval of b's own mean. Draw from the differences.",
+    ("means = differences[", "means = b["),
+)
+bootstrap_of_a = edit(
+    "compare_seeds",
+    "That is the interval of a's own mean. Draw from the differences.",
+    ("means = differences[", "means = a["),
+)
+bootstrap_of_a_minus_b = edit(
+    "compare_seeds",
+    "The sign is turned: it is b minus a, so that a positive number means that b is better.",
+    ("differences = b - a", "differences = a - b"),
+)
+percentiles_of_the_differences = edit(
+    "compare_seeds",
+    "That is where single seeds lie. How far the mean might have come out elsewhere is asked: take the percentiles "
+    "of many "
+    "means.",
+    ("np.percentile(means,", "np.percentile(differences,"),
+)
+single_draws = edit(
+    "compare_seeds",
+    "That is where single seeds lie. How far the mean might have come out elsewhere is asked: take the percentiles "
+    "of many "
+    "means.",
+    (".mean(axis=1)", ".ravel()"),
+)
+bootstrap_without_replacement = edit(
+    "compare_seeds",
+    "Every draw holds each seed once, so that all means are the same. Draw with replacement.",
+    (
+        "differences[rng.integers(n, size=(count, n))].mean(axis=1)",
+        "[rng.permutation(differences).mean() for _ in range(count)]",
+    ),
+)
+ninety_per_cent = edit(
+    "compare_seeds",
+    "Those are the percentiles 5 and 95, which leave out a tenth. For 95 % leave out 2.5 on each side.",
+    ("[2.5, 97.5]", "[5, 95]"),
+)
+lowest_and_highest = edit(
+    "compare_seeds",
+    "Those are the lowest and the highest draw. Take the percentiles 2.5 and 97.5.",
+    ("[2.5, 97.5]", "[0, 100]"),
+)
+percent_as_shares = edit(
+    "compare_seeds",
+    "`np.percentile` counts to 100: 0.025 and 0.975 are hardly above the lowest draw. Take 2.5 and 97.5.",
+    ("[2.5, 97.5]", "[0.025, 0.975]"),
+)
+high_before_low = edit(
+    "compare_seeds",
+    "The two ends of the interval are swapped: low comes before high.",
+    ("float(low), float(high)", "float(high), float(low)"),
+)
+deviation_for_interval = edit(
+    "compare_seeds",
+    "That is one standard deviation of the differences to each side. Draw, and take the percentiles of the draws' "
+    "means.",
+    (
+        "low, high = np.percentile(means, [2.5, 97.5])",
+        "low, high = differences.mean() + differences.std(ddof=1) * np.array([-1, 1])",
+    ),
+)
+two_deviations_for_interval = edit(
+    "compare_seeds",
+    "That is 1.96 standard deviations to each side: single seeds lie there. Draw, and take the percentiles of the "
+    "means.",
+    (
+        "low, high = np.percentile(means, [2.5, 97.5])",
+        "low, high = differences.mean() + differences.std(ddof=1) * np.array([-1.96, 1.96])",
+    ),
+)
+one_error_for_interval = edit(
+    "compare_seeds",
+    "That is one standard error to each side, by a formula. The bootstrap draws, and takes percentiles.",
+    (
+        "low, high = np.percentile(means, [2.5, 97.5])",
+        "low, high = differences.mean() + stats.sem(differences) * np.array([-1, 1])",
+    ),
+)
+two_errors_for_interval = edit(
+    "compare_seeds",
+    "That is 1.96 standard errors to each side, by a formula, as if the means were spread evenly. The bootstrap "
+    "draws, and "
+    "takes percentiles.",
+    (
+        "low, high = np.percentile(means, [2.5, 97.5])",
+        "low, high = differences.mean() + stats.sem(differences) * np.array([-1.96, 1.96])",
+    ),
+)
+interval_mirrored = edit(
+    "compare_seeds",
+    "The interval is mirrored at the mean. The percentiles are taken as they are.",
+    ("float(low), float(high)", "float(2 * differences.mean() - high), float(2 * differences.mean() - low)"),
+)
+medians_of_draws = edit(
+    "compare_seeds",
+    "The median of each draw was taken. Take its mean.",
+    (".mean(axis=1)", "; means = np.median(means, axis=1)"),
+)
+best_of_draws = edit(
+    "compare_seeds",
+    "The best of each draw was taken. Take its mean.",
+    (".mean(axis=1)", ".max(axis=1)"),
+)
+half_as_many_seeds = edit(
+    "compare_seeds",
+    "Fewer seeds than there are were drawn, and the interval is too wide. A draw has n of them.",
+    ("size=(count, n)", "size=(count, n // 2)"),
+)
+last_seed_never_drawn = edit(
+    "compare_seeds",
+    "The last seed is never drawn: the end that `rng.integers` is given does not belong to what it draws.",
+    ("rng.integers(n,", "rng.integers(n - 1,"),
+    hidden=True,
+)
+draws_of_another_number = edit(
+    "compare_seeds",
+    "The number of draws is fixed in the code. `count` says how many.",
+    ("size=(count, n)", "size=(2000, n)"),
+    hidden=True,
+)
+bootstrap_from_elsewhere = edit(
+    "compare_seeds",
+    "With `rng` in the same state, other answers come: chance is drawn from a generator of one's own. All of it "
+    "comes from "
+    "`rng`.",
+    ("rng.integers", "np.random.default_rng().integers"),
+)
+bootstrap_with_a_seed_of_its_own = edit(
+    "compare_seeds",
+    "Whatever `rng` is, the same answer comes: chance is drawn from a generator with a fixed seed. All of it comes "
+    "from `rng`.",
+    ("rng.integers", "np.random.default_rng(0).integers"),
+    hidden=True,
+)
 
 
 @right("compare_seeds")
@@ -1864,32 +2417,85 @@ def bootstrap_by_counts(a, b, rng, count=2000):
     return np.mean(b - a), np.quantile(means, 0.025), np.quantile(means, 0.975)
 
 
-@wrong("mcnemar", says="all that each gets right")
-def mcnemar_of_all_right(pred_a, pred_b, labels):
-    """Counts what each gets right, whatever the other does."""
-    a, b = int(np.sum(pred_a == labels)), int(np.sum(pred_b == labels))
-    return a, b, stats.binomtest(min(a, b), a + b).pvalue if a + b else 1.0
+# --- mcnemar ---
+
+mcnemar_of_all_right = edit(
+    "mcnemar",
+    "Those are all that each gets right. Where both are right, nothing tells them apart: count where the other is "
+    "wrong.",
+    ("np.sum(right_a & ~right_b)", "np.sum(right_a)"),
+    ("np.sum(right_b & ~right_a)", "np.sum(right_b)"),
+)
+mcnemar_of_praise = edit(
+    "mcnemar",
+    "Only reviews that are praise, or were taken for it, are counted. A model can be right about blame as well.",
+    (
+        "right_a, right_b = pred_a == labels, pred_b == labels",
+        "right_a, right_b = (pred_a == 1) & (labels == 1), (pred_b == 1) & (labels == 1)",
+    ),
+)
+mcnemar_of_predictions = edit(
+    "mcnemar",
+    "The predictions are compared with each other, and the labels are not looked at. Who is right?",
+    ("pred_a == labels, pred_b == labels", "pred_a == 1, pred_b == 1"),
+)
+mcnemar_one_sided = edit(
+    "mcnemar",
+    "That is the chance on one side. The test is two-sided: twice that, and at most 1.",
+    ("2 * tail", "tail"),
+)
+mcnemar_of_exactly_k = edit(
+    "mcnemar",
+    "That is the chance of exactly k heads, doubled. k or fewer are asked: add them up.",
+    ("sum(math.comb(n, i) for i in range(k + 1))", "math.comb(n, k)"),
+)
+mcnemar_of_fewer_than_k = edit(
+    "mcnemar",
+    "k itself is left out: `range(k)` ends before it. k or fewer are asked.",
+    ("range(k + 1)", "range(k)"),
+)
+mcnemar_of_the_larger = edit(
+    "mcnemar",
+    "The larger count was taken for k. It is the smaller of the two.",
+    ("min(only_a, only_b)", "max(only_a, only_b)"),
+)
+mcnemar_of_all_reviews = edit(
+    "mcnemar",
+    "A coin is tossed for every review. Only those that exactly one model gets right are coins.",
+    ("n, k = only_a + only_b,", "n, k = len(labels),"),
+)
+mcnemar_is_one_minus_p = edit(
+    "mcnemar",
+    "That is 1 − p. A small p speaks against equally good models.",
+    ("min(1.0, 2 * tail)", "1 - min(1.0, 2 * tail)"),
+)
+mcnemar_mid_p = edit(
+    "mcnemar",
+    "The chance of exactly k is counted once on both sides together (that is a mid-p value). Double the whole tail.",
+    ("min(1.0, 2 * tail)", "min(1.0, 2 * tail - math.comb(n, k) / 2**n)"),
+)
+mcnemar_of_different_predictions = edit(
+    "mcnemar",
+    "The counts are of all that each gets right. Only reviews that exactly one gets right are counted, and tossed.",
+    ("np.sum(right_a & ~right_b)", "np.sum(right_a)"),
+    ("np.sum(right_b & ~right_a)", "np.sum(right_b)"),
+    ("n, k = only_a + only_b,", "n, k = int(np.sum(pred_a != pred_b)),"),
+)
+mcnemar_chi_square = edit(
+    "mcnemar",
+    "That is the chi-square approximation, which is for large counts. The exact p is wanted: add up the tosses.",
+    ("min(1.0, 2 * tail)", "float(stats.chi2.sf((only_a - only_b) ** 2 / max(n, 1), 1))"),
+)
+mcnemar_corrected_chi_square = edit(
+    "mcnemar",
+    "That is the corrected chi-square approximation. The exact p is wanted: add up the tosses.",
+    ("min(1.0, 2 * tail)", "float(stats.chi2.sf(max(abs(only_a - only_b) - 1, 0) ** 2 / max(n, 1), 1))"),
+)
 
 
-@wrong("mcnemar", says="one-sided")
-def mcnemar_one_sided(pred_a, pred_b, labels):
-    """One tail."""
-    a = int(np.sum((pred_a == labels) & (pred_b != labels)))
-    b = int(np.sum((pred_a != labels) & (pred_b == labels)))
-    return a, b, float(stats.binom.cdf(min(a, b), a + b, 0.5))
-
-
-@wrong("mcnemar", says="chi-square")
-def mcnemar_chi_square(pred_a, pred_b, labels):
-    """The approximation for large counts."""
-    a = int(np.sum((pred_a == labels) & (pred_b != labels)))
-    b = int(np.sum((pred_a != labels) & (pred_b == labels)))
-    return a, b, float(stats.chi2.sf((a - b) ** 2 / (a + b), 1)) if a + b else 1.0
-
-
-@wrong("mcnemar", says="as if of different reviews")
+@wrong("mcnemar")
 def two_shares(pred_a, pred_b, labels):
-    """The test for two independent samples."""
+    """That compares two shares as if they were of different reviews. Both models read the same ones: use the pairs."""
     right_a, right_b, n = pred_a == labels, pred_b == labels, len(labels)
     a, b = int(np.sum(right_a & ~right_b)), int(np.sum(right_b & ~right_a))
     pooled = (right_a.mean() + right_b.mean()) / 2
@@ -1897,20 +2503,39 @@ def two_shares(pred_a, pred_b, labels):
     return a, b, float(2 * stats.norm.sf(abs(z)))
 
 
-@wrong("mcnemar", says="above 1")
-def mcnemar_without_a_limit(pred_a, pred_b, labels):
-    """Doubles the tail, and stops there."""
-    a = int(np.sum((pred_a == labels) & (pred_b != labels)))
-    b = int(np.sum((pred_a != labels) & (pred_b == labels)))
-    return a, b, 2 * float(stats.binom.cdf(min(a, b), a + b, 0.5))
-
-
-@wrong("mcnemar", says="counts are swapped")
-def mcnemar_swapped(pred_a, pred_b, labels):
-    """Counts where each is wrong."""
-    a = int(np.sum((pred_a != labels) & (pred_b == labels)))
-    b = int(np.sum((pred_a == labels) & (pred_b != labels)))
-    return a, b, stats.binomtest(min(a, b), a + b).pvalue if a + b else 1.0
+mcnemar_without_a_limit = edit(
+    "mcnemar",
+    "p is above 1: where the two counts are close, the two tails overlap. It is never more than 1.",
+    ("min(1.0, 2 * tail)", "2 * tail"),
+)
+mcnemar_of_nothing = edit(
+    "mcnemar",
+    "Where neither model is alone right, there is no coin, and a division by zero or NaN. There, p is 1.",
+    ("min(1.0, 2 * tail)", "stats.binomtest(only_a, only_a + only_b).pvalue"),
+)
+mcnemar_of_nothing_is_zero = edit(
+    "mcnemar",
+    "Where neither model is alone right, p came out as 0. Nothing tells them apart there, so p is 1.",
+    ("min(1.0, 2 * tail)", "min(1.0, 2 * tail) if n else 0.0"),
+)
+mcnemar_swapped = edit(
+    "mcnemar",
+    "The two counts are swapped: the first one is where a alone is right.",
+    ("return only_a, only_b", "return only_b, only_a"),
+)
+mcnemar_p_alone = edit(
+    "mcnemar",
+    "The p-value came back alone. Return the triple of both counts and p.",
+    ("return only_a, only_b, min", "return min"),
+)
+mcnemar_in_floats = edit(
+    "mcnemar",
+    "With many coins, numbers become too large or too small for a float on the way. Python's whole numbers have no "
+    "limit: divide "
+    "last.",
+    ("sum(math.comb(n, i) for i in range(k + 1)) / 2**n", "sum(float(math.comb(n, i)) * 0.5**n for i in range(k + 1))"),
+    hidden=True,
+)
 
 
 @right("mcnemar")
@@ -1928,52 +2553,118 @@ def mcnemar_by_pascal(pred_a, pred_b, labels):
     for p, q, y in zip(pred_a, pred_b, labels, strict=True):
         a += p == y and q != y
         b += q == y and p != y
-    chances = [1.0]
+    chances = np.ones(1)
     for _ in range(int(a + b)):
-        chances = [(x + y) / 2 for x, y in zip([0.0, *chances], [*chances, 0.0], strict=True)]
-    return int(a), int(b), min(1.0, 2 * sum(chances[: int(min(a, b)) + 1]))
+        chances = (np.append(0.0, chances) + np.append(chances, 0.0)) / 2
+    return int(a), int(b), min(1.0, 2 * float(sum(chances[: int(min(a, b)) + 1])))
 
 
-@wrong("leave_one_out", says="these are the attention weights")
-def weights_for_effects(model, ids):
-    """Reads attention as importance."""
-    return model.weights(ids)
+# --- leave_one_out ---
 
-
-@wrong("leave_one_out", says="replaced by 0")
-def padding_for_removal(model, ids):
-    """Puts the number of padding there."""
-    return [model.score(ids) - model.score([*ids[:i], 0, *ids[i + 1 :]]) for i in range(len(ids))]
-
-
-@wrong("leave_one_out", says="replaced by 1")
-def unknown_for_removal(model, ids):
-    """Puts the number of the unknown word there."""
-    return [model.score(ids) - model.score([*ids[:i], 1, *ids[i + 1 :]]) for i in range(len(ids))]
-
-
-@wrong("leave_one_out", says="the sign")
-def shorter_minus_whole(model, ids):
-    """Subtracts the other way round."""
-    return [model.score(ids[:i] + ids[i + 1 :]) - model.score(ids) for i in range(len(ids))]
-
-
-@wrong("leave_one_out", says="taken out everywhere")
-def word_removed_everywhere(model, ids):
-    """Takes out every place of the word."""
-    return [model.score(ids) - model.score([other for other in ids if other != word]) for word in ids]
-
-
-@wrong("leave_one_out", says="the word alone")
-def keep_one_in(model, ids):
-    """The score of each word by itself."""
-    return [model.score([word]) for word in ids]
-
-
-@wrong("leave_one_out", says="the size only")
-def size_of_the_change(model, ids):
-    """Drops the sign."""
-    return [abs(model.score(ids) - model.score(ids[:i] + ids[i + 1 :])) for i in range(len(ids))]
+weights_for_effects = edit(
+    "leave_one_out",
+    "Those are the attention weights. They say how much was read, not what came of it: take the word away, and look.",
+    ("return [whole - model.score(ids[:i] + ids[i + 1 :]) for i in range(len(ids))]", "return model.weights(ids)"),
+)
+weights_times_score = edit(
+    "leave_one_out",
+    "Those are the attention weights times the score. What was read is not what came of it: take the word away, and "
+    "look.",
+    (
+        "[whole - model.score(ids[:i] + ids[i + 1 :]) for i in range(len(ids))]",
+        "[whole * w for w in model.weights(ids)]",
+    ),
+)
+padding_for_removal = edit(
+    "leave_one_out",
+    "The word was replaced by 0. Taken out means that the list is one shorter.",
+    ("ids[:i] + ids[i + 1 :]", "ids[:i] + [0] + ids[i + 1 :]"),
+)
+unknown_for_removal = edit(
+    "leave_one_out",
+    "The word was replaced by 1. Taken out means that the list is one shorter.",
+    ("ids[:i] + ids[i + 1 :]", "ids[:i] + [1] + ids[i + 1 :]"),
+)
+shorter_minus_whole = edit(
+    "leave_one_out",
+    "The sign is turned: it is the whole minus the shorter one, so that a word which speaks for praise is positive.",
+    ("whole - model.score(ids[:i] + ids[i + 1 :])", "model.score(ids[:i] + ids[i + 1 :]) - whole"),
+)
+word_removed_everywhere = edit(
+    "leave_one_out",
+    "A word that occurs twice was taken out everywhere. Take out one place at a time.",
+    ("ids[:i] + ids[i + 1 :]", "[other for other in ids if other != ids[i]]"),
+)
+first_place_of_the_word = edit(
+    "leave_one_out",
+    "The first place that holds the word was taken out, as `remove` does. Take out this place.",
+    ("ids[:i] + ids[i + 1 :]", "ids[: ids.index(ids[i])] + ids[ids.index(ids[i]) + 1 :]"),
+)
+keep_one_in = edit(
+    "leave_one_out",
+    "That is the score of each word alone. Leave one out, and keep all others.",
+    ("whole - model.score(ids[:i] + ids[i + 1 :])", "model.score([ids[i]])"),
+)
+whole_minus_one_word = edit(
+    "leave_one_out",
+    "That is the whole minus the score of the word alone. Leave one out, and keep all others.",
+    ("ids[:i] + ids[i + 1 :]", "[ids[i]]"),
+)
+score_without = edit(
+    "leave_one_out",
+    "That is the score without the word. Subtract it from the score of the whole.",
+    ("whole - model", "model"),
+)
+size_of_the_change = edit(
+    "leave_one_out",
+    "The changes have lost their sign: a word that speaks for blame is negative.",
+    ("whole - model.score(ids[:i] + ids[i + 1 :])", "abs(whole - model.score(ids[:i] + ids[i + 1 :]))"),
+)
+words_removed_for_good = edit(
+    "leave_one_out",
+    "The words were taken out one after the other, and none was put back. Begin with the whole list each time.",
+    ("ids[:i] + ids[i + 1 :]", "ids[i + 1 :]"),
+)
+words_of_the_beginning = edit(
+    "leave_one_out",
+    "All that comes after the place was taken out as well. Put the words before it and those after it together.",
+    ("ids[:i] + ids[i + 1 :]", "ids[:i]"),
+)
+neighbour_removed = edit(
+    "leave_one_out",
+    "The word's neighbour on the right was taken out: a slice ends before its last number.",
+    ("ids[:i] + ids[i + 1 :]", "ids[: i + 1] + ids[i + 2 :]"),
+)
+changes_as_shares = edit(
+    "leave_one_out",
+    "The changes were divided by their sum. They are differences of two scores, as they are.",
+    (
+        "return [whole - model.score(ids[:i] + ids[i + 1 :]) for i in range(len(ids))]",
+        "found = [whole - model.score(ids[:i] + ids[i + 1 :]) for i in range(len(ids))]\n"
+        "    return [x / (sum(map(abs, found)) or 1) for x in found]",
+    ),
+)
+changes_relative_to_the_whole = edit(
+    "leave_one_out",
+    "The changes were divided by the score of the whole. They are differences of two scores, as they are.",
+    (
+        "whole - model.score(ids[:i] + ids[i + 1 :])",
+        "(whole - model.score(ids[:i] + ids[i + 1 :])) / (whole or 1)",
+    ),
+)
+nothing_left_scores_zero = edit(
+    "leave_one_out",
+    "Where nothing is left, 0 was taken for the score. The model has a score for an empty list, too: ask it.",
+    ("model.score(ids[:i] + ids[i + 1 :])", "(model.score(ids[:i] + ids[i + 1 :]) if len(ids) > 1 else 0)"),
+)
+removed_from_the_list_itself = edit(
+    "leave_one_out",
+    "The list that came in is changed: words were taken out of it. Work on a copy, and put nothing back.",
+    (
+        "[whole - model.score(ids[:i] + ids[i + 1 :]) for i in range(len(ids))]",
+        "[whole - model.score(ids) for _ in range(len(ids)) if [ids.pop(0)]]",
+    ),
+)
 
 
 @right("leave_one_out")
@@ -1993,45 +2684,109 @@ def removal_by_numpy(model, ids):
     return model.score(ids) - np.array([model.score(np.delete(ids, i).tolist()) for i in range(len(ids))])
 
 
-@wrong("rank_agreement", says="numbers themselves")
-def pearson(a, b):
-    """The ordinary correlation."""
-    return float(np.corrcoef(a, b)[0, 1]) if a.std() and b.std() else 0.0
+# --- rank_agreement ---
 
-
-@wrong("rank_agreement", says="does not give ranks")
-def one_argsort(a, b):
-    """Takes np.argsort for ranks."""
-    return float(np.corrcoef(np.argsort(a), np.argsort(b))[0, 1])
-
-
-@wrong("rank_agreement", says="equal numbers got different ranks")
-def two_argsorts(a, b):
-    """Ranks in order of appearance where numbers are equal."""
-    ranks = [np.argsort(np.argsort(x, kind="stable"), kind="stable") for x in (a, b)]
-    return float(np.corrcoef(*ranks)[0, 1])
-
-
-@wrong("rank_agreement", says="lowest of their ranks")
-def ranks_from_the_bottom(a, b):
-    """Only the smaller ones are counted."""
-    ranks = [(x[:, None] > x).sum(1) for x in (a, b)]
-    return float(np.corrcoef(*ranks)[0, 1]) if np.std(ranks[0]) and np.std(ranks[1]) else 0.0
-
-
-@wrong("rank_agreement", says="right only without ties")
-def short_formula(a, b):
-    """1 - 6 sum d^2 / n (n^2 - 1)."""
-    d, n = stats.rankdata(a) - stats.rankdata(b), len(a)
-    return float(1 - 6 * (d @ d) / (n * (n * n - 1))) if a.std() and b.std() else 0.0
-
-
-@wrong("rank_agreement", says="all numbers are equal")
-def nothing_to_rank(a, b):
-    """NaN for a constant list."""
-    r, s = stats.rankdata(a), stats.rankdata(b)
-    with np.errstate(all="ignore"):
-        return float(np.corrcoef(r, s)[0, 1])
+pearson = edit(
+    "rank_agreement",
+    "That is the correlation of the numbers themselves. Take their ranks: only the order counts.",
+    ("(x[:, None] > x).sum(axis=1) + ((x[:, None] == x).sum(axis=1) + 1) / 2", "x.astype(float)"),
+)
+one_argsort = edit(
+    "rank_agreement",
+    "`np.argsort` gives where the smallest number stands, which is no rank. A number's rank follows from how many "
+    "are smaller.",
+    ("(x[:, None] > x).sum(axis=1) + ((x[:, None] == x).sum(axis=1) + 1) / 2", 'np.argsort(x, kind="stable")'),
+)
+two_argsorts = edit(
+    "rank_agreement",
+    "Equal numbers have got different ranks, in the order in which they stand. They share the mean of their ranks.",
+    (
+        "(x[:, None] > x).sum(axis=1) + ((x[:, None] == x).sum(axis=1) + 1) / 2",
+        'np.argsort(np.argsort(x, kind="stable"))',
+    ),
+)
+ranks_from_the_bottom = edit(
+    "rank_agreement",
+    "Equal numbers have got the lowest of their ranks. They share the mean of the ranks that they take up together.",
+    (" + ((x[:, None] == x).sum(axis=1) + 1) / 2", ""),
+)
+ranks_from_the_top = edit(
+    "rank_agreement",
+    "Equal numbers have got the highest of their ranks. They share the mean of the ranks that they take up together.",
+    ("(x[:, None] > x).sum(axis=1) + ((x[:, None] == x).sum(axis=1) + 1) / 2", "(x[:, None] >= x).sum(axis=1)"),
+)
+ranks_without_gaps = edit(
+    "rank_agreement",
+    "After equal numbers the ranks go on without a gap. Equal numbers use up as many ranks as they are.",
+    ("(x[:, None] > x).sum(axis=1) + ((x[:, None] == x).sum(axis=1) + 1) / 2", "np.unique(x, return_inverse=True)[1]"),
+)
+short_formula = edit(
+    "rank_agreement",
+    "The short formula with 6 and the squared differences is right only without ties. Take the correlation of the "
+    "ranks.",
+    (
+        "float(r @ s) / size if size else 0.0",
+        "1 - 6 * float((r - s) @ (r - s)) / (len(r) * (len(r) ** 2 - 1)) if size else 0.0",
+    ),
+)
+short_formula_throughout = edit(
+    "rank_agreement",
+    "The short formula with 6 and the squared differences is right only without ties, and where a list is constant "
+    "it is no "
+    "answer at all. Take the correlation of the ranks.",
+    (
+        "float(r @ s) / size if size else 0.0",
+        "1 - 6 * float((r - s) @ (r - s)) / (len(r) * (len(r) ** 2 - 1))",
+    ),
+)
+two_argsorts_unless_constant = edit(
+    "rank_agreement",
+    "Equal numbers have got different ranks, in the order in which they stand. They share the mean of their ranks.",
+    (
+        "(x[:, None] > x).sum(axis=1) + ((x[:, None] == x).sum(axis=1) + 1) / 2",
+        'np.argsort(np.argsort(x, kind="stable")) * (x.min() < x.max())',
+    ),
+)
+kendalls_tau = edit(
+    "rank_agreement",
+    "That is Kendall's tau, which counts pairs. Spearman's is the correlation of the ranks.",
+    ("float(r @ s) / size", "float(stats.kendalltau(r, s).statistic)"),
+)
+nothing_to_rank = edit(
+    "rank_agreement",
+    "NaN came back where all numbers of a list are equal. There is no order to compare: return 0.0.",
+    ("float(r @ s) / size if size else 0.0", "float(np.float64(r @ s) / size)"),
+)
+nothing_to_rank_raises = edit(
+    "rank_agreement",
+    "A division by zero, where all numbers of a list are equal. There is no order to compare: return 0.0.",
+    (" if size else 0.0", ""),
+)
+nothing_to_rank_is_one = edit(
+    "rank_agreement",
+    "Where all numbers of a list are equal, 1 came back. There is no order to compare: return 0.0.",
+    ("if size else 0.0", "if size else 1.0"),
+)
+agreement_without_sign = edit(
+    "rank_agreement",
+    "The sign is lost: a reversed order gives −1.",
+    ("float(r @ s)", "abs(float(r @ s))"),
+)
+agreement_turned = edit(
+    "rank_agreement",
+    "The sign is turned: the same order gives 1, the reverse −1. Are both ranked from the smallest up?",
+    ("float(r @ s)", "-float(r @ s)"),
+)
+ranks_not_centred = edit(
+    "rank_agreement",
+    "The ranks are not centred: the mean rank is to be taken away before the products are added.",
+    ("ranks - ranks.mean()", "ranks"),
+)
+agreement_not_divided = edit(
+    "rank_agreement",
+    "The products of the centred ranks are not divided by the sizes: a correlation is never above 1.",
+    (" / size if size", " if size"),
+)
 
 
 @right("rank_agreement")
