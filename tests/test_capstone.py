@@ -325,7 +325,9 @@ def test_an_exported_checkpoint_is_read_by_chapter_4(tied: bool, tmp_path: Path)
     weights = {"embed": embed, "blocks": blocks, "norm": rng.normal(size=16).astype(np.float32), "head": head}
     (tmp_path / "model.bin").write_bytes(training.export_checkpoint(config, weights))
     loaded = load(tmp_path / "model.bin")
-    assert asdict(loaded.config) == asdict(config)
+    read = asdict(loaded.config)  # chapter 4 knows kinds of models, too, that this form has no fields for
+    assert {name: read.pop(name) for name in asdict(config)} == asdict(config)
+    assert not any(read.values()), read
     for name in ("embed", "norm", "head"):
         assert np.array_equal(loaded.weights[name], weights[name]), name
     for ours, theirs in zip(blocks, loaded.weights["blocks"], strict=True):
