@@ -87,7 +87,7 @@ def split_without_strata(rows, seed):
     return {"test": clean[:test], "val": clean[test : test + val], "train": clean[test + val :]}
 
 
-split_before_the_labels_are_known = edit(
+split_first_label_wins = edit(
     "clean_and_split",
     "A text that contradicts itself is still there, with one of its labels. Nobody knows which is right: drop all "
     "its rows.",
