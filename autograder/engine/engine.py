@@ -126,7 +126,7 @@ class Engine:
             if time.monotonic() >= deadline:
                 break
             if (len(state.tests), len(state.excluded)) == before:
-                self._give_up_next_test(job, state)
+                self._give_up_something(job, state)
         return self._finish(job, state, timed_out=time.monotonic() >= deadline)
 
     def _attempt(self, job: Job, state: _State, deadline: float) -> bool:
@@ -298,14 +298,27 @@ class Engine:
         state.excluded.add(now.cell)
         _note(state, Incident(now.cell, kind, text))
 
-    def _give_up_next_test(self, job: Job, state: _State) -> None:
-        """The process ended twice at the same place without a cell to blame: the next test pays."""
+    def _give_up_something(self, job: Job, state: _State) -> None:
+        """The process ended twice at the same place while no cell ran.
+
+        A cell that was stopped may have left much memory, or a thread: the last one before the next test goes first.
+        Where there is none, the test pays.
+        """
         for test in job.tests:
             if test["id"] not in state.tests:
+                if stopped := self._stopped_before(test["id"], job, state):
+                    state.excluded.add(stopped)
+                    return
                 text = "your code ended the process before this test could run"
                 state.tests[test["id"]] = CellResult(test["id"], _ERRORS["crashed"], text, "", 0.0)
                 _note(state, Incident(test["id"], "crashed", text))
                 return
+
+    def _stopped_before(self, test: str, job: Job, state: _State) -> str:
+        """The last cell before a test that was interrupted and has run in every attempt; "" where there is none."""
+        names = [item["id"] for item in job.items]
+        ran = [name for name in names[: names.index(test)] if name in state.cells and name not in state.excluded]
+        return next((name for name in reversed(ran) if state.cells[name].error in STOPPED), "")
 
     def _finish(self, job: Job, state: _State, *, timed_out: bool) -> Run:
         ended = ""
@@ -333,6 +346,7 @@ def _readable_now(child: Child) -> bool:
         return False
 
 
+STOPPED = frozenset({"TimedOut", "OutOfMemory", "MemoryError"})  # how a cell ends that was interrupted
 _ERRORS = {"timed out": "TimedOut", "crashed": "Crashed", "out of memory": "OutOfMemory"}
 
 

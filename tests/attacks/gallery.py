@@ -356,7 +356,9 @@ class Gallery:
         for cell in self.ours.cells:
             if between and cell.grade_id in between:
                 found.append(Cell("code", between[cell.grade_id]))
-            source = answers.get(cell.grade_id, released(cell.source) if cell.kind == "code" else cell.source)
+            solution = bool(cell.nbgrader.get("solution"))
+            shown = released(cell.source, solution=solution) if cell.kind == "code" else cell.source
+            source = answers.get(cell.grade_id, shown)
             found.append(Cell(cell.kind, source, cell.nbgrader))
         return [*found, Cell("code", after)] if after else found
 

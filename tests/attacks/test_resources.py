@@ -64,6 +64,14 @@ def test_calls_back_without_end(gallery: Gallery) -> None:
     assert outcome.kinds["test_apply"] == "timed out"
 
 
+def test_what_a_stopped_cell_has_left_costs_no_test(gallery: Gallery) -> None:
+    """The cell is interrupted and ends; the process ends after it, where it would be divided for the first test."""
+    before = LOUD + "os.register_at_fork(before=lambda: os._exit(1))\nwhile True: pass\n"
+    outcome = gallery.run(GOOD, before=before)
+    assert outcome.earned == ALL, (outcome.messages, outcome.kinds)
+    assert outcome.kinds["free-0"] == "timed out"
+
+
 # ---- everywhere: nothing is left, and the run ends all the same
 
 
