@@ -834,7 +834,7 @@ def _hint_of_pieces(found: Difference, visible: bool) -> str:
     counts = f": expected {len(rights)} items, got {len(mine)}" if found.kind == "length" and visible else ""
     if len(mine) < len(rights) and mine == rights[: len(mine)]:
         return f"The end is missing{counts}."
-    if len(mine) > len(rights) and mine[: len(rights)] == rights:
+    if rights and len(mine) > len(rights) and mine[: len(rights)] == rights:
         return f"There is more at the end than there should be{counts}."
     if found.kind == "length" and found.place == "" and whole.kind in ("list", *KINDS):
         return f"There are too {'few' if len(mine) < len(rights) else 'many'} items{counts}."

@@ -165,6 +165,7 @@ def test_an_answer_that_says_little_names_nothing_by_itself() -> None:
         (np.zeros(3), np.zeros((3, 1)), "length 1 is too many"),
         ([1, 2, 3], [1, 2], "The end is missing"),
         ([1, 2], [1, 2, 3], "more at the end"),
+        (["", "ab"], [" ", "ab"], "not the right one yet"),
         (["ab", "c", "d"], ["a", "bcd"], "cut at other places"),
         ("酒店", "酒", "The end is missing"),
         ({"lr": 1}, {"rl": 1}, "missing: 'lr'"),
