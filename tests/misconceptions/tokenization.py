@@ -6,26 +6,28 @@ Each entry runs as if it were typed into the notebook in place of the exercise: 
 import math
 import re
 
-from autograder.course.bank import right, wrong
+from autograder.course.bank import edit, right, wrong
 
 # The notebook `granularity`
 
 
-@wrong("word_tokenize", says="spaces cannot be found again")
+@wrong("word_tokenize")
 def words_without_their_spaces(text):
-    """Splits at white space and puts one space after each token, whatever was there."""
+    """What stood between the words is lost: a piece keeps the white space that follows it, as it is, be it two spaces
+    or a line end."""
     return [(token, " ") for token in text.split()]
 
 
-@wrong("word_tokenize", says="still glued")
+@wrong("word_tokenize")
 def words_between_spaces(text):
-    """The pieces between white space, as they are."""
+    """The punctuation is still glued to the words: cut prefixes and suffixes off each piece."""
     return chunks(text)
 
 
-@wrong("word_tokenize", says="apostrophe was cut out")
+@wrong("word_tokenize")
 def words_by_one_pattern(text):
-    """Runs of letters, and every other sign alone: it cuts don't, 3.14 and U.S. apart."""
+    """A full stop or an apostrophe was cut out of the middle of a word: 3.14 and U.S. stay whole, and n't comes off
+    at the end only."""
     pairs = []
     for piece, space in chunks(text):
         tokens = re.findall(r"\w+|[^\w\s]", piece) or [""]
@@ -33,131 +35,52 @@ def words_by_one_pattern(text):
     return pairs
 
 
-@wrong("word_tokenize", says="characters were lost")
+@wrong("word_tokenize")
 def words_without_punctuation(text):
-    """Keeps the words and drops the punctuation."""
+    """Characters are lost: what is cut off becomes a token of its own."""
     marks = "".join(mark for mark in PREFIXES + SUFFIXES if len(mark) == 1)
     return [(piece.strip(marks), space) for piece, space in chunks(text)]
 
 
-@wrong("word_tokenize", says="out of order")
-def words_with_suffixes_from_outside(text):
-    """The suffixes stay in the order in which they were found, from the outside inwards."""
-    pairs = []
-    for piece, space in chunks(text):
-        tokens = []
-        for rest in re.split("(" + "|".join(map(re.escape, INFIXES)) + ")", piece):
-            front, back = [], []
-            while rest and rest not in EXCEPTIONS and rest not in INFIXES:
-                if prefix := next((p for p in PREFIXES if rest.startswith(p)), ""):
-                    front.append(prefix)
-                    rest = rest[len(prefix) :]
-                elif suffix := next((s for s in SUFFIXES if rest.endswith(s)), ""):
-                    back.append(suffix)
-                    rest = rest[: -len(suffix)]
-                else:
-                    break
-            tokens += front + (EXCEPTIONS.get(rest, [rest]) if rest else []) + back
-        tokens = tokens or [""]
-        pairs += [(t, "") for t in tokens[:-1]] + [(tokens[-1], space)]
-    return pairs
+words_with_suffixes_from_outside = edit(
+    "word_tokenize",
+    "The suffixes stand in the order in which they were found, from the outside inwards: in the text the last "
+    "one found comes first.",
+    ("*reversed(back)]", "*back]"),
+)
+
+words_with_exceptions_first_only = edit(
+    "word_tokenize",
+    "An exception inside brackets or quotes was cut to pieces: look exceptions up again after each cut, not "
+    "only for the whole piece.",
+    ("if rest in EXCEPTIONS:", "if rest in EXCEPTIONS and not front + back:"),
+)
+
+words_without_exceptions = edit(
+    "word_tokenize",
+    "U.S., Mr. and cannot were cut by rules or left whole: they are exceptions, and exceptions are asked first.",
+    ("if rest in EXCEPTIONS:", "if False:"),
+)
+
+words_with_one_affix = edit(
+    "word_tokenize",
+    "Only one prefix and one suffix came off: go back to step 2 until none fits.",
+    ("if rest.startswith(p)", "if not front and rest.startswith(p)"),
+    ("if rest.endswith(s)", "if not back and rest.endswith(s)"),
+)
+
+words_with_infixes_last = edit(
+    "word_tokenize",
+    "The parts between infixes were not cut any further: the infixes come first, and each part goes through the "
+    "steps 2 to 5.",
+    ("for rest in infix.split(piece):", "for rest in [piece]:"),
+    ('middle, rest = [rest], ""', 'middle, rest = [t for t in infix.split(rest) if t], ""'),
+)
 
 
-@wrong("word_tokenize", says="look exceptions up again")
-def words_with_exceptions_first_only(text):
-    """Looks up the whole piece once, and no more after a prefix or suffix has come off."""
-    pairs = []
-    for piece, space in chunks(text):
-        tokens = []
-        for part in re.split("(" + "|".join(map(re.escape, INFIXES)) + ")", piece):
-            if part in EXCEPTIONS or part in INFIXES:
-                tokens += EXCEPTIONS.get(part, [part])
-                continue
-            front, back = [], []
-            while part:
-                if prefix := next((p for p in PREFIXES if part.startswith(p)), ""):
-                    front.append(prefix)
-                    part = part[len(prefix) :]
-                elif suffix := next((s for s in SUFFIXES if part.endswith(s)), ""):
-                    back.append(suffix)
-                    part = part[: -len(suffix)]
-                else:
-                    break
-            tokens += front + [part] * bool(part) + back[::-1]
-        tokens = tokens or [""]
-        pairs += [(t, "") for t in tokens[:-1]] + [(tokens[-1], space)]
-    return pairs
-
-
-@wrong("word_tokenize", says="U.S. is an exception")
-def words_without_exceptions(text):
-    """Rules only: the full stop of U.S. and Mr. comes off like any other."""
-    pairs = []
-    for piece, space in chunks(text):
-        tokens = []
-        for part in re.split("(" + "|".join(map(re.escape, INFIXES)) + ")", piece):
-            front, back = [], []
-            while part and part not in INFIXES:
-                if prefix := next((p for p in PREFIXES if part.startswith(p)), ""):
-                    front.append(prefix)
-                    part = part[len(prefix) :]
-                elif suffix := next((s for s in SUFFIXES if part.endswith(s)), ""):
-                    back.append(suffix)
-                    part = part[: -len(suffix)]
-                else:
-                    break
-            tokens += front + [part] * bool(part) + back[::-1]
-        tokens = tokens or [""]
-        pairs += [(t, "") for t in tokens[:-1]] + [(tokens[-1], space)]
-    return pairs
-
-
-@wrong("word_tokenize", says="only one prefix and one suffix")
-def words_with_one_affix(text):
-    """Takes one prefix and one suffix off each part, and no more."""
-    pairs = []
-    for piece, space in chunks(text):
-        tokens = []
-        for part in re.split("(" + "|".join(map(re.escape, INFIXES)) + ")", piece):
-            if not part or part in INFIXES or part in EXCEPTIONS:
-                tokens += EXCEPTIONS.get(part, [part] * bool(part))
-                continue
-            prefix = next((p for p in PREFIXES if part.startswith(p)), "")
-            part = part[len(prefix) :]
-            suffix = next((s for s in SUFFIXES if part.endswith(s)), "")
-            part = part[: len(part) - len(suffix)]
-            tokens += [t for t in (prefix, *EXCEPTIONS.get(part, [part]), suffix) if t]
-        tokens = tokens or [""]
-        pairs += [(t, "") for t in tokens[:-1]] + [(tokens[-1], space)]
-    return pairs
-
-
-@wrong("word_tokenize", says="infixes first")
-def words_with_infixes_last(text):
-    """Affixes first and infixes last, as spaCy does: what stands inside beside a dash stays glued."""
-    pairs = []
-    for part, space in chunks(text):
-        front, middle, back = [], [], []
-        while part:
-            if part in EXCEPTIONS:
-                middle, part = EXCEPTIONS[part], ""
-            elif prefix := next((p for p in PREFIXES if part.startswith(p)), ""):
-                front.append(prefix)
-                part = part[len(prefix) :]
-            elif not part.endswith("...") and (suffix := next((s for s in SUFFIXES if part.endswith(s)), "")):
-                back.append(suffix)
-                part = part[: -len(suffix)]
-            else:
-                middle = [t for t in re.split("(" + "|".join(map(re.escape, INFIXES)) + ")", part) if t]
-                part = ""
-        tokens = front + middle + back[::-1] or [""]
-        pairs += [(t, "") for t in tokens[:-1]] + [(tokens[-1], space)]
-    return pairs
-
-
-@wrong("word_tokenize", says="upper and lower case")
+@wrong("word_tokenize")
 def words_in_lower_case(text):
-    """Puts everything in lower case, as many recipes do."""
+    """Capital letters became small ones: then the text cannot be put together again."""
     return chunks(text.lower())
 
 
@@ -225,39 +148,123 @@ def words_located_in_the_text(text):
     return pairs
 
 
-@wrong("coverage", says="tokens, not types")
+words_with_no_infix = edit(
+    "word_tokenize",
+    "The infixes were not cut: --, ... and / are tokens wherever they stand, in the middle of a piece, too.",
+    ("for rest in infix.split(piece):", "for rest in [piece]:"),
+)
+
+words_with_dots_for_any_character = edit(
+    "word_tokenize",
+    "A full stop in a pattern stands for any character, so that `...` matched three letters: escape the infixes.",
+    ("map(re.escape, INFIXES)", "INFIXES"),
+)
+
+words_with_suffixes_first = edit(
+    "word_tokenize",
+    "A suffix came off before a prefix was looked for: prefixes are asked first, as the steps say.",
+    ("if rest.startswith(p)", "if rest.startswith(p) and not rest.endswith(tuple(SUFFIXES))"),
+)
+
+words_with_the_space_first = edit(
+    "word_tokenize",
+    "The white space of a piece went with its first token: it follows the last one.",
+    ('pairs += [(token, "") for token in tokens[:-1]]', "pairs.append((tokens[0], space))"),
+    ("pairs.append((tokens[-1], space))", 'pairs += [(token, "") for token in tokens[1:]]'),
+)
+
+words_without_leading_space = edit(
+    "word_tokenize",
+    "The white space at the start of the text is lost: it stands in a first pair, with an empty token.",
+    ('tokens = tokens or [""]', "if not tokens:\n            continue"),
+)
+
+words_with_exceptions_in_any_case = edit(
+    "word_tokenize",
+    "Capital letters count: CANNOT is no exception, only what stands in the table is.",
+    ("if rest in EXCEPTIONS:", "if rest.lower() in EXCEPTIONS:"),
+    ("EXCEPTIONS[rest]", "EXCEPTIONS[rest.lower()]"),
+    hidden=True,
+)
+
+
+@wrong("word_tokenize")
+def words_with_the_space_after_each_token(text):
+    """Every token of a piece got the piece's white space: it follows the last one only, the others get an empty
+    string."""
+    pairs = []
+    infix = re.compile("(" + "|".join(map(re.escape, INFIXES)) + ")")
+    for piece, space in chunks(text):
+        tokens = []
+        for rest in infix.split(piece):
+            front, back = [], []
+            while rest and rest not in EXCEPTIONS and rest not in INFIXES:
+                if prefix := next((p for p in PREFIXES if rest.startswith(p)), ""):
+                    front, rest = [*front, prefix], rest[len(prefix) :]
+                elif suffix := next((s for s in SUFFIXES if rest.endswith(s)), ""):
+                    back, rest = [suffix, *back], rest[: -len(suffix)]
+                else:
+                    break
+            tokens += front + (EXCEPTIONS.get(rest, [rest]) if rest else []) + back
+        pairs += [(token, space) for token in tokens or [""]]
+    return pairs
+
+
+words_with_one_space_each = edit(
+    "word_tokenize",
+    "Every piece got one space, whatever stood there: take the white space from `chunks`, be it none, two or a "
+    "line end.",
+    ("pairs.append((tokens[-1], space))", "pairs.append((tokens[-1], chr(32)))"),
+)
+
+words_with_one_infix = edit(
+    "word_tokenize",
+    "A piece was cut at one infix only: cut it at all of them.",
+    ("infix.split(piece)", "infix.split(piece, maxsplit=1)"),
+)
+
+words_with_a_table_that_grows = edit(
+    "word_tokenize",
+    "An exception's list in the table was changed, and the next time it has more tokens: put new lists "
+    "together, and leave the tables as they are.",
+    ("tokens += [*front, *middle, *reversed(back)]", "middle.extend(back[::-1])\n            tokens += front + middle"),
+)
+
+
+@wrong("coverage")
 def coverage_of_types(train_counts, test_counts, sizes):
-    """Counts each different word once."""
+    """Each different word counts once here. The question is how many occurrences are outside: add up the counts."""
     ranked = sorted(train_counts, key=lambda w: (-train_counts[w], w))
     return [sum(w not in set(ranked[:V]) for w in test_counts) / len(test_counts) for V in sizes]
 
 
-@wrong("coverage", says="made from the test text")
+@wrong("coverage")
 def coverage_with_the_test_vocabulary(train_counts, test_counts, sizes):
-    """Chooses the words from the text that it measures on."""
+    """The vocabulary was chosen from the test text. It may only see the training counts, or the measure flatters
+    itself."""
     ranked = sorted(test_counts, key=lambda w: (-test_counts[w], w))
     total = sum(test_counts.values())
     return [sum(n for w, n in test_counts.items() if w not in set(ranked[:V])) / total for V in sizes]
 
 
-@wrong("coverage", says="rate on the training text")
+@wrong("coverage")
 def coverage_of_the_training_text(train_counts, test_counts, sizes):
-    """Measures on the text that the vocabulary came from."""
+    """That is the rate on the training text: choose the words there, and measure on `test_counts`."""
     ranked = sorted(train_counts, key=lambda w: (-train_counts[w], w))
     total = sum(train_counts.values())
     return [sum(train_counts[w] for w in ranked[V:]) / total for V in sizes]
 
 
-@wrong("coverage", says="INSIDE the vocabulary")
+@wrong("coverage")
 def coverage_inside(train_counts, test_counts, sizes):
-    """The share that the vocabulary covers."""
+    """That is the share inside the vocabulary; the OOV rate is the share outside."""
     ranked = sorted(train_counts, key=lambda w: (-train_counts[w], w))
     return [sum(test_counts.get(w, 0) for w in ranked[:V]) / sum(test_counts.values()) for V in sizes]
 
 
-@wrong("coverage", says="not the one seen first")
+@wrong("coverage")
 def coverage_with_ties_by_first_seen(train_counts, test_counts, sizes):
-    """Counter.most_common breaks ties by which word came first."""
+    """Of words with the same count the one that was seen first won: take the one that sorts first."""
     from collections import Counter
 
     total = sum(test_counts.values())
@@ -265,25 +272,26 @@ def coverage_with_ties_by_first_seen(train_counts, test_counts, sizes):
     return [sum(n for w, n in test_counts.items() if w not in k) / total for k in known]
 
 
-@wrong("coverage", says="rarest words")
+@wrong("coverage")
 def coverage_of_the_rarest(train_counts, test_counts, sizes):
-    """Sorts upwards and takes the first V."""
+    """The rarest words were taken for the vocabulary, not the most frequent."""
     ranked = sorted(train_counts, key=lambda w: (train_counts[w], w))
     total = sum(test_counts.values())
     return [sum(n for w, n in test_counts.items() if w not in set(ranked[:V])) / total for V in sizes]
 
 
-@wrong("coverage", says="may be in one dictionary and not in the other")
+@wrong("coverage")
 def coverage_with_key_errors(train_counts, test_counts, sizes):
-    """Looks up every training word in the test counts."""
+    """A word may be in one dictionary and not in the other: a training word that the test text does not have counts 0
+    there."""
     ranked = sorted(train_counts, key=lambda w: (-train_counts[w], w))
     total = sum(test_counts.values())
     return [1 - sum(test_counts[w] for w in ranked[:V]) / total for V in sizes]
 
 
-@wrong("coverage", says="one word too few")
+@wrong("coverage")
 def coverage_off_by_one(train_counts, test_counts, sizes):
-    """Keeps a place for the unknown word."""
+    """The vocabulary has one word too few: V words, all of them real."""
     ranked = sorted(train_counts, key=lambda w: (-train_counts[w], w))
     total = sum(test_counts.values())
     return [sum(n for w, n in test_counts.items() if w not in set(ranked[: V - 1])) / total for V in sizes]
@@ -311,39 +319,115 @@ def coverage_by_rank(train_counts, test_counts, sizes):
     return [sum(n for w, n in test_counts.items() if rank.get(w, math.inf) >= V) / total for V in sizes]
 
 
-@wrong("embedding_bytes", says="count of numbers")
+coverage_in_the_order_of_sizes = edit(
+    "coverage",
+    "The sizes were sorted: the numbers come in the order in which the sizes were given.",
+    ("for size in sizes]", "for size in sorted(sizes)]"),
+)
+
+coverage_in_per_cent = edit(
+    "coverage",
+    "Those are per cent: a rate is a share of 1.",
+    ("1 - covered[min(size, len(ranked))] / total", "100 - 100 * covered[min(size, len(ranked))] / total"),
+)
+
+coverage_with_the_last_of_equals = edit(
+    "coverage",
+    "Of words with the same count the one that sorts last won: take the one that sorts first.",
+    ("sorted(train_counts, key=lambda word: (-train_counts[word], word))",
+     "sorted(train_counts, key=lambda word: (train_counts[word], word), reverse=True)"),
+)
+
+coverage_with_one_word_more = edit(
+    "coverage",
+    "The vocabulary has one word too many: with V = 0 it is empty.",
+    ("min(size, len(ranked))", "min(size + 1, len(ranked))"),
+)
+
+coverage_by_alphabet = edit(
+    "coverage",
+    "The words were taken in the order of the alphabet: the counts come first, the alphabet decides among equals.",
+    ("key=lambda word: (-train_counts[word], word)", "key=None"),
+)
+
+coverage_in_the_order_of_the_dictionary = edit(
+    "coverage",
+    "The first V words of the dictionary were taken, as they stand there: sort them by their counts.",
+    ("sorted(train_counts, key=lambda word: (-train_counts[word], word))", "list(train_counts)"),
+)
+
+coverage_beyond_the_end = edit(
+    "coverage",
+    "A size may be larger than the number of training words: then the vocabulary holds them all.",
+    ("min(size, len(ranked))", "size"),
+)
+
+coverage_over_the_training_total = edit(
+    "coverage",
+    "The outside occurrences were divided by the training text's total: it is a share of the occurrences in "
+    "`test_counts`.",
+    ("total = sum(test_counts.values())", "total = sum(train_counts.values())"),
+)
+
+coverage_rounded = edit(
+    "coverage",
+    "The rates are rounded: return them as they are.",
+    ("1 - covered[min(size, len(ranked))] / total", "round(1 - covered[min(size, len(ranked))] / total, 2)"),
+    hidden=True,
+)
+
+
+@wrong("coverage", hidden=True)
+def coverage_in_small_letters(train_counts, test_counts, sizes):
+    """Capital letters were made small: words are compared as they are written."""
+    counts = {}
+    for word, count in train_counts.items():
+        counts[word.lower()] = counts.get(word.lower(), 0) + count
+    ranked = sorted(counts, key=lambda w: (-counts[w], w))
+    total = sum(test_counts.values())
+    return [sum(n for w, n in test_counts.items() if w.lower() not in ranked[:V]) / total for V in sizes]
+
+
+@wrong("coverage")
+def coverage_by_a_threshold(train_counts, test_counts, sizes):
+    """A size was taken for the count that a word needs: V says how many words the vocabulary has."""
+    total = sum(test_counts.values())
+    return [sum(n for w, n in test_counts.items() if train_counts.get(w, 0) < V) / total for V in sizes]
+
+
+@wrong("embedding_bytes")
 def bytes_as_numbers(V, D, dtype="float32"):
-    """How many numbers there are."""
+    """That is how many numbers there are: each of them takes several bits."""
     return V * D
 
 
-@wrong("embedding_bytes", says="those are bits")
+@wrong("embedding_bytes")
 def bytes_as_bits(V, D, dtype="float32"):
-    """The table's bits, taken for bytes."""
+    """Those are bits: a byte has 8 of them."""
     return V * D * BITS[dtype]
 
 
-@wrong("embedding_bytes", says="right for float32 only")
+@wrong("embedding_bytes")
 def bytes_always_four(V, D, dtype="float32"):
-    """Four bytes a number, whatever the type."""
+    """Four bytes a number is right for float32 only: look the type up in BITS."""
     return V * D * 4
 
 
-@wrong("embedding_bytes", says="round up")
+@wrong("embedding_bytes")
 def bytes_rounded_down(V, D, dtype="float32"):
-    """Drops the byte that is begun."""
+    """The byte that is begun at the end was dropped: round up."""
     return V * D * BITS[dtype] // 8
 
 
-@wrong("embedding_bytes", says="divide by 8 at the end")
+@wrong("embedding_bytes")
 def bytes_divided_too_early(V, D, dtype="float32"):
-    """A number of 4 bits becomes one of no bytes."""
+    """A number may be smaller than a byte: stay with bits until the end, and divide by 8 once."""
     return V * D * (BITS[dtype] // 8)
 
 
-@wrong("embedding_bytes", says="not rows plus columns")
+@wrong("embedding_bytes")
 def bytes_of_the_edges(V, D, dtype="float32"):
-    """Rows plus columns."""
+    """Rows plus columns were counted: a matrix has rows times columns numbers."""
     return (V + D) * BITS[dtype] // 8
 
 
@@ -362,9 +446,58 @@ def bytes_by_divmod(V, D, dtype="float32"):
     return whole + (left > 0)
 
 
-@wrong("max_match", says="match forward")
+@wrong("embedding_bytes")
+def bytes_of_begun_numbers(V, D, dtype="float32"):
+    """Each number was rounded up to whole bytes: numbers of 4 bits share a byte, so divide by 8 at the very end."""
+    return V * D * -(-BITS[dtype] // 8)
+
+
+@wrong("embedding_bytes")
+def bytes_of_begun_rows(V, D, dtype="float32"):
+    """Each row was rounded up to whole bytes: there is no gap between two rows, only the end of the matrix is
+    rounded."""
+    return V * -(-D * BITS[dtype] // 8)
+
+
+@wrong("embedding_bytes")
+def bytes_of_a_square(V, D, dtype="float32"):
+    """A matrix of V rows and V columns was weighed: its rows have D numbers."""
+    return (V * V * BITS[dtype] + 7) // 8
+
+
+@wrong("embedding_bytes")
+def bytes_twice(V, D, dtype="float32"):
+    """Two matrices were weighed: one is asked for, whether the output shares it or not."""
+    return (2 * V * D * BITS[dtype] + 7) // 8
+
+
+@wrong("embedding_bytes")
+def bytes_one_too_many(V, D, dtype="float32"):
+    """One byte was added always: only a byte that is begun counts as one more."""
+    return V * D * BITS[dtype] // 8 + 1
+
+
+@wrong("embedding_bytes")
+def bytes_rounded_to_even(V, D, dtype="float32"):
+    """`round` goes to the nearest, and from a half to the even number: a byte that is begun always counts."""
+    return round(V * D * BITS[dtype] / 8)
+
+
+@wrong("embedding_bytes")
+def bytes_as_megabytes(V, D, dtype="float32"):
+    """Those are megabytes: the answer is a whole number of bytes."""
+    return V * D * BITS[dtype] / 8 / 1e6
+
+
+@wrong("embedding_bytes")
+def bytes_with_a_fraction(V, D, dtype="float32"):
+    """A division with `/` gives a number with a fraction: bytes are whole, and a byte that is begun counts as one."""
+    return V * D * BITS[dtype] / 8
+
+
+@wrong("max_match")
 def match_backward(text, lexicon):
-    """From the right: the better reading here, and another algorithm."""
+    """That is a better reading, and another algorithm: match forward, from the left end, not backward."""
     tokens, j = [], len(text)
     while j:
         i = next(i for i in range(j) if i == j - 1 or text[i:j] in lexicon)
@@ -372,9 +505,9 @@ def match_backward(text, lexicon):
     return tokens
 
 
-@wrong("max_match", says="命 was lost")
+@wrong("max_match")
 def match_loses_single_characters(text, lexicon):
-    """Skips what the lexicon does not know."""
+    """Characters that start no word are lost: each of them becomes a token of its own."""
     tokens, i = [], 0
     while i < len(text):
         j = next((j for j in range(len(text), i, -1) if text[i:j] in lexicon), None)
@@ -384,9 +517,9 @@ def match_loses_single_characters(text, lexicon):
     return tokens
 
 
-@wrong("max_match", says="not the shortest")
+@wrong("max_match")
 def match_the_shortest(text, lexicon):
-    """Takes the first word that fits, from the short ones up."""
+    """The shortest word that fits was taken: of all words that start here, the longest wins."""
     tokens, i = [], 0
     while i < len(text):
         j = next((j for j in range(i + 1, len(text) + 1) if text[i:j] in lexicon), i + 1)
@@ -395,9 +528,10 @@ def match_the_shortest(text, lexicon):
     return tokens
 
 
-@wrong("max_match", says="do not stop at a fixed length")
+@wrong("max_match")
 def match_up_to_four(text, lexicon):
-    """Words of more than four characters are never tried."""
+    """A word longer than any that was tried starts here: do not stop at a fixed length, ask the lexicon how long its
+    longest word is."""
     tokens, i = [], 0
     while i < len(text):
         n = next(n for n in (4, 3, 2, 1) if n == 1 or text[i : i + n] in lexicon)
@@ -406,9 +540,9 @@ def match_up_to_four(text, lexicon):
     return tokens
 
 
-@wrong("max_match", says="put together")
+@wrong("max_match")
 def match_with_unknowns_together(text, lexicon):
-    """Characters that start no word are collected until the next word."""
+    """Characters that start no word were put together: each of them is a token of its own."""
     tokens, i, unknown = [], 0, ""
     while i < len(text):
         j = next((j for j in range(len(text), i, -1) if text[i:j] in lexicon), None)
@@ -421,9 +555,10 @@ def match_with_unknowns_together(text, lexicon):
     return tokens + [unknown] * bool(unknown)
 
 
-@wrong("max_match", says="rest was taken as one token")
+@wrong("max_match")
 def match_gives_up(text, lexicon):
-    """Where no word starts, the rest of the text is one token."""
+    """Where no word starts, the rest of the text became one token: only one character does, and the search goes on
+    after it."""
     tokens, i = [], 0
     while i < len(text):
         j = next((j for j in range(len(text), i, -1) if text[i:j] in lexicon), len(text))
@@ -449,10 +584,62 @@ def match_by_one_pattern(text, lexicon):
     words = sorted(lexicon, key=len, reverse=True)
     return re.findall("|".join([*map(re.escape, words), "."]), text, flags=re.DOTALL)
 
+no_match_in_an_empty_lexicon = edit(
+    "max_match",
+    "An empty lexicon has no longest word: every character becomes a token of its own.",
+    ("max(map(len, lexicon), default=1)", "max(map(len, lexicon), default=0)"),
+    ("range(min(longest, len(text) - i), 0, -1)", "range(min(longest, len(text) - i), 0, -1) or [len(text)]"),
+)
 
-@wrong("segment_dag", says="forward maximum match")
+match_without_the_longest = edit(
+    "max_match",
+    "The longest word of the lexicon was never tried: the end of a `range` is left out.",
+    ("min(longest, len(text) - i)", "min(max(longest - 1, 1), len(text) - i)"),
+)
+
+match_without_spaces = edit(
+    "max_match",
+    "The spaces are lost: they are characters like all others.",
+    ("tokens, i = [], 0", "text = text.replace(' ', '')\n    tokens, i = [], 0"),
+)
+
+match_up_to_sixteen = edit(
+    "max_match",
+    "Words beyond some length are never found: do not stop at a fixed length, ask the lexicon how long its "
+    "longest word is.",
+    ("max(map(len, lexicon), default=1)", "16"),
+    hidden=True,
+)
+
+match_in_small_letters = edit(
+    "max_match",
+    "Capital letters were made small: words are compared as they are written.",
+    ("text[i : i + n] in lexicon", "text[i : i + n].lower() in lexicon"),
+    hidden=True,
+)
+
+match_that_needs_a_word = edit(
+    "max_match",
+    "An empty lexicon has no longest word: mind that `max` of nothing is an error, and take every character by itself.",
+    ("max(map(len, lexicon), default=1)", "max(map(len, lexicon))"),
+)
+
+match_one_step_at_a_time = edit(
+    "max_match",
+    "After a word the search goes on at the next character, inside the word: go on behind it.",
+    ("i += n", "i += 1"),
+)
+
+
+@wrong("max_match", hidden=True)
+def match_by_an_unescaped_pattern(text, lexicon):
+    """A full stop or a plus in a word was taken for a pattern, or a new line is lost: escape the words."""
+    return re.findall("|".join([*sorted(lexicon, key=len, reverse=True), "."]), text)
+
+
+@wrong("segment_dag")
 def best_by_greed(text, freq):
-    """The longest word from the left."""
+    """That is the longest word from the left: compare whole cuts by their products, not first words by their length."""
     tokens, i = [], 0
     while i < len(text):
         j = next(j for j in range(len(text), i, -1) if j == i + 1 or text[i:j] in freq)
@@ -461,20 +648,18 @@ def best_by_greed(text, freq):
     return tokens
 
 
-@wrong("segment_dag", says="not divided by their total")
-def best_without_the_total(text, freq):
-    """log(count) is positive, so every further word is a gain."""
-    n = len(text)
-    best = [(0.0, [])] * (n + 1)
-    for i in reversed(range(n)):
-        ends = [j for j in range(i + 1, n + 1) if j == i + 1 or text[i:j] in freq]
-        best[i] = max((math.log(freq.get(text[i:j], 1)) + best[j][0], [text[i:j], *best[j][1]]) for j in ends)
-    return best[0][1]
+best_without_the_total = edit(
+    "segment_dag",
+    "The counts were not divided by their total, so that each further word looks like a gain: the score of a word is "
+    "log(count / total), which is never above 0.",
+    ("- log_total + best", "+ best"),
+)
 
 
-@wrong("segment_dag", says="fewest words")
+@wrong("segment_dag")
 def best_by_fewest_words(text, freq):
-    """The cut with the fewest words, by dynamic programming."""
+    """That is the cut with the fewest words: the most probable one is asked for, and two frequent words may beat one
+    rare one."""
     n = len(text)
     best = [(0, [])] * (n + 1)
     for i in reversed(range(n)):
@@ -484,65 +669,33 @@ def best_by_fewest_words(text, freq):
     return best[0][1]
 
 
-@wrong("segment_dag", says="add logarithms")
-def best_by_products(text, freq):
-    """Multiplies probabilities: a long text has the product 0 whatever the cut."""
-    total, n = sum(freq.values()), len(text)
-    best = [(1.0, n)] * (n + 1)
-    for i in reversed(range(n)):
-        ends = [j for j in range(i + 1, n + 1) if j == i + 1 or text[i:j] in freq]
-        best[i] = max((freq.get(text[i:j], 1) / total * best[j][0], j) for j in ends)
-    tokens, i = [], 0
-    while i < n:
-        tokens.append(text[i : best[i][1]])
-        i = best[i][1]
-    return tokens
+best_by_products = edit(
+    "segment_dag",
+    "On a long text a product of probabilities becomes 0, and then all cuts are equal: add logarithms.",
+    ("math.log(sum(freq.values()))", "sum(freq.values())"),
+    ("[(0.0, n)]", "[(1.0, n)]"),
+    ("math.log(freq.get(text[i:j], 1)) - log_total + best[j][0]", "freq.get(text[i:j], 1) / log_total * best[j][0]"),
+)
 
+best_with_log_of_zero = edit(
+    "segment_dag",
+    "A single character that the lexicon does not know counts as if it had occurred once; the count 0 has no "
+    "logarithm.",
+    ("freq.get(text[i:j], 1)", "freq.get(text[i:j], 0)"),
+)
 
-@wrong("segment_dag", says="log(0)")
-def best_with_log_of_zero(text, freq):
-    """An unknown character has the count 0."""
-    total, n = sum(freq.values()), len(text)
-    best = [(0.0, n)] * (n + 1)
-    for i in reversed(range(n)):
-        ends = [j for j in range(i + 1, n + 1) if j == i + 1 or text[i:j] in freq]
-        best[i] = max((math.log(freq.get(text[i:j], 0) / total) + best[j][0], j) for j in ends)
-    tokens, i = [], 0
-    while i < n:
-        tokens.append(text[i : best[i][1]])
-        i = best[i][1]
-    return tokens
+best_with_free_unknowns = edit(
+    "segment_dag",
+    "An unknown character costs nothing here, as if its probability were 1: it must cost log(1 / total).",
+    ("math.log(freq.get(text[i:j], 1)) - log_total", "math.log(freq.get(text[i:j], math.exp(log_total))) - log_total"),
+)
 
-
-@wrong("segment_dag", says="not nothing")
-def best_with_free_unknowns(text, freq):
-    """An unknown character has the score 0, which is the probability 1."""
-    total, n = sum(freq.values()), len(text)
-    best = [(0.0, n)] * (n + 1)
-    for i in reversed(range(n)):
-        ends = [j for j in range(i + 1, n + 1) if j == i + 1 or text[i:j] in freq]
-        scores = {j: math.log(freq[text[i:j]] / total) if text[i:j] in freq else 0.0 for j in ends}
-        best[i] = max((scores[j] + best[j][0], j) for j in ends)
-    tokens, i = [], 0
-    while i < n:
-        tokens.append(text[i : best[i][1]])
-        i = best[i][1]
-    return tokens
-
-
-@wrong("segment_dag", says="log(0)")
-def best_with_known_words_only(text, freq):
-    """Offers words of the lexicon only: a place where none starts has no candidate."""
-    total, n = sum(freq.values()), len(text)
-    best = [(0.0, n)] * (n + 1)
-    for i in reversed(range(n)):
-        ends = [j for j in range(i + 1, n + 1) if text[i:j] in freq]
-        best[i] = max((math.log(freq[text[i:j]] / total) + best[j][0], j) for j in ends)
-    tokens, i = [], 0
-    while i < n:
-        tokens.append(text[i : best[i][1]])
-        i = best[i][1]
-    return tokens
+best_with_known_words_only = edit(
+    "segment_dag",
+    "Only words of the lexicon were tried, so that some places have no candidate: the next character alone "
+    "always is one.",
+    ("if j == i + 1 or text[i:j] in freq", "if text[i:j] in freq"),
+)
 
 
 @right("segment_dag")
@@ -553,7 +706,7 @@ def best_from_the_left(text, freq):
     for j in range(1, len(text) + 1):
         options = [
             (score[i] + math.log(freq.get(text[i:j], 1) / total), i)
-            for i in range(max(0, j - 8), j)
+            for i in range(max(0, j - max(map(len, freq))), j)
             if j - i == 1 or text[i:j] in freq
         ]
         value, where = max(options)
@@ -579,7 +732,7 @@ def best_as_a_shortest_way(text, freq):
             continue
         done.add(i)
         came[i] = before
-        for j in range(i + 1, min(i + 8, len(text)) + 1):
+        for j in range(i + 1, len(text) + 1):
             if j == i + 1 or text[i:j] in freq:
                 heapq.heappush(queue, (length - math.log(freq.get(text[i:j], 1) / total), j, i))
     tokens, j = [], len(text)
@@ -589,44 +742,122 @@ def best_as_a_shortest_way(text, freq):
     return tokens
 
 
-@wrong("fertility", says="taken for bytes")
+best_of_the_least = edit(
+    "segment_dag",
+    "That is the least probable cut: the largest score wins, not the smallest.",
+    ("best[i] = max(", "best[i] = min("),
+)
+
+best_over_the_number_of_words = edit(
+    "segment_dag",
+    "The counts were divided by the number of different words: the total is the sum of all counts.",
+    ("sum(freq.values())", "len(freq)"),
+)
+
+best_up_to_four = edit(
+    "segment_dag",
+    "Words of more than a few characters are never tried: a word of the lexicon may have any length.",
+    ("longest = max(map(len, freq))", "longest = 4"),
+)
+
+best_with_any_piece = edit(
+    "segment_dag",
+    "A token is neither a word of `freq` nor a single character: unknown characters stand alone.",
+    ("if j == i + 1 or text[i:j] in freq", "if True"),
+)
+
+@wrong("segment_dag")
+def best_without_single_unknowns(text, freq):
+    """A character that `freq` does not know stands alone only where no word starts here: it may stand alone anywhere.
+    """
+    log_total, n = math.log(sum(freq.values())), len(text)
+    best = [(0.0, [])] * (n + 1)
+    for i in reversed(range(n)):
+        ends = [j for j in range(i + 1, n + 1) if text[i:j] in freq] or [i + 1]
+        best[i] = max(
+            (math.log(freq.get(text[i:j], 1)) - log_total + best[j][0], [text[i:j], *best[j][1]]) for j in ends
+        )
+    return best[0][1]
+
+
+@wrong("segment_dag")
+def best_word_by_word(text, freq):
+    """At each place the most frequent word that starts there was taken: compare whole cuts, not single words."""
+    tokens, i = [], 0
+    while i < len(text):
+        j = max((j for j in range(i + 1, len(text) + 1) if j == i + 1 or text[i:j] in freq),
+                key=lambda j: freq.get(text[i:j], 1))  # fmt: skip
+        tokens.append(text[i:j])
+        i = j
+    return tokens
+
+
+best_with_half_unknowns = edit(
+    "segment_dag",
+    "An unknown character counts as if it had occurred once: not less, and not more.",
+    ("freq.get(text[i:j], 1)", "freq.get(text[i:j], 0.5)"),
+)
+
+best_with_double_unknowns = edit(
+    "segment_dag",
+    "An unknown character counts as if it had occurred once: not twice.",
+    ("freq.get(text[i:j], 1)", "freq.get(text[i:j], 2)"),
+    hidden=True,
+)
+
+best_with_one_more_for_all = edit(
+    "segment_dag",
+    "Every count was raised by one: only an unknown character gets a count of 1, the known ones keep theirs.",
+    ("freq.get(text[i:j], 1)", "freq.get(text[i:j], 0) + 1"),
+)
+
+best_by_sums = edit(
+    "segment_dag",
+    "The probabilities themselves were added: what is multiplied becomes a sum only through logarithms.",
+    ("math.log(freq.get(text[i:j], 1)) - log_total", "freq.get(text[i:j], 1) / math.exp(log_total)"),
+)
+
+
+@wrong("fertility")
 def fertile_characters_for_bytes(tokenizer, text):
-    """Takes the number of characters for the number of bytes."""
+    """Characters were taken for bytes in the second number: encode the text as UTF-8 and count again."""
     n = len(tokenizer(text))
     return n / len(text), n / len(text)
 
 
-@wrong("fertility", says="inverse")
+@wrong("fertility")
 def fertile_upside_down(tokenizer, text):
-    """Characters and bytes per token."""
+    """That is the inverse: tokens over characters and tokens over bytes, not characters and bytes for each token."""
     n = len(tokenizer(text))
     return len(text) / n, len(text.encode()) / n
 
 
-@wrong("fertility", says="swapped")
+@wrong("fertility")
 def fertile_swapped(tokenizer, text):
-    """Per byte first."""
+    """The pair is swapped: tokens for each character come first."""
     n = len(tokenizer(text))
     return n / len(text.encode()), n / len(text)
 
 
-@wrong("fertility", says="count its tokens")
+@wrong("fertility")
 def fertile_at_spaces(tokenizer, text):
-    """Counts the pieces between spaces and never asks the tokenizer."""
+    """The pieces between spaces were counted: call the tokenizer and count what it returns."""
     n = len(text.split())
     return n / len(text), n / len(text.encode())
 
 
-@wrong("fertility", says="UTF-16")
+@wrong("fertility")
 def fertile_in_utf_16(tokenizer, text):
-    """Two bytes a character, as some languages store their strings."""
+    """The bytes of UTF-16 were counted: encode the text as UTF-8, where an English letter has one byte and a Chinese
+    character three."""
     n = len(tokenizer(text))
     return n / len(text), n / len(text.encode("utf-16-le"))
 
 
-@wrong("fertility", says="call the tokenizer with the whole text")
+@wrong("fertility")
 def fertile_character_by_character(tokenizer, text):
-    """Tokenizes each character by itself, where no longer token can be found."""
+    """The tokenizer saw one character at a time, so that it never found a longer token: call it once, with the whole
+    text."""
     n = sum(len(tokenizer(c)) for c in text)
     return n / len(text), n / len(text.encode())
 
@@ -644,6 +875,62 @@ def fertile_by_bytes(tokenizer, text):
     """The same with bytes()."""
     tokens = list(tokenizer(text))
     return tuple(len(tokens) / len(unit) for unit in (text, bytes(text, "utf-8")))
+
+
+@wrong("fertility")
+def fertile_per_byte_only(tokenizer, text):
+    """Bytes were taken for characters in the first number: `len` of the text counts its characters."""
+    n, size = len(tokenizer(text)), len(text.encode())
+    return n / size, n / size
+
+
+@wrong("fertility")
+def fertile_undivided(tokenizer, text):
+    """Those are counts: divide the number of tokens by the number of characters, and of bytes."""
+    return len(tokenizer(text)), len(tokenizer(text))
+
+
+@wrong("fertility")
+def fertile_of_distinct_tokens(tokenizer, text):
+    """Each different token counts once here: a token that occurs twice counts twice."""
+    n = len(set(tokenizer(text)))
+    return n / len(text), n / len(text.encode())
+
+
+@wrong("fertility")
+def fertile_without_spaces(tokenizer, text):
+    """The spaces were left out of the count: they are characters and bytes like all others."""
+    n, text = len(tokenizer(text)), "".join(text.split()) or " "
+    return n / len(text), n / len(text.encode())
+
+
+@wrong("fertility")
+def fertile_in_whole_numbers(tokenizer, text):
+    """The divisions dropped the fraction: use `/`, not `//`."""
+    n = len(tokenizer(text))
+    return n // len(text), n // len(text.encode())
+
+
+@wrong("fertility")
+def fertile_rounded(tokenizer, text):
+    """The numbers are rounded: return them as they are."""
+    n = len(tokenizer(text))
+    return round(n / len(text), 2), round(n / len(text.encode()), 2)
+
+
+@wrong("fertility", hidden=True)
+def fertile_in_small_letters(tokenizer, text):
+    """The text was changed before it was tokenized: the tokenizer takes it as it is, capital letters, spaces and all.
+    """
+    n = len(tokenizer(text.lower()))
+    return n / len(text), n / len(text.encode())
+
+
+@wrong("fertility")
+def fertile_with_three_bytes(tokenizer, text):
+    """Three bytes were counted for each character: an English letter has one in UTF-8, an emoji four."""
+    n = len(tokenizer(text))
+    return n / len(text), n / (3 * len(text))
 
 
 # The notebook `bpe`
