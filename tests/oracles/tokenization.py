@@ -7,12 +7,21 @@ import math
 import re
 
 import numpy as np
+import regex
 import spacy
+import tiktoken
 import torch
 from spacy.tokenizer import Tokenizer
-from tokenizers.models import Unigram, WordPiece
+from tokenizers import Regex
+from tokenizers import Tokenizer as Tokenizers
+from tokenizers.decoders import ByteLevel
+from tokenizers.models import BPE, Unigram, WordPiece
+from tokenizers.pre_tokenizers import ByteLevel as PreByteLevel
+from tokenizers.pre_tokenizers import Sequence, Split
+from transformers.convert_slow_tokenizer import bytes_to_unicode
 
 from oracles import oracle
+from solutions.tokenization import bpe
 from solutions.tokenization.granularity import EXCEPTIONS, INFIXES, PREFIXES, SUFFIXES
 
 # The notebook `granularity`
@@ -85,3 +94,147 @@ def fertility(tokenizer, text):
     size = len(points) + sum((points > limit).sum() for limit in (0x7F, 0x7FF, 0xFFFF))
     count = len(list(itertools.chain(tokenizer(text))))
     return count / len(points), count / int(size)
+
+
+# The notebook `bpe`
+
+LETTER = bytes_to_unicode()
+
+
+def letters(data: bytes) -> str:
+    return "".join(LETTER[byte] for byte in data)
+
+
+def lossy(data: bytes) -> str:
+    """Decoded by Rust, which has its own reading of broken UTF-8."""
+    return ByteLevel().decode([letters(data)])
+
+
+def spelt(merges) -> list[bytes]:
+    names = [bytes([byte]) for byte in range(256)]
+    for left, right in merges:
+        names.append(names[left] + names[right])
+    return names
+
+
+@oracle("pretokenize")
+def pretokenize(text, pattern=bpe.PATTERN):
+    """The splitter of `tokenizers`, which keeps each match and each stretch between two."""
+    return [part for part, _ in Split(Regex(pattern), "isolated").pre_tokenize_str(text)]
+
+
+@oracle("utf8_decode")
+def utf8_decode(ids):
+    return lossy(bytes(ids))
+
+
+@oracle("byte_to_unicode")
+def byte_to_unicode():
+    return dict(LETTER)
+
+
+@oracle("pair_counts")
+def pair_counts(words):
+    """NumPy's `unique` on all pairs, each word as often as it occurs."""
+    pairs = [np.lib.stride_tricks.sliding_window_view(np.repeat([word], times, 0), 2, 1).reshape(-1, 2)
+             for word, times in words.items() if len(word) > 1]  # fmt: skip
+    if not pairs:
+        return {}
+    found, counts = np.unique(np.concatenate(pairs), axis=0, return_counts=True)
+    return {tuple(map(int, pair)): int(count) for pair, count in zip(found, counts, strict=True)}
+
+
+@oracle("merge")
+def merge(ids, pair, new_id):
+    """A substitution in text, an id being a character."""
+    pattern = re.escape(chr(pair[0]) + chr(pair[1]))
+    return [ord(c) for c in re.sub(pattern, lambda _: chr(new_id), "".join(map(chr, ids)), flags=re.DOTALL)]
+
+
+@oracle("train_bpe")
+@oracle("train_bpe_fast")
+def train(text, vocab_size, pattern=bpe.PATTERN):
+    """Brute force: every part by itself, its ids written between bars, all pairs counted one by one."""
+    parts = ["".join(f"|{byte}|" for byte in part.encode()) for part in pretokenize(text, pattern)]
+    merges = []
+    while 256 + len(merges) < vocab_size:
+        pairs = [pair for part in parts for pair in re.findall(r"(?=\|(\d+)\|\|(\d+)\|)", part)]
+        counts = sorted((-pairs.count(pair), *map(int, pair)) for pair in set(pairs))
+        if not counts:
+            break
+        _, left, right = counts[0]
+        parts = [part.replace(f"|{left}||{right}|", f"|{256 + len(merges)}|") for part in parts]
+        merges.append((left, right))
+    return merges
+
+
+def byte_level(merges, pattern=bpe.PATTERN) -> Tokenizers:
+    """The tokenizer of `tokenizers` with these merges."""
+    names = [letters(name) for name in spelt(merges)]
+    pairs = [(names[left], names[right]) for left, right in merges]
+    tokenizer = Tokenizers(BPE(vocab={name: number for number, name in enumerate(names)}, merges=pairs))
+    tokenizer.pre_tokenizer = Sequence([Split(Regex(pattern), "isolated"), PreByteLevel(False, use_regex=False)])
+    return tokenizer
+
+
+@oracle("encode")
+def encode(text, merges, pattern=bpe.PATTERN):
+    return byte_level(merges, pattern).encode(text).ids
+
+
+@oracle("decode")
+def decode(ids, merges):
+    names = spelt(merges)
+    return lossy(b"".join(names[number] for number in ids))
+
+
+@oracle("encode_special")
+def encode_special(text, merges, special, allowed):
+    """Stretches by `tokenizers`; tokens by the POSIX rule of `regex`, the longest of those that begin first."""
+    if not allowed:
+        return encode(text, merges)
+    ids = []
+    pattern = "(?p)(" + "|".join(map(regex.escape, sorted(allowed))) + ")"
+    for number, piece in enumerate(regex.split(pattern, text)):
+        ids += [special[piece]] if number % 2 else encode(piece, merges)
+    return ids
+
+
+@oracle("decode_special")
+def decode_special(ids, merges, special):
+    ranks = {name: number for number, name in enumerate(spelt(merges))}
+    theirs = tiktoken.Encoding("ours", pat_str=bpe.PATTERN, mergeable_ranks=ranks, special_tokens=special)
+    return theirs.decode(ids, errors="replace")
+
+
+PREFIXES_OF_CHARACTERS = {
+    chr(point).encode("utf-8", "surrogatepass")[:size]
+    for point in range(0x80, 0x110000, 64)
+    if not 0xD800 <= point < 0xE000
+    for size in range(1, len(chr(point).encode("utf-8", "surrogatepass")))
+}
+
+
+@oracle("StreamDecoder")
+class StreamDecoder:
+    """Holds back what begins some character of Unicode: all beginnings are in a table."""
+
+    def __init__(self, merges):
+        self.names, self.held = spelt(merges), b""
+
+    def feed(self, id):
+        data = self.held + self.names[id]
+        size = next((n for n in (3, 2, 1) if data[-n:] in PREFIXES_OF_CHARACTERS and n <= len(data)), 0)
+        self.held = data[len(data) - size :]
+        return lossy(data[: len(data) - size])
+
+    def finish(self):
+        return lossy(self.held)
+
+
+@oracle("count_changes")
+def count_changes(ids, pair, new_id):
+    """By the two oracles above."""
+    before, after = (pair_counts({tuple(word): 1}) for word in (ids, merge(ids, pair, new_id)))
+    changes = {key: after.get(key, 0) - before.get(key, 0) for key in [*before, *after]}
+    return {key: change for key, change in changes.items() if change}
