@@ -219,13 +219,14 @@ def _difference_of_numbers(expected: Plain, got: Plain, within: tuple[float, flo
 
 
 def near(right: Any, mine: Any, within: tuple[float, float]) -> bool:
-    """Whether `mine` is within the tolerance of `right`; NaN is near NaN, whole numbers are near themselves only."""
+    """Whether `mine` is within the tolerance of `right`; NaN, infinity and whole numbers are near themselves only."""
     if right == mine or (right != right and mine != mine):
         return True
     if isinstance(right, int) and isinstance(mine, int):
         return abs(right - mine) <= within[1] if within not in ((RTOL, ATOL), HALF) else False
     try:
-        return bool(abs(right - mine) <= within[1] + within[0] * abs(right))
+        gap = abs(right - mine)
+        return bool(math.isfinite(gap) and gap <= within[1] + within[0] * abs(right))
     except OverflowError:
         return False
 

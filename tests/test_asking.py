@@ -87,6 +87,8 @@ def test_alike_whatever_it_came_as(expected: Any, got: Any) -> None:
         ([1, 2], [2, 1]),
         (10**12, 10**12 + 1),
         ([10_000_000], [10_000_001]),
+        (float("-inf"), -24.0),
+        (1.0, float("inf")),
     ],
 )
 def test_not_alike(expected: Any, got: Any) -> None:
