@@ -3007,132 +3007,66 @@ fast_until_once = edit(
 # The notebook `beyond`
 
 
-@wrong("wordpiece_encode", says="without its ##")
-def pieces_without_continuation_marks(word, vocab, unk="[UNK]"):
-    """Pieces inside the word are looked up as if they started it."""
-    pieces, start = [], 0
-    while start < len(word):
-        end = len(word)
-        while end > start and word[start:end] not in vocab:
-            end -= 1
-        if end == start:
-            return [unk]
-        pieces.append(word[start:end])
-        start = end
-    return pieces
+pieces_without_continuation_marks = edit(
+    "wordpiece_encode",
+    "Inside the word a piece was looked up without its ##: `##able` and `able` are two different pieces.",
+    ('("##" if start else "") + ', ""),
+)
 
 
-@wrong("wordpiece_encode", says="only written before it afterwards")
-def marks_written_but_not_looked_up(word, vocab, unk="[UNK]"):
-    """The bare piece is looked up, and ## is put before it in the result."""
-    pieces, start = [], 0
-    while start < len(word):
-        end = len(word)
-        while end > start and word[start:end] not in vocab:
-            end -= 1
-        if end == start:
-            return [unk]
-        pieces.append(("##" if start else "") + word[start:end])
-        start = end
-    return pieces
+marks_written_but_not_looked_up = edit(
+    "wordpiece_encode",
+    "The ## was only written before the piece afterwards: it must be there when the piece is looked up.",
+    ('("##" if start else "") + ', ""),
+    ("pieces.append(piece)", 'pieces.append(("##" if start else "") + piece)'),
+)
 
 
-@wrong("wordpiece_encode", says="left off in the result")
-def marks_looked_up_but_not_written(word, vocab, unk="[UNK]"):
-    """## is there for the lookup, and missing in the result."""
-    pieces, start = [], 0
-    while start < len(word):
-        end = len(word)
-        while end > start and ("##" if start else "") + word[start:end] not in vocab:
-            end -= 1
-        if end == start:
-            return [unk]
-        pieces.append(word[start:end])
-        start = end
-    return pieces
+marks_looked_up_but_not_written = edit(
+    "wordpiece_encode",
+    "The ## was looked up, but left off in the result.",
+    ("pieces.append(piece)", "pieces.append(word[start:end])"),
+)
 
 
-@wrong("wordpiece_encode", says="first piece was looked up with ## too")
-def marks_before_the_first_piece(word, vocab, unk="[UNK]"):
-    """Every piece has ##, the first one too."""
-    pieces, start = [], 0
-    while start < len(word):
-        end = len(word)
-        while end > start and "##" + word[start:end] not in vocab:
-            end -= 1
-        if end == start:
-            return [unk]
-        pieces.append("##" + word[start:end])
-        start = end
-    return pieces
+marks_before_the_first_piece = edit(
+    "wordpiece_encode",
+    "The first piece was looked up with ##, too: only pieces inside the word have it.",
+    ('("##" if start else "")', '"##"'),
+)
 
 
-@wrong("wordpiece_encode", says="pieces before the stuck place were kept")
-def unknown_for_the_rest_only(word, vocab, unk="[UNK]"):
-    """What was found stays, and only the rest becomes unknown."""
-    pieces, start = [], 0
-    while start < len(word):
-        end = len(word)
-        while end > start and ("##" if start else "") + word[start:end] not in vocab:
-            end -= 1
-        if end == start:
-            return pieces + [unk]
-        pieces.append(("##" if start else "") + word[start:end])
-        start = end
-    return pieces
+unknown_for_the_rest_only = edit(
+    "wordpiece_encode",
+    "The pieces before the stuck place were kept: the whole word becomes one unknown token.",
+    ("return [unk]", "return [*pieces, unk]"),
+)
 
 
-@wrong("wordpiece_encode", says="what does not fit was left out")
-def characters_left_out(word, vocab, unk="[UNK]"):
-    """A character that no piece covers is skipped."""
-    pieces, start = [], 0
-    while start < len(word):
-        end = len(word)
-        while end > start and ("##" if start else "") + word[start:end] not in vocab:
-            end -= 1
-        if end == start:
-            start += 1
-            continue
-        pieces.append(("##" if start else "") + word[start:end])
-        start = end
-    return pieces
+characters_left_out = edit(
+    "wordpiece_encode",
+    "What does not fit was left out: the whole word becomes one unknown token.",
+    ("return [unk]", "start += 1\n            continue"),
+)
 
 
-@wrong("wordpiece_encode", says="one unknown token for each character")
-def unknown_for_each_character(word, vocab, unk="[UNK]"):
-    """A character that no piece covers becomes unknown by itself."""
-    pieces, start = [], 0
-    while start < len(word):
-        for end in range(len(word), start, -1):
-            piece = ("##" if start else "") + word[start:end]
-            if piece in vocab:
-                break
-        else:
-            piece, end = unk, start + 1
-        pieces.append(piece)
-        start = end
-    return pieces
+unknown_for_each_character = edit(
+    "wordpiece_encode",
+    "There is one unknown token for each character that does not fit: the whole word becomes one.",
+    ("return [unk]", "piece, end = unk, start + 1"),
+)
 
 
-@wrong("wordpiece_encode", says="shortest piece was taken")
-def shortest_piece_first(word, vocab, unk="[UNK]"):
-    """The ends are tried from the front."""
-    pieces, start = [], 0
-    while start < len(word):
-        for end in range(start + 1, len(word) + 1):
-            piece = ("##" if start else "") + word[start:end]
-            if piece in vocab:
-                break
-        else:
-            return [unk]
-        pieces.append(piece)
-        start = end
-    return pieces
+shortest_piece_first = edit(
+    "wordpiece_encode",
+    "The shortest piece was taken, not the longest.",
+    ("range(len(word), start, -1)", "range(start + 1, len(word) + 1)"),
+)
 
 
-@wrong("wordpiece_encode", says="went back to a shorter piece")
+@wrong("wordpiece_encode")
 def goes_back_when_stuck(word, vocab, unk="[UNK]"):
-    """A full search: it finds a way where WordPiece has none."""
+    """It went back to a shorter piece after it got stuck: WordPiece never looks back."""
 
     def search(start):
         if start == len(word):
@@ -3147,20 +3081,11 @@ def goes_back_when_stuck(word, vocab, unk="[UNK]"):
     return [unk] if found is None else found
 
 
-@wrong("wordpiece_encode", says="not the one that was asked for")
-def unknown_token_fixed(word, vocab, unk="[UNK]"):
-    """The argument unk is not used."""
-    pieces, start = [], 0
-    while start < len(word):
-        for end in range(len(word), start, -1):
-            piece = ("##" if start else "") + word[start:end]
-            if piece in vocab:
-                break
-        else:
-            return ["[UNK]"]
-        pieces.append(piece)
-        start = end
-    return pieces
+unknown_token_fixed = edit(
+    "wordpiece_encode",
+    "The unknown token is not the one that was asked for.",
+    ("return [unk]", 'return ["[UNK]"]'),
+)
 
 
 @right("wordpiece_encode")
@@ -3199,114 +3124,114 @@ def wordpiece_shrinking_a_marked_word(word, vocab, unk="[UNK]"):
     return pieces
 
 
-@wrong("wordpiece_score", says="which is what BPE looks at")
-def score_is_the_count(words):
-    """The most frequent pair, as in BPE."""
-    pairs = {}
-    for word, times in words.items():
-        for pair in zip(word, word[1:]):
-            pairs[pair] = pairs.get(pair, 0) + times
-    return pairs
+stops_when_stuck = edit(
+    "wordpiece_encode",
+    "It stopped at the place where nothing fits: the whole word becomes one unknown token.",
+    ("return [unk]", "return pieces"),
+)
+
+unknown_beyond_a_hundred = edit(
+    "wordpiece_encode",
+    "A long word was given up, as BERT's own code does: here a word may be of any length.",
+    ("    pieces, start = [], 0", "    if len(word) > 100:\n        return [unk]\n    pieces, start = [], 0"),
+    hidden=True,
+)
+
+pieces_up_to_sixteen = edit(
+    "wordpiece_encode",
+    "Long pieces were never tried: a piece may be as long as the word.",
+    ("range(len(word), start, -1)", "range(min(len(word), start + 16), start, -1)"),
+    hidden=True,
+)
+
+pieces_in_small_letters = edit(
+    "wordpiece_encode",
+    "Capital letters were made small: the word is looked up as it is written.",
+    ("word[start:end]", "word[start:end].lower()"),
+    hidden=True,
+)
+
+unknown_as_text = edit(
+    "wordpiece_encode",
+    "A bare string came back for the unknown word: a list of one token is asked for.",
+    ("return [unk]", "return unk"),
+)
+
+@wrong("wordpiece_encode")
+def one_unknown_a_character(word, vocab, unk="[UNK]"):
+    """A word that gets stuck became one unknown token for each of its characters: it becomes one."""
+    pieces, start = [], 0
+    while start < len(word):
+        fits = [end for end in range(start + 1, len(word) + 1) if ("##" if start else "") + word[start:end] in vocab]
+        if not fits:
+            return [unk] * len(word)
+        pieces.append(("##" if start else "") + word[start : fits[-1]])
+        start = fits[-1]
+    return pieces
 
 
-@wrong("wordpiece_score", says="every word was counted once")
-def score_of_word_types(words):
-    """How often a word occurs is ignored."""
-    units, pairs = {}, {}
-    for word in words:
-        for unit in word:
-            units[unit] = units.get(unit, 0) + 1
-        for pair in zip(word, word[1:]):
-            pairs[pair] = pairs.get(pair, 0) + 1
-    return {(a, b): n / (units[a] * units[b]) for (a, b), n in pairs.items()}
+score_is_the_count = edit(
+    "wordpiece_score",
+    "That is the pair's count, which is what BPE looks at: divide it by the counts of both units.",
+    ("count / (units[a] * units[b])", "count"),
+)
 
 
-@wrong("wordpiece_score", says="take their product")
-def score_over_the_sum(words):
-    """The counts of the units are added."""
-    units, pairs = {}, {}
-    for word, times in words.items():
-        for unit in word:
-            units[unit] = units.get(unit, 0) + times
-        for pair in zip(word, word[1:]):
-            pairs[pair] = pairs.get(pair, 0) + times
-    return {(a, b): n / (units[a] + units[b]) for (a, b), n in pairs.items()}
+score_of_word_types = edit(
+    "wordpiece_score",
+    "Every word was counted once, however often it occurs.",
+    ("in words.items()", "in dict.fromkeys(words, 1).items()"),
+)
 
 
-@wrong("wordpiece_score", says="count of the first unit only")
-def score_is_what_follows(words):
-    """The share of a's occurrences that b follows: a bigram probability."""
-    units, pairs = {}, {}
-    for word, times in words.items():
-        for unit in word:
-            units[unit] = units.get(unit, 0) + times
-        for pair in zip(word, word[1:]):
-            pairs[pair] = pairs.get(pair, 0) + times
-    return {(a, b): n / units[a] for (a, b), n in pairs.items()}
+score_over_the_sum = edit(
+    "wordpiece_score",
+    "Divided by the sum of the units' counts: take their product.",
+    ("units[a] * units[b]", "units[a] + units[b]"),
+)
 
 
-@wrong("wordpiece_score", says="words of one unit were left out")
-def score_without_single_units(words):
-    """Words that cannot be merged any further are thrown away first."""
-    units, pairs = {}, {}
-    for word, times in words.items():
-        if len(word) < 2:
-            continue
-        for unit in word:
-            units[unit] = units.get(unit, 0) + times
-        for pair in zip(word, word[1:]):
-            pairs[pair] = pairs.get(pair, 0) + times
-    return {(a, b): n / (units[a] * units[b]) for (a, b), n in pairs.items()}
+score_is_what_follows = edit(
+    "wordpiece_score",
+    "Divided by the count of the first unit only: that is how often it is followed by the second.",
+    ("count / (units[a] * units[b])", "count / units[a]"),
+)
 
 
-@wrong("wordpiece_score", says="counts twice")
-def score_with_units_counted_in_pairs(words):
-    """Units are counted while the pairs are, so that an inner unit counts for both neighbours."""
-    units, pairs = {}, {}
-    for word, times in words.items():
-        for a, b in zip(word, word[1:]):
-            units[a] = units.get(a, 0) + times
-            units[b] = units.get(b, 0) + times
-            pairs[a, b] = pairs.get((a, b), 0) + times
-    return {(a, b): n / (units[a] * units[b]) for (a, b), n in pairs.items()}
+score_without_single_units = edit(
+    "wordpiece_score",
+    "Words of one unit were left out of the counts: they have no pair, but their unit counts.",
+    ("for unit in word:", "for unit in word if len(word) > 1 else ():"),
+)
 
 
-@wrong("wordpiece_score", says="turned into shares first")
-def score_of_shares(words):
-    """The ratio of probabilities: the same order, another number."""
-    units, pairs = {}, {}
-    for word, times in words.items():
-        for unit in word:
-            units[unit] = units.get(unit, 0) + times
-        for pair in zip(word, word[1:]):
-            pairs[pair] = pairs.get(pair, 0) + times
-    all_units, all_pairs = sum(units.values()), sum(pairs.values())
-    return {(a, b): n / all_pairs / (units[a] / all_units * units[b] / all_units) for (a, b), n in pairs.items()}
+score_with_units_counted_in_pairs = edit(
+    "wordpiece_score",
+    "The units were counted within pairs, so that a unit between two others counts twice: count them by themselves.",
+    ("for unit in word:", "for unit in [unit for pair in pairwise(word) for unit in pair]:"),
+)
 
 
-@wrong("wordpiece_score", says="the pair of neighbours as it stands in the word")
-def score_with_sorted_pairs(words):
-    """(a, b) and (b, a) are taken for the same pair."""
-    units, pairs = {}, {}
-    for word, times in words.items():
-        for unit in word:
-            units[unit] = units.get(unit, 0) + times
-        for a, b in zip(word, word[1:]):
-            pair = (min(a, b), max(a, b))
-            pairs[pair] = pairs.get(pair, 0) + times
-    return {(a, b): n / (units[a] * units[b]) for (a, b), n in pairs.items()}
+score_of_shares = edit(
+    "wordpiece_score",
+    "The counts were turned into shares first: the score is made of the counts.",
+    ("count / (units[a] * units[b])", "count / sum(pairs.values()) * sum(units.values()) ** 2 / (units[a] * units[b])"),
+)
 
 
-@wrong("wordpiece_score", says="counted once in it")
-def score_with_sets(words):
-    """A set for each word: what occurs twice in a word counts once."""
-    units, pairs = {}, {}
-    for word, times in words.items():
-        for unit in set(word):
-            units[unit] = units.get(unit, 0) + times
-        for pair in set(zip(word, word[1:])):
-            pairs[pair] = pairs.get(pair, 0) + times
-    return {(a, b): n / (units[a] * units[b]) for (a, b), n in pairs.items()}
+score_with_sorted_pairs = edit(
+    "wordpiece_score",
+    "(a, b) and (b, a) were taken for one pair: a key is the pair as it stands in the word, left unit first.",
+    ("in pairwise(word)", "in map(tuple, map(sorted, pairwise(word)))"),
+)
+
+
+score_with_sets = edit(
+    "wordpiece_score",
+    "What a word has twice was counted once in it: every occurrence counts.",
+    ("for unit in word:", "for unit in set(word):"),
+    ("in pairwise(word)", "in set(pairwise(word))"),
+)
 
 
 @right("wordpiece_score")
@@ -3331,9 +3256,46 @@ def score_with_defaultdicts(words):
     return {pair: count * (1 / units[pair[0]]) * (1 / units[pair[1]]) for pair, count in pairs.items()}
 
 
-@wrong("unigram_viterbi", says="longest match from the left")
+score_is_what_precedes = edit(
+    "wordpiece_score",
+    "Divided by the count of the second unit only: the first one's belongs there, too.",
+    ("count / (units[a] * units[b])", "count / units[b]"),
+)
+
+score_with_a_root = edit(
+    "wordpiece_score",
+    "Divided by the root of the product: this score takes the product itself.",
+    ("(units[a] * units[b])", "math.sqrt(units[a] * units[b])"),
+)
+
+score_as_a_logarithm = edit(
+    "wordpiece_score",
+    "That is the logarithm of the score.",
+    ("count / (units[a] * units[b])", "math.log(count / (units[a] * units[b]))"),
+)
+
+score_in_whole_numbers = edit(
+    "wordpiece_score",
+    "The division dropped the fraction: use `/`, not `//`.",
+    ("count / (", "count // ("),
+)
+
+score_rounded = edit(
+    "wordpiece_score",
+    "The scores are rounded: return them as they are.",
+    ("count / (units[a] * units[b])", "round(count / (units[a] * units[b]), 3)"),
+)
+
+score_of_joined_pairs = edit(
+    "wordpiece_score",
+    "The keys are joined texts: a key is the pair (a, b).",
+    ("{(a, b): count", "{a + b: count"),
+)
+
+
+@wrong("unigram_viterbi")
 def longest_match_for_viterbi(text, log_probs, unknown=-20.0):
-    """Greedy, as in WordPiece."""
+    """That is the longest match from the left, step by step: compare whole segmentations by their sums."""
     pieces, start, total = [], 0, 0.0
     while start < len(text):
         ends = [end for end in range(start + 1, len(text) + 1) if text[start:end] in log_probs] or [start + 1]
@@ -3343,9 +3305,10 @@ def longest_match_for_viterbi(text, log_probs, unknown=-20.0):
     return pieces, total
 
 
-@wrong("unigram_viterbi", says="most probable next piece")
+@wrong("unigram_viterbi")
 def likeliest_next_piece(text, log_probs, unknown=-20.0):
-    """Greedy by probability."""
+    """The most probable next piece was taken, step by step, which cannot see what it leaves over: compare whole
+    segmentations."""
     pieces, start, total = [], 0, 0.0
     while start < len(text):
         ends = [end for end in range(start + 1, len(text) + 1) if text[start:end] in log_probs] or [start + 1]
@@ -3356,139 +3319,75 @@ def likeliest_next_piece(text, log_probs, unknown=-20.0):
     return pieces, total
 
 
-@wrong("unigram_viterbi", says="multiplied")
-def log_probabilities_multiplied(text, log_probs, unknown=-20.0):
-    """The product of the logarithms: an even number of pieces looks like a large one."""
-    best, came_from = [1.0] + [-math.inf] * len(text), [0] * (len(text) + 1)
-    for end in range(1, len(text) + 1):
-        for start in range(end):
-            piece = text[start:end]
-            if piece in log_probs or end - start == 1:
-                value = best[start] * log_probs.get(piece, unknown)
-                if value > best[end]:
-                    best[end], came_from[end] = value, start
-    pieces, end = [], len(text)
-    while end > 0:
-        pieces.insert(0, text[came_from[end] : end])
-        end = came_from[end]
-    return pieces, best[-1]
+log_probabilities_multiplied = edit(
+    "unigram_viterbi",
+    "Log-probabilities were multiplied: products of probabilities are sums of logarithms.",
+    ("[0.0] + [-math.inf]", "[1.0] + [-math.inf]"),
+    (
+        "best[start] + log_prob > best[end]",
+        "(text[start:end] in log_probs or end - start == 1) and best[start] * log_prob > best[end]",
+    ),
+    ("best[end] = best[start] + log_prob", "best[end] = best[start] * log_prob"),
+)
 
 
-@wrong("unigram_viterbi", says="became 0")
-def viterbi_with_plain_probabilities(text, log_probs, unknown=-20.0):
-    """The probabilities themselves are multiplied: a long text underflows."""
-    best, came_from = [1.0] + [0.0] * len(text), [0] * (len(text) + 1)
-    for end in range(1, len(text) + 1):
-        for start in range(end):
-            piece = text[start:end]
-            if piece in log_probs or end - start == 1:
-                value = best[start] * math.exp(log_probs.get(piece, unknown))
-                if value > best[end]:
-                    best[end], came_from[end] = value, start
-    pieces, end = [], len(text)
-    while end > 0:
-        pieces.insert(0, text[came_from[end] : end])
-        end = came_from[end]
-    return pieces, math.log(best[-1])
+viterbi_with_plain_probabilities = edit(
+    "unigram_viterbi",
+    "Probabilities were multiplied: those of a long text become 0. Add log-probabilities.",
+    ("[0.0] + [-math.inf]", "[1.0] + [0.0]"),
+    ("best[start] + log_prob > best[end]", "best[start] * math.exp(log_prob) > best[end]"),
+    ("best[end] = best[start] + log_prob", "best[end] = best[start] * math.exp(log_prob)"),
+    ("best[-1]", "math.log(best[-1])"),
+)
 
 
-@wrong("unigram_viterbi", says="from right to left")
-def viterbi_not_turned_round(text, log_probs, unknown=-20.0):
-    """The pieces stay in the order in which they were followed back."""
-    best, came_from = [0.0] + [-math.inf] * len(text), [0] * (len(text) + 1)
-    for end in range(1, len(text) + 1):
-        for start in range(end):
-            piece = text[start:end]
-            value = best[start] + log_probs.get(piece, unknown if end - start == 1 else -math.inf)
-            if value > best[end]:
-                best[end], came_from[end] = value, start
-    pieces, end = [], len(text)
-    while end > 0:
-        pieces.append(text[came_from[end] : end])
-        end = came_from[end]
-    return pieces, best[-1]
+viterbi_not_turned_round = edit(
+    "unigram_viterbi",
+    "The pieces come out from right to left: turn the list round.",
+    ("pieces[::-1]", "pieces"),
+)
 
 
-@wrong("unigram_viterbi", says="only a single character may be unknown")
-def viterbi_with_long_unknowns(text, log_probs, unknown=-20.0):
-    """Any piece may be unknown, whatever its length."""
-    best, came_from = [0.0] + [-math.inf] * len(text), [0] * (len(text) + 1)
-    for end in range(1, len(text) + 1):
-        for start in range(end):
-            value = best[start] + log_probs.get(text[start:end], unknown)
-            if value > best[end]:
-                best[end], came_from[end] = value, start
-    pieces, end = [], len(text)
-    while end > 0:
-        pieces.insert(0, text[came_from[end] : end])
-        end = came_from[end]
-    return pieces, best[-1]
+viterbi_with_long_unknowns = edit(
+    "unigram_viterbi",
+    "A longer piece that the model does not have was allowed: only a single character may be unknown.",
+    ("unknown if end - start == 1 else -math.inf", "unknown"),
+)
 
 
-@wrong("unigram_viterbi", says="given the log-probability `unknown`")
-def viterbi_without_unknowns(text, log_probs, unknown=-20.0):
-    """A character that no piece has cannot be passed."""
-    best, came_from = [0.0] + [-math.inf] * len(text), [None] * (len(text) + 1)
-    for end in range(1, len(text) + 1):
-        for start in range(end):
-            if text[start:end] in log_probs and best[start] + log_probs[text[start:end]] > best[end]:
-                best[end], came_from[end] = best[start] + log_probs[text[start:end]], start
-    pieces, end = [], len(text)
-    while end > 0:
-        pieces.insert(0, text[came_from[end] : end])
-        end = came_from[end]
-    return pieces, best[-1]
+viterbi_without_unknowns = edit(
+    "unigram_viterbi",
+    "A character that no piece has cannot be passed: it may stand alone, with the log-probability `unknown`.",
+    ("unknown if end - start == 1 else -math.inf", "-math.inf"),
+)
 
 
-@wrong("unigram_viterbi", says="is not a piece")
-def viterbi_from_zero_everywhere(text, log_probs, unknown=-20.0):
-    """Every place starts with 0, the best log-probability there is, so nothing is ever better."""
-    best, came_from = [0.0] * (len(text) + 1), [0] * (len(text) + 1)
-    for end in range(1, len(text) + 1):
-        for start in range(end):
-            value = best[start] + log_probs.get(text[start:end], unknown if end - start == 1 else -math.inf)
-            if value > best[end]:
-                best[end], came_from[end] = value, start
-    pieces, end = [], len(text)
-    while end > 0:
-        pieces.insert(0, text[came_from[end] : end])
-        end = came_from[end]
-    return pieces, best[-1]
+viterbi_from_zero_everywhere = edit(
+    "unigram_viterbi",
+    "Every place starts with 0, the best log-probability there is, so that nothing is ever better: only the "
+    "start is 0, all others are −∞ at first.",
+    ("[0.0] + [-math.inf] * len(text)", "[0.0] * (len(text) + 1)"),
+)
 
 
-@wrong("unigram_viterbi", says="least probable")
-def viterbi_takes_the_smallest(text, log_probs, unknown=-20.0):
-    """Log-probabilities taken for costs: the smallest sum wins."""
-    best, came_from = [0.0] + [math.inf] * len(text), [0] * (len(text) + 1)
-    for end in range(1, len(text) + 1):
-        for start in range(end):
-            piece = text[start:end]
-            if piece in log_probs or end - start == 1:
-                value = best[start] + log_probs.get(piece, unknown)
-                if value < best[end]:
-                    best[end], came_from[end] = value, start
-    pieces, end = [], len(text)
-    while end > 0:
-        pieces.insert(0, text[came_from[end] : end])
-        end = came_from[end]
-    return pieces, best[-1]
+viterbi_takes_the_smallest = edit(
+    "unigram_viterbi",
+    "That is the least probable segmentation: larger log-probabilities are better.",
+    ("[-math.inf] * len(text)", "[math.inf] * len(text)"),
+    ("else -math.inf)", "else math.inf)"),
+    ("+ log_prob > best", "+ log_prob < best"),
+)
 
 
-@wrong("unigram_viterbi", says="keeps its own log-probability")
-def viterbi_with_a_floor_for_all(text, log_probs, unknown=-20.0):
-    """No single character is ever rated below `unknown`, though its own log-probability may be."""
-    best, came_from = [0.0] + [-math.inf] * len(text), [0] * (len(text) + 1)
-    for end in range(1, len(text) + 1):
-        for start in range(end):
-            own = log_probs.get(text[start:end], -math.inf)
-            value = best[start] + (max(own, unknown) if end - start == 1 else own)
-            if value > best[end]:
-                best[end], came_from[end] = value, start
-    pieces, end = [], len(text)
-    while end > 0:
-        pieces.insert(0, text[came_from[end] : end])
-        end = came_from[end]
-    return pieces, best[-1]
+viterbi_with_a_floor_for_all = edit(
+    "unigram_viterbi",
+    "A character that is a piece keeps its own log-probability, even one below `unknown`.",
+    (
+        "log_probs.get(text[start:end], unknown if end - start == 1 else -math.inf)",
+        "log_probs.get(text[start:end], -math.inf)\n"
+        "            log_prob = max(log_prob, unknown if end - start == 1 else -math.inf)",
+    ),
+)
 
 
 @right("unigram_viterbi")
@@ -3527,20 +3426,76 @@ def viterbi_that_carries_the_pieces(text, log_probs, unknown=-20.0):
     return list(ways[-1][1]), ways[-1][0]
 
 
-@wrong("unigram_log_likelihood", says="best segmentation alone")
-def likelihood_of_the_best_path(text, log_probs):
-    """The largest, as in Viterbi, where the sum belongs."""
-    total = [0.0] + [-math.inf] * len(text)
+viterbi_without_zero = edit(
+    "unigram_viterbi",
+    "A log-probability of 0, which is the probability 1, was taken for none: 0 is false in Python, ask whether "
+    "the piece is there.",
+    (
+        "log_probs.get(text[start:end], unknown if end - start == 1 else -math.inf)",
+        "log_probs.get(text[start:end]) or (unknown if end - start == 1 else -math.inf)",
+    ),
+)
+
+viterbi_with_one_unknown = edit(
+    "unigram_viterbi",
+    "The argument `unknown` is not used.",
+    ("unknown if end", "-20.0 if end"),
+)
+
+viterbi_gives_the_probability = edit(
+    "unigram_viterbi",
+    "That is the probability: return its logarithm.",
+    ("best[-1]", "math.exp(best[-1])"),
+)
+
+viterbi_gives_the_mean = edit(
+    "unigram_viterbi",
+    "That is the mean for each piece: return the sum.",
+    ("best[-1]", "best[-1] / max(1, len(pieces))"),
+)
+
+viterbi_turns_the_sign = edit(
+    "unigram_viterbi",
+    "The sign of the log-probability is turned round.",
+    ("best[-1]", "-best[-1]"),
+)
+
+viterbi_gives_pieces_only = edit(
+    "unigram_viterbi",
+    "Only one of the two came back: return the pieces and their log-probability.",
+    ("pieces[::-1], best[-1]", "pieces[::-1]"),
+)
+
+viterbi_up_to_sixteen = edit(
+    "unigram_viterbi",
+    "Long pieces were never tried: a piece may be of any length.",
+    ("range(end)", "range(max(0, end - 16), end)"),
+    hidden=True,
+)
+
+@wrong("unigram_viterbi")
+def fewest_pieces_for_viterbi(text, log_probs, unknown=-20.0):
+    """That is the best of those with the fewest pieces: the sum of the log-probabilities counts, however many they
+    are."""
+    best = [(0, 0.0, [])]
     for end in range(1, len(text) + 1):
-        for start in range(end):
-            if text[start:end] in log_probs:
-                total[end] = max(total[end], total[start] + log_probs[text[start:end]])
-    return total[-1]
+        starts = [s for s in range(end) if text[s:end] in log_probs or end - s == 1]
+        ways = [(best[s], text[s:end], log_probs.get(text[s:end], unknown)) for s in starts]
+        best.append(min((n + 1, cost - log_prob, [*row, piece]) for (n, cost, row), piece, log_prob in ways))
+    return best[-1][2], -best[-1][1]
 
 
-@wrong("unigram_log_likelihood", says="that multiplies them")
+likelihood_of_the_best_path = edit(
+    "unigram_log_likelihood",
+    "That is the best segmentation alone: all of them count, so add the ways to each place.",
+    ("total[end] = top + math.log(sum(math.exp(way - top) for way in ways))", "total[end] = top"),
+)
+
+
+@wrong("unigram_log_likelihood")
 def likelihood_with_logs_summed(text, log_probs):
-    """The logarithms of all segmentations added up: the product of their probabilities."""
+    """The logarithms of different segmentations were added, which multiplies their probabilities: the probabilities
+    add up."""
     ways, sums = [1] + [0] * len(text), [0.0] * (len(text) + 1)
     for end in range(1, len(text) + 1):
         for start in range(end):
@@ -3550,9 +3505,10 @@ def likelihood_with_logs_summed(text, log_probs):
     return sums[-1] if ways[-1] else -math.inf
 
 
-@wrong("unigram_log_likelihood", says="underflow")
+@wrong("unigram_log_likelihood")
 def likelihood_in_plain_numbers(text, log_probs):
-    """Probabilities are added as they are: a long text becomes 0."""
+    """The probability was computed as a number, and became 0 for a long text: stay with logarithms, and take the
+    largest way out before the exponentials."""
     chance = [1.0] + [0.0] * len(text)
     for end in range(1, len(text) + 1):
         for start in range(end):
@@ -3561,66 +3517,44 @@ def likelihood_in_plain_numbers(text, log_probs):
     return math.log(chance[-1]) if chance[-1] else -math.inf
 
 
-@wrong("unigram_log_likelihood", says="got NaN")
-def likelihood_with_nan(text, log_probs):
-    """The largest way is taken out even where it is -inf."""
-    total = [0.0] + [-math.inf] * len(text)
-    for end in range(1, len(text) + 1):
-        ways = [total[s] + log_probs[text[s:end]] for s in range(end) if text[s:end] in log_probs]
-        if ways:
-            top = max(ways)
-            total[end] = top + math.log(sum(math.exp(way - top) for way in ways))
-    return total[-1]
+likelihood_with_nan = edit(
+    "unigram_log_likelihood",
+    "−∞ was taken from −∞, which is NaN, at a place that no piece reaches: such a place keeps its −∞.",
+    ("if top > -math.inf:", "if ways:"),
+)
 
 
-@wrong("unigram_log_likelihood", says="where no piece ends")
-def likelihood_breaks_without_a_way(text, log_probs):
-    """max() of nothing, where no piece ends."""
-    total = [0.0]
-    for end in range(1, len(text) + 1):
-        ways = [total[s] + log_probs[text[s:end]] for s in range(end) if text[s:end] in log_probs]
-        top = max(ways)
-        total.append(top + math.log(sum(math.exp(way - top) for way in ways)))
-    return total[-1]
+likelihood_breaks_without_a_way = edit(
+    "unigram_log_likelihood",
+    "Where no piece ends there is nothing to take the largest of: the logarithm of no probability is −∞.",
+    ("max(ways, default=-math.inf)", "max(ways)"),
+)
 
 
-@wrong("unigram_log_likelihood", says="return its logarithm")
-def likelihood_not_its_logarithm(text, log_probs):
-    """The probability itself comes back."""
-    chance = [1.0] + [0.0] * len(text)
-    for end in range(1, len(text) + 1):
-        for start in range(end):
-            if text[start:end] in log_probs:
-                chance[end] += chance[start] * math.exp(log_probs[text[start:end]])
-    return chance[-1]
+likelihood_not_its_logarithm = edit(
+    "unigram_log_likelihood",
+    "That is the probability itself: return its logarithm.",
+    ("return total[-1]", "return math.exp(total[-1])"),
+)
 
 
-@wrong("unigram_log_likelihood", says="no segmentation exists")
-def likelihood_with_a_floor(text, log_probs):
-    """An unknown character costs something, as in Viterbi, where here it makes the text impossible."""
-    total = [0.0] + [-math.inf] * len(text)
-    for end in range(1, len(text) + 1):
-        ways = [
-            total[s] + log_probs.get(text[s:end], -20.0)
-            for s in range(end)
-            if text[s:end] in log_probs or (end - s == 1 and text[s] not in "".join(log_probs))
-        ]
-        top = max(ways, default=-math.inf)
-        if top > -math.inf:
-            total[end] = top + math.log(sum(math.exp(way - top) for way in ways))
-    return total[-1]
+likelihood_with_a_floor = edit(
+    "unigram_log_likelihood",
+    "An unknown character got a price, as in Viterbi: here a text that cannot be segmented has probability 0, "
+    "and −∞ comes back.",
+    (
+        "if text[start:end] in log_probs]",
+        "if text[start:end] in log_probs]\n"
+        '        ways += [total[end - 1] - 20.0] * (text[end - 1] not in "".join(log_probs))',
+    ),
+)
 
 
-@wrong("unigram_log_likelihood", says="base 10")
-def likelihood_to_base_ten(text, log_probs):
-    """log10 at the end."""
-    total = [0.0] + [-math.inf] * len(text)
-    for end in range(1, len(text) + 1):
-        ways = [total[s] + log_probs[text[s:end]] for s in range(end) if text[s:end] in log_probs]
-        top = max(ways, default=-math.inf)
-        if top > -math.inf:
-            total[end] = top + math.log(sum(math.exp(way - top) for way in ways))
-    return total[-1] / math.log(10)
+likelihood_to_base_ten = edit(
+    "unigram_log_likelihood",
+    "That is the logarithm to base 10: the natural one is asked for.",
+    ("return total[-1]", "return total[-1] / math.log(10)"),
+)
 
 
 @right("unigram_log_likelihood")
@@ -3655,9 +3589,52 @@ def likelihood_with_exact_fractions(text, log_probs):
         return float(chance[-1].ln()) if chance[-1] else -math.inf
 
 
-@wrong("expected_counts", says="best segmentation alone")
+likelihood_to_base_two = edit(
+    "unigram_log_likelihood",
+    "That is the logarithm to base 2: the natural one is asked for.",
+    ("return total[-1]", "return total[-1] / math.log(2)"),
+)
+
+likelihood_of_the_mean = edit(
+    "unigram_log_likelihood",
+    "That is the mean over the ways to each place: they add up.",
+    ("for way in ways))", "for way in ways) / len(ways))"),
+)
+
+likelihood_turned = edit(
+    "unigram_log_likelihood",
+    "The sign is turned round: the logarithm of a probability is never above 0.",
+    ("return total[-1]", "return -total[-1]"),
+)
+
+likelihood_without_zero = edit(
+    "unigram_log_likelihood",
+    "A log-probability of 0, which is the probability 1, was taken for none: 0 is false in Python, ask whether "
+    "the piece is there.",
+    ("if text[start:end] in log_probs]", "if log_probs.get(text[start:end])]"),
+    hidden=True,
+)
+
+likelihood_without_shift = edit(
+    "unigram_log_likelihood",
+    "The exponential of a very small log-probability is 0, and has no logarithm: take the largest way out first.",
+    (
+        "total[end] = top + math.log(sum(math.exp(way - top) for way in ways))",
+        "total[end] = math.log(sum(math.exp(way) for way in ways))",
+    ),
+)
+
+likelihood_up_to_sixteen = edit(
+    "unigram_log_likelihood",
+    "Long pieces were never tried: a piece may be of any length.",
+    ("for start in range(end) if", "for start in range(max(0, end - 16), end) if"),
+    hidden=True,
+)
+
+
+@wrong("expected_counts")
 def counts_of_the_best_path(text, log_probs):
-    """Viterbi's pieces, counted: hard EM."""
+    """Those are the counts of the best segmentation alone: each one counts for its share."""
     best = [(0.0, ())] + [(-math.inf, ())] * len(text)
     for end in range(1, len(text) + 1):
         for start in range(max(0, end - 8), end):
@@ -3667,28 +3644,16 @@ def counts_of_the_best_path(text, log_probs):
     return {piece: float(best[-1][1].count(piece)) for piece in best[-1][1]}
 
 
-@wrong("expected_counts", says="not divided by the probability of the whole text")
-def counts_not_divided(text, log_probs):
-    """The probability of each use, not its share."""
-    n = len(text)
-    before, behind = [1.0] + [0.0] * n, [0.0] * n + [1.0]
-    for end in range(1, n + 1):
-        before[end] = sum(before[s] * math.exp(log_probs[text[s:end]]) for s in range(end) if text[s:end] in log_probs)
-    for s in reversed(range(n)):
-        ends = [end for end in range(s + 1, n + 1) if text[s:end] in log_probs]
-        behind[s] = sum(math.exp(log_probs[text[s:end]]) * behind[end] for end in ends)
-    counts = {}
-    for s in range(n):
-        for end in range(s + 1, n + 1):
-            if text[s:end] in log_probs:
-                use = before[s] * math.exp(log_probs[text[s:end]]) * behind[end]
-                counts[text[s:end]] = counts.get(text[s:end], 0) + use
-    return counts
+counts_not_divided = edit(
+    "expected_counts",
+    "The shares were not divided by the probability of the whole text.",
+    ("+ behind[end] - before[n])", "+ behind[end])"),
+)
 
 
-@wrong("expected_counts", says="every segmentation was counted alike")
+@wrong("expected_counts")
 def counts_of_equal_segmentations(text, log_probs):
-    """The mean over all segmentations."""
+    """Every segmentation was counted alike: weigh each by its probability."""
     ways = list(given_segmentations(text[:60], log_probs)) if len(text) < 60 else []
     counts = {}
     for way in ways:
@@ -3697,65 +3662,33 @@ def counts_of_equal_segmentations(text, log_probs):
     return counts
 
 
-@wrong("expected_counts", says="overwrote its earlier count")
-def counts_overwritten(text, log_probs):
-    """`=` in place of `+=`: the last place of a piece wins."""
-    n = len(text)
-    before, behind = [0.0] + [-math.inf] * n, [-math.inf] * n + [0.0]
-    for end in range(1, n + 1):
-        ways = [before[s] + log_probs[text[s:end]] for s in range(end) if text[s:end] in log_probs]
-        before[end] = given_log_sum(ways)
-    for s in reversed(range(n)):
-        ways = [log_probs[text[s:end]] + behind[end] for end in range(s + 1, n + 1) if text[s:end] in log_probs]
-        behind[s] = given_log_sum(ways)
-    return {
-        text[s:end]: math.exp(before[s] + log_probs[text[s:end]] + behind[end] - before[n])
-        for s in range(n)
-        for end in range(s + 1, n + 1)
-        if text[s:end] in log_probs
-    }
+counts_overwritten = edit(
+    "expected_counts",
+    "A piece at a later place overwrote its earlier count: add them.",
+    ("counts.get(text[start:end], 0.0) + share", "share"),
+)
 
 
-@wrong("expected_counts", says="backward sums are missing")
-def counts_without_backward(text, log_probs):
-    """Only the ways to the piece are counted, not those from it on."""
-    n = len(text)
-    before = [0.0] + [-math.inf] * n
-    for end in range(1, n + 1):
-        ways = [before[s] + log_probs[text[s:end]] for s in range(end) if text[s:end] in log_probs]
-        before[end] = given_log_sum(ways)
-    counts = {}
-    for s in range(n):
-        for end in range(s + 1, n + 1):
-            if text[s:end] in log_probs:
-                share = math.exp(min(700, before[s] + log_probs[text[s:end]] - before[n]))
-                counts[text[s:end]] = counts.get(text[s:end], 0) + share
-    return counts
+counts_without_backward = edit(
+    "expected_counts",
+    "What comes behind the piece is left out: the backward sums are missing.",
+    (
+        "math.exp(before[start] + log_prob + behind[end] - before[n])",
+        "math.exp(min(700, before[start] + log_prob - before[n]))",
+    ),
+)
 
 
-@wrong("expected_counts", says="not from its start")
-def counts_behind_from_the_start(text, log_probs):
-    """behind[start] where behind[end] belongs: off by the piece's length."""
-    n = len(text)
-    before, behind = [0.0] + [-math.inf] * n, [-math.inf] * n + [0.0]
-    for end in range(1, n + 1):
-        ways = [before[s] + log_probs[text[s:end]] for s in range(end) if text[s:end] in log_probs]
-        before[end] = given_log_sum(ways)
-    for s in reversed(range(n)):
-        ways = [log_probs[text[s:end]] + behind[end] for end in range(s + 1, n + 1) if text[s:end] in log_probs]
-        behind[s] = given_log_sum(ways)
-    counts = {}
-    for s in range(n):
-        for end in range(s + 1, n + 1):
-            if text[s:end] in log_probs:
-                share = math.exp(before[s] + log_probs[text[s:end]] + behind[s] - before[n])
-                counts[text[s:end]] = counts.get(text[s:end], 0) + share
-    return counts
+counts_behind_from_the_start = edit(
+    "expected_counts",
+    "Behind the piece, go on from its end, not from its start.",
+    ("behind[end] - before[n]", "behind[start] - before[n]"),
+)
 
 
-@wrong("expected_counts", says="Stay with logarithms until the end")
+@wrong("expected_counts")
 def counts_in_plain_numbers(text, log_probs):
-    """Right for short texts; the probability of a long one is 0, and is divided by."""
+    """The probability of a long text became 0, and was divided by: stay with logarithms until the end."""
     n = len(text)
     before, behind = [1.0] + [0.0] * n, [0.0] * n + [1.0]
     for end in range(1, n + 1):
@@ -3811,27 +3744,53 @@ def counts_as_a_slope(text, log_probs):
     return counts
 
 
-@wrong("byte_fallback", says="not its UTF-8 bytes")
+counts_without_forward = edit(
+    "expected_counts",
+    "What comes before the piece is left out: the forward sums are missing.",
+    (
+        "math.exp(before[start] + log_prob + behind[end] - before[n])",
+        "math.exp(min(700, log_prob + behind[end] - before[n]))",
+    ),
+)
+
+counts_without_the_piece = edit(
+    "expected_counts",
+    "The piece's own probability is left out: before it, the piece, behind it.",
+    ("before[start] + log_prob + behind[end]", "before[start] + behind[end]"),
+)
+
+counts_as_logarithms = edit(
+    "expected_counts",
+    "Those are the logarithms of the shares: take the exponential before you add.",
+    (
+        "math.exp(before[start] + log_prob + behind[end] - before[n])",
+        "before[start] + log_prob + behind[end] - before[n]",
+    ),
+)
+
+
+@wrong("byte_fallback")
 def fallback_to_code_points(pieces, vocab):
-    """The character's number in Unicode, in one token."""
+    """That is the character's number in Unicode (`ord`), not its UTF-8 bytes."""
     return [t for p in pieces for t in ([p] if p in vocab else [f"<0x{ord(c):02X}>" for c in p])]
 
 
-@wrong("byte_fallback", says="capital letters")
+@wrong("byte_fallback")
 def fallback_in_small_letters(pieces, vocab):
-    """hex() writes small letters."""
+    """The digits are capital letters: <0xE9>, not <0xe9>."""
     return [t for p in pieces for t in ([p] if p in vocab else [f"<0x{b:02x}>" for b in p.encode()])]
 
 
-@wrong("byte_fallback", says="leading zero")
+@wrong("byte_fallback")
 def fallback_without_leading_zero(pieces, vocab):
-    """<0xA> for a line end."""
+    """A byte below 16 needs a leading zero: <0x0A>, not <0xA>."""
     return [t for p in pieces for t in ([p] if p in vocab else [f"<0x{b:X}>" for b in p.encode()])]
 
 
-@wrong("byte_fallback", says="falls back as a whole")
+@wrong("byte_fallback")
 def fallback_by_characters(pieces, vocab):
-    """The characters of an unknown piece are looked up once more."""
+    """The characters of an unknown piece were looked up once more: it falls back as a whole, even where the
+    vocabulary has one of them."""
     tokens = []
     for piece in pieces:
         for part in [piece] if piece in vocab else piece:
@@ -3839,29 +3798,29 @@ def fallback_by_characters(pieces, vocab):
     return tokens
 
 
-@wrong("byte_fallback", says="because one was unknown")
+@wrong("byte_fallback")
 def fallback_of_everything(pieces, vocab):
-    """One unknown piece, and the whole text is spelt in bytes."""
+    """Every piece became bytes because one was unknown: only the unknown one does."""
     if all(p in vocab for p in pieces):
         return list(pieces)
     return [f"<0x{b:02X}>" for p in pieces for b in p.encode()]
 
 
-@wrong("byte_fallback", says="one token each")
+@wrong("byte_fallback")
 def fallback_glued(pieces, vocab):
-    """The bytes of a piece are joined into one string."""
+    """The bytes of a piece were joined into one long token: they are one token each."""
     return [p if p in vocab else "".join(f"<0x{b:02X}>" for b in p.encode()) for p in pieces]
 
 
-@wrong("byte_fallback", says="UTF-16")
+@wrong("byte_fallback")
 def fallback_to_utf16(pieces, vocab):
-    """Another encoding."""
+    """Those are bytes of UTF-16, not of UTF-8."""
     return [t for p in pieces for t in ([p] if p in vocab else [f"<0x{b:02X}>" for b in p.encode("utf-16-be")])]
 
 
-@wrong("byte_fallback", says="left out")
+@wrong("byte_fallback")
 def fallback_drops(pieces, vocab):
-    """What is unknown is not there any more."""
+    """The unknown pieces are left out: they are spelt in bytes."""
     return [p for p in pieces if p in vocab]
 
 
@@ -3890,9 +3849,60 @@ def fallback_with_a_table(pieces, vocab):
     return list(tokens())
 
 
-@wrong("decode_with_bytes", says="decoded alone")
+fallback_in_decimals = edit(
+    "byte_fallback",
+    "The numbers are decimal: write them in hexadecimal.",
+    ("02X", "02d"),
+)
+
+fallback_to_unk = edit(
+    "byte_fallback",
+    "The unknown token is for models without byte fallback: spell the piece in bytes.",
+    ('tokens.extend(f"<0x{byte:02X}>" for byte in piece.encode("utf-8"))', 'tokens.append("<unk>")'),
+)
+
+fallback_to_the_first_byte = edit(
+    "byte_fallback",
+    "Only the first byte of a piece was written: each byte is a token.",
+    ('piece.encode("utf-8")', 'piece.encode("utf-8")[:1]'),
+)
+
+fallback_never = edit(
+    "byte_fallback",
+    "Nothing was replaced: a piece that the vocabulary lacks is spelt in bytes.",
+    ("if piece in vocab:", "if True:"),
+)
+
+fallback_always = edit(
+    "byte_fallback",
+    "Known pieces became bytes, too: they stay as they are.",
+    ("if piece in vocab:", "if False:"),
+)
+
+fallback_with_a_capital_x = edit(
+    "byte_fallback",
+    "The name is <0xE9>: a small x after the 0.",
+    ("<0x{byte", "<0X{byte"),
+)
+
+fallback_but_for_byte_tokens = edit(
+    "byte_fallback",
+    "A piece that looks like a byte token was kept, though the vocabulary lacks it: it is a piece like any other.",
+    ("if piece in vocab:", 'if piece in vocab or piece.startswith("<0x"):'),
+    hidden=True,
+)
+
+fallback_in_any_case = edit(
+    "byte_fallback",
+    "Capital letters were not told apart: a piece is looked up as it is written.",
+    ("if piece in vocab:", "if piece.lower() in vocab:"),
+    hidden=True,
+)
+
+
+@wrong("decode_with_bytes")
 def bytes_decoded_alone(pieces):
-    """Each byte token is decoded by itself."""
+    """Every byte was decoded alone: neighbouring byte tokens belong together."""
     import re
 
     parts = []
@@ -3904,107 +3914,64 @@ def bytes_decoded_alone(pieces):
     return "".join(parts).removeprefix(" ")
 
 
-@wrong("decode_with_bytes", says="only one was added")
-def decoded_and_stripped(pieces):
-    """strip() takes the text's own spaces too."""
-    import re
-
-    data = b""
-    for piece in pieces:
-        if re.fullmatch("<0x[0-9A-F]{2}>", piece):
-            data += bytes([int(piece[3:5], 16)])
-        else:
-            data += piece.replace("▁", " ").encode()
-    return data.decode("utf-8", errors="replace").strip()
+decoded_and_stripped = edit(
+    "decode_with_bytes",
+    "White space at both ends was taken away: only one space was added, in front.",
+    ('(piece.removeprefix("▁") if i == 0 else piece).replace("▁", " ")', 'piece.replace("▁", " ")'),
+    ('data.decode("utf-8", errors="replace")', 'data.decode("utf-8", errors="replace").strip()'),
+)
 
 
-@wrong("decode_with_bytes", says="all spaces in front were taken away")
-def decoded_and_left_stripped(pieces):
-    """lstrip takes all the spaces in front."""
-    import re
-
-    data = b""
-    for piece in pieces:
-        if re.fullmatch("<0x[0-9A-F]{2}>", piece):
-            data += bytes([int(piece[3:5], 16)])
-        else:
-            data += piece.replace("▁", " ").encode()
-    return data.decode("utf-8", errors="replace").lstrip(" ")
+decoded_and_left_stripped = edit(
+    "decode_with_bytes",
+    "All spaces in front were taken away: only one was added.",
+    ('(piece.removeprefix("▁") if i == 0 else piece).replace("▁", " ")', 'piece.replace("▁", " ")'),
+    ('data.decode("utf-8", errors="replace")', 'data.decode("utf-8", errors="replace").lstrip(" ")'),
+)
 
 
-@wrong("decode_with_bytes", says="is still there")
-def decoded_with_the_dummy_space(pieces):
-    """Nothing is taken away in front."""
-    import re
-
-    data = b""
-    for piece in pieces:
-        if re.fullmatch("<0x[0-9A-F]{2}>", piece):
-            data += bytes([int(piece[3:5], 16)])
-        else:
-            data += piece.replace("▁", " ").encode()
-    return data.decode("utf-8", errors="replace")
+decoded_with_the_dummy_space = edit(
+    "decode_with_bytes",
+    "The space that metaspace added is still there.",
+    ('(piece.removeprefix("▁") if i == 0 else piece).replace("▁", " ")', 'piece.replace("▁", " ")'),
+)
 
 
-@wrong("decode_with_bytes", says="though it was no ▁")
-def decoded_without_the_first_character(pieces):
-    """The first character is cut off, whatever it is."""
-    import re
-
-    data = b""
-    for piece in pieces:
-        if re.fullmatch("<0x[0-9A-F]{2}>", piece):
-            data += bytes([int(piece[3:5], 16)])
-        else:
-            data += piece.replace("▁", " ").encode()
-    return data.decode("utf-8", errors="replace")[1:]
+decoded_without_the_first_character = edit(
+    "decode_with_bytes",
+    "The first character was taken away though it was no ▁.",
+    ('(piece.removeprefix("▁") if i == 0 else piece).replace("▁", " ")', 'piece.replace("▁", " ")'),
+    ('data.decode("utf-8", errors="replace")', 'data.decode("utf-8", errors="replace")[1:]'),
+)
 
 
-@wrong("decode_with_bytes", says="broken bytes were dropped")
-def decoded_ignoring_errors(pieces):
-    """errors="ignore" hides what is broken."""
-    import re
-
-    data = b""
-    for i, piece in enumerate(pieces):
-        if re.fullmatch("<0x[0-9A-F]{2}>", piece):
-            data += bytes([int(piece[3:5], 16)])
-        else:
-            data += (piece.removeprefix("▁") if i == 0 else piece).replace("▁", " ").encode()
-    return data.decode("utf-8", errors="ignore")
+decoded_ignoring_errors = edit(
+    "decode_with_bytes",
+    "Broken bytes were dropped: they become U+FFFD.",
+    ('"replace")', '"ignore")'),
+)
 
 
-@wrong("decode_with_bytes", says="U+FFFD")
-def decoded_strictly(pieces):
-    """Broken bytes raise."""
-    import re
-
-    data = b""
-    for i, piece in enumerate(pieces):
-        if re.fullmatch("<0x[0-9A-F]{2}>", piece):
-            data += bytes([int(piece[3:5], 16)])
-        else:
-            data += (piece.removeprefix("▁") if i == 0 else piece).replace("▁", " ").encode()
-    return data.decode("utf-8")
+decoded_strictly = edit(
+    "decode_with_bytes",
+    "Bytes that are not UTF-8 become U+FFFD: that is no error.",
+    (', errors="replace"', ""),
+)
 
 
-@wrong("decode_with_bytes", says="not the underscore")
-def decoded_with_underscores(pieces):
-    """The underscore is taken for ▁."""
-    import re
-
-    data = b""
-    for piece in pieces:
-        if re.fullmatch("<0x[0-9A-F]{2}>", piece):
-            data += bytes([int(piece[3:5], 16)])
-        else:
-            data += piece.replace("_", " ").encode()
-    return data.decode("utf-8", errors="replace").removeprefix(" ")
+decoded_with_underscores = edit(
+    "decode_with_bytes",
+    "▁ is U+2581, not the underscore.",
+    (
+        '(piece.removeprefix("▁") if i == 0 else piece).replace("▁", " ")',
+        '(piece.removeprefix("_") if i == 0 else piece).replace("_", " ")',
+    ),
+)
 
 
-@wrong("decode_with_bytes", says="chr")
+@wrong("decode_with_bytes")
 def decoded_by_chr(pieces):
-    """A byte is taken for a character's number: Latin-1."""
+    """Each byte became the character of that number (`chr`): decode them as UTF-8."""
     import re
 
     parts = []
@@ -4014,18 +3981,11 @@ def decoded_by_chr(pieces):
     return "".join(parts).removeprefix(" ")
 
 
-@wrong("decode_with_bytes", says="space of every piece")
-def decoded_losing_every_word_space(pieces):
-    """The ▁ is stripped from each piece, and the words run together."""
-    import re
-
-    data = b""
-    for piece in pieces:
-        if re.fullmatch("<0x[0-9A-F]{2}>", piece):
-            data += bytes([int(piece[3:5], 16)])
-        else:
-            data += piece.removeprefix("▁").replace("▁", " ").encode()
-    return data.decode("utf-8", errors="replace")
+decoded_losing_every_word_space = edit(
+    "decode_with_bytes",
+    "The space of every piece that starts with ▁ was lost: only the first one was added.",
+    (" if i == 0 else piece", ""),
+)
 
 
 @right("decode_with_bytes")
@@ -4058,3 +4018,60 @@ def decoded_with_a_pending_buffer(pieces):
         text.append(" ".join(piece.split("▁")))
     joined = "".join(text)
     return joined[1:] if pieces and pieces[0][:1] == "▁" else joined
+
+
+decoded_with_the_result_trimmed = edit(
+    "decode_with_bytes",
+    "A space in front was taken away though the first piece does not start with ▁: ask the piece, not the text "
+    "at the end.",
+    ('(piece.removeprefix("▁") if i == 0 else piece).replace("▁", " ")', 'piece.replace("▁", " ")'),
+    ('data.decode("utf-8", errors="replace")', 'data.decode("utf-8", errors="replace").removeprefix(" ")'),
+)
+
+decoded_with_marks_replaced_at_the_end = edit(
+    "decode_with_bytes",
+    "A ▁ that the bytes spell became a space: replace ▁ in the ordinary pieces only, before the bytes are decoded.",
+    ('.replace("▁", " ").encode', ".encode"),
+    ('data.decode("utf-8", errors="replace")', 'data.decode("utf-8", errors="replace").replace("▁", " ")'),
+)
+
+decoded_with_the_bytes_left_out = edit(
+    "decode_with_bytes",
+    "The byte tokens were left out: they spell what no piece has.",
+    ("data += byte_tokens[piece]", 'data += b""'),
+)
+
+decoded_with_the_bytes_as_text = edit(
+    "decode_with_bytes",
+    "The byte tokens are still there, as text.",
+    ("if piece in byte_tokens:", "if False:"),
+)
+
+decoded_without_any_space = edit(
+    "decode_with_bytes",
+    "Every ▁ was taken away: it is a space.",
+    ('.replace("▁", " ")', '.replace("▁", "")'),
+)
+
+decoded_with_marks = edit(
+    "decode_with_bytes",
+    "▁ is still there: it is a space.",
+    ('.replace("▁", " ")', ""),
+)
+
+decoded_with_small_digits = edit(
+    "decode_with_bytes",
+    "A piece with small digits, such as <0xe9>, was taken for a byte token: the digits are capital.",
+    ("if piece in byte_tokens:", "if piece[:3] + piece[3:].upper() in byte_tokens:"),
+    ("data += byte_tokens[piece]", "data += byte_tokens[piece[:3] + piece[3:].upper()]"),
+    hidden=True,
+)
+
+decoded_with_line_ends_lost = edit(
+    "decode_with_bytes",
+    "A piece with something behind the token, such as a line end, was taken for a byte token: it must be the "
+    "whole piece.",
+    ("if piece in byte_tokens:", "if piece[:6] in byte_tokens and not piece[6:].strip():"),
+    ("data += byte_tokens[piece]", "data += byte_tokens[piece[:6]]"),
+    hidden=True,
+)

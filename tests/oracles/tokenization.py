@@ -11,6 +11,7 @@ import regex
 import spacy
 import tiktoken
 import torch
+from sklearn.feature_extraction.text import CountVectorizer
 from spacy.tokenizer import Tokenizer
 from tokenizers import Regex
 from tokenizers import Tokenizer as Tokenizers
@@ -238,3 +239,83 @@ def count_changes(ids, pair, new_id):
     before, after = (pair_counts({tuple(word): 1}) for word in (ids, merge(ids, pair, new_id)))
     changes = {key: after.get(key, 0) - before.get(key, 0) for key in [*before, *after]}
     return {key: change for key, change in changes.items() if change}
+
+
+# The notebook `beyond`
+
+
+@oracle("wordpiece_encode")
+def wordpiece_encode(word, vocab, unk="[UNK]"):
+    numbers = {piece: number for number, piece in enumerate(sorted({unk, *vocab}))}
+    model = WordPiece(numbers, unk_token=unk, max_input_chars_per_word=10**6)
+    return [token.value for token in model.tokenize(word)]
+
+
+@oracle("wordpiece_score")
+def wordpiece_score(words):
+    """scikit-learn's counts, a row for each word, weighted by how often it occurs."""
+    if not any(len(word) > 1 for word in words):
+        return {}
+    times = np.array(list(words.values()))
+    tables = []
+    for parts in (list, lambda word: list(itertools.pairwise(word))):
+        counter = CountVectorizer(analyzer=parts)
+        rows = counter.fit_transform(words)
+        totals = times @ rows
+        tables.append({part: totals[column] for part, column in counter.vocabulary_.items()})
+    units, pairs = tables
+    return {(a, b): float(count / units[a] / units[b]) for (a, b), count in pairs.items()}
+
+
+@oracle("unigram_viterbi")
+def unigram_viterbi(text, log_probs, unknown=-20.0):
+    """The Unigram model of `tokenizers`, to which the unknown characters are told as pieces."""
+    pieces = dict.fromkeys(text, unknown) | log_probs
+    best = [token.value for token in Unigram([("[UNK]", -1e9), *pieces.items()], unk_id=0).tokenize(text)]
+    return best, math.fsum(pieces[piece] for piece in best)
+
+
+def log_likelihood(text, log_probs):
+    """By torch, from the right; None where there is no way, so that no gradient is NaN."""
+    behind = [None] * len(text) + [torch.tensor(0.0, dtype=torch.float64)]
+    longest = max(map(len, log_probs), default=0)
+    for start in reversed(range(len(text))):
+        ends = range(start + 1, min(start + longest, len(text)) + 1)
+        ways = [log_probs[text[start:end]] + behind[end] for end in ends
+                if text[start:end] in log_probs and behind[end] is not None]  # fmt: skip
+        behind[start] = torch.logsumexp(torch.stack(ways), 0) if ways else None
+    return behind[0]
+
+
+@oracle("unigram_log_likelihood")
+def unigram_log_likelihood(text, log_probs):
+    found = log_likelihood(text, {piece: torch.tensor(p, dtype=torch.float64) for piece, p in log_probs.items()})
+    return -math.inf if found is None else found.item()
+
+
+@oracle("expected_counts")
+def expected_counts(text, log_probs):
+    """The gradient of the log-likelihood in the log-probabilities."""
+    leaves = {piece: torch.tensor(p, dtype=torch.float64, requires_grad=True) for piece, p in log_probs.items()}
+    log_likelihood(text, leaves).backward()
+    return {piece: leaf.grad.item() for piece, leaf in leaves.items() if leaf.grad is not None}
+
+
+BYTES = Unigram([("<unk>", 0.0), *((f"<0x{byte:02X}>", 0.0) for byte in range(256))], unk_id=0, byte_fallback=True)
+
+
+@oracle("byte_fallback")
+def byte_fallback(pieces, vocab):
+    """What `tokenizers` falls back to, character by character."""
+    rows = ([piece] if piece in vocab else [t.value for c in piece for t in BYTES.tokenize(c)] for piece in pieces)
+    return list(itertools.chain.from_iterable(rows))
+
+
+@oracle("decode_with_bytes")
+def decode_with_bytes(pieces):
+    """All in hexadecimal digits, decoded by Rust."""
+    first, rest = "".join(pieces[:1]), pieces[1:]
+    marked = [first[1:] if first.startswith("▁") else first, *rest]
+    token = re.compile(r"<0x([0-9A-F]{2})>")
+    digits = (m[1] if (m := token.fullmatch(p)) else " ".join(p.split("▁")).encode().hex() for p in marked)
+    return lossy(bytes.fromhex("".join(digits)))
