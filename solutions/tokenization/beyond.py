@@ -213,6 +213,7 @@ def test_wordpiece_score():
     check(wordpiece_score, {}, about="no words")
     check(wordpiece_score, {("x",): 7}, about="a word of one unit")
     check(wordpiece_score, {("a", "b"): 1}, about="one pair")
+    check(wordpiece_score, {("a", "##a"): 2, ("a", "##b"): 3, ("b", "##a"): 4}, about="a unit with and without its mark")
     check(wordpiece_score, {("不", "适", "合"): 3, ("适", "合"): 4}, about="Chinese")
     check(wordpiece_score, {("A", "b", "a", "b"): 3, ("b", "b", "A"): 20, ("a",): 9, ("B", "a"): 2}, about="capital letters")
     check(wordpiece_score, {("a", "b"): 300_000, ("b", "c", "b"): 70_000}, about="words that occur often")

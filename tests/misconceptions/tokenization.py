@@ -3170,6 +3170,19 @@ def one_unknown_a_character(word, vocab, unk="[UNK]"):
     return pieces
 
 
+never_the_whole_word = edit(
+    "wordpiece_encode",
+    "The whole rest of the word was never tried: the end of a piece may be the end of the word.",
+    ("range(len(word), start, -1)", "range(len(word) - (start == 0), start, -1)"),
+)
+
+one_mark_only = edit(
+    "wordpiece_encode",
+    "The mark has two signs: ##.",
+    ('"##" if', '"#" if'),
+)
+
+
 score_is_the_count = edit(
     "wordpiece_score",
     "That is the pair's count, which is what BPE looks at: divide it by the counts of both units.",
@@ -3290,6 +3303,27 @@ score_of_joined_pairs = edit(
     "wordpiece_score",
     "The keys are joined texts: a key is the pair (a, b).",
     ("{(a, b): count", "{a + b: count"),
+)
+
+
+score_without_marks = edit(
+    "wordpiece_score",
+    "A unit with ## and the same without it were counted together: they are two different units.",
+    ("for unit in word:", 'for unit in [unit.removeprefix("##") for unit in word]:'),
+    ("count / (units[a] * units[b])", 'count / (units[a.removeprefix("##")] * units[b.removeprefix("##")])'),
+    hidden=True,
+)
+
+score_over_the_larger = edit(
+    "wordpiece_score",
+    "Divided by the larger of the two counts: take their product.",
+    ("(units[a] * units[b])", "max(units[a], units[b])"),
+)
+
+score_is_the_share = edit(
+    "wordpiece_score",
+    "That is the pair's share of all pairs: divide its count by the counts of its two units.",
+    ("count / (units[a] * units[b])", "count / sum(pairs.values())"),
 )
 
 
@@ -3485,6 +3519,13 @@ def fewest_pieces_for_viterbi(text, log_probs, unknown=-20.0):
     return best[-1][2], -best[-1][1]
 
 
+viterbi_rounded = edit(
+    "unigram_viterbi",
+    "The log-probability is rounded: return it as it is.",
+    ("best[-1]", "round(best[-1], 2)"),
+)
+
+
 likelihood_of_the_best_path = edit(
     "unigram_log_likelihood",
     "That is the best segmentation alone: all of them count, so add the ways to each place.",
@@ -3632,6 +3673,19 @@ likelihood_up_to_sixteen = edit(
 )
 
 
+likelihood_zero_for_none = edit(
+    "unigram_log_likelihood",
+    "For a text that cannot be segmented 0 came back, which is the probability 1: the logarithm of 0 is −∞.",
+    ("return total[-1]", "return total[-1] if total[-1] > -math.inf else 0.0"),
+)
+
+likelihood_nearly_minus_infinity = edit(
+    "unigram_log_likelihood",
+    "A large negative number stands for −∞: return `-math.inf` itself.",
+    ("[-math.inf] * len(text)", "[-1e9] * len(text)"),
+)
+
+
 @wrong("expected_counts")
 def counts_of_the_best_path(text, log_probs):
     """Those are the counts of the best segmentation alone: each one counts for its share."""
@@ -3769,6 +3823,24 @@ counts_as_logarithms = edit(
 )
 
 
+counts_that_sum_to_one = edit(
+    "expected_counts",
+    "The counts were divided by their sum: they are counts, not shares.",
+    ("return counts", "return {piece: count / sum(counts.values()) for piece, count in counts.items()}"),
+)
+
+@wrong("expected_counts")
+def counts_of_the_beginning(text, log_probs):
+    """All segmentations were written down, and the text was cut off for it: they are too many for a long text."""
+    ways = list(given_segmentations(text[:15], log_probs))
+    chances = [math.exp(sum(log_probs[piece] for piece in way)) for way in ways]
+    counts = {}
+    for way, chance in zip(ways, chances):
+        for piece in way:
+            counts[piece] = counts.get(piece, 0) + chance / sum(chances)
+    return counts
+
+
 @wrong("byte_fallback")
 def fallback_to_code_points(pieces, vocab):
     """That is the character's number in Unicode (`ord`), not its UTF-8 bytes."""
@@ -3897,6 +3969,19 @@ fallback_in_any_case = edit(
     "Capital letters were not told apart: a piece is looked up as it is written.",
     ("if piece in vocab:", "if piece.lower() in vocab:"),
     hidden=True,
+)
+
+
+fallback_without_brackets = edit(
+    "byte_fallback",
+    "The name of a byte token has brackets: <0xE9>.",
+    ('f"<0x{byte:02X}>"', 'f"0x{byte:02X}"'),
+)
+
+fallback_backwards = edit(
+    "byte_fallback",
+    "The bytes of a piece stand in the wrong order: write them as they come.",
+    ('piece.encode("utf-8")', 'piece.encode("utf-8")[::-1]'),
 )
 
 
@@ -4073,5 +4158,23 @@ decoded_with_line_ends_lost = edit(
     "whole piece.",
     ("if piece in byte_tokens:", "if piece[:6] in byte_tokens and not piece[6:].strip():"),
     ("data += byte_tokens[piece]", "data += byte_tokens[piece[:6]]"),
+    hidden=True,
+)
+
+
+decoded_with_spaces_between = edit(
+    "decode_with_bytes",
+    "There are spaces between the pieces: they have their own where they need them.",
+    ('.replace("▁", " ").encode', '.replace("▁", " ").join([" " * (i > 0), ""]).encode'),
+)
+
+decoded_with_any_digits = edit(
+    "decode_with_bytes",
+    "What only looks like a byte token was taken for one: it has exactly two digits, in capital letters.",
+    (
+        "if piece in byte_tokens:",
+        'if piece.startswith("<0x") and piece.endswith(">") and piece[3:-1].isalnum() and "Z" not in piece:',
+    ),
+    ("data += byte_tokens[piece]", "data += bytes([int(piece[3:-1], 16)])"),
     hidden=True,
 )
