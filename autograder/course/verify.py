@@ -374,6 +374,9 @@ def _through_nbgrader(course: Course, chapter: str, found: Verification) -> None
     with tempfile.TemporaryDirectory(prefix="autograder-verify-") as folder:
         workspace = Path(folder)
         generate(course, chapter, workspace, record=found.record)
+        kept = Course(workspace).record(chapter)  # where the judge looks for it
+        kept.parent.mkdir(parents=True)
+        kept.write_text(written(found.record), encoding="utf-8")
         for student, tree in (("reference", "source"), ("untouched", "release")):
             shutil.copytree(workspace / tree / chapter, workspace / "submitted" / student / chapter)
         with quiet() as complaints:
