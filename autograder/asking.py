@@ -221,13 +221,14 @@ def _difference_of_numbers(expected: Plain, got: Plain, within: tuple[float, flo
 
 
 def near(right: Any, mine: Any, within: tuple[float, float]) -> bool:
-    """Whether `mine` is within the tolerance of `right`; NaN is near NaN, whole numbers are near themselves only."""
+    """Whether `mine` is within the tolerance of `right`; NaN, infinity and whole numbers are near themselves only."""
     if right == mine or (right != right and mine != mine):
         return True
     if isinstance(right, int) and isinstance(mine, int):
         return abs(right - mine) <= within[1] if within not in ((RTOL, ATOL), HALF) else False
     try:
-        return bool(abs(right - mine) <= within[1] + within[0] * abs(right))
+        gap = abs(right - mine)
+        return bool(math.isfinite(gap) and gap <= within[1] + within[0] * abs(right))
     except OverflowError:
         return False
 
@@ -871,7 +872,7 @@ def _hint_of_pieces(found: Difference, visible: bool) -> str:
     counts = f": expected {len(rights)} items, got {len(mine)}" if found.kind == "length" and visible else ""
     if len(mine) < len(rights) and mine == rights[: len(mine)]:
         return f"The end is missing{counts}."
-    if len(mine) > len(rights) and mine[: len(rights)] == rights:
+    if rights and len(mine) > len(rights) and mine[: len(rights)] == rights:
         return f"There is more at the end than there should be{counts}."
     if found.kind == "length" and found.place == "" and whole.kind in ("list", *KINDS):
         return f"There are too {'few' if len(mine) < len(rights) else 'many'} items{counts}."

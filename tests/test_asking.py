@@ -89,6 +89,8 @@ def test_alike_whatever_it_came_as(expected: Any, got: Any) -> None:
         ([1, 2], [2, 1]),
         (10**12, 10**12 + 1),
         ([10_000_000], [10_000_001]),
+        (float("-inf"), -24.0),
+        (1.0, float("inf")),
     ],
 )
 def test_not_alike(expected: Any, got: Any) -> None:
@@ -174,6 +176,7 @@ def test_an_answer_that_says_little_names_nothing_by_itself() -> None:
         (np.zeros(3), np.zeros((3, 1)), "length 1 is too many"),
         ([1, 2, 3], [1, 2], "The end is missing"),
         ([1, 2], [1, 2, 3], "more at the end"),
+        (["", "ab"], [" ", "ab"], "not the right one yet"),
         (["ab", "c", "d"], ["a", "bcd"], "cut at other places"),
         ("酒店", "酒", "The end is missing"),
         ({"lr": 1}, {"rl": 1}, "missing: 'lr'"),

@@ -18,7 +18,7 @@ from autograder.course.record import read_record
 from autograder.notebook.source import exercise_of
 
 COURSE = Course.find(Path(__file__).parent)
-NOT_MOVED = {"classification", "tokenization"}  # chapters with tests of plain assertions
+NOT_MOVED = {"classification"}  # chapters with tests of plain assertions
 
 
 @functools.cache

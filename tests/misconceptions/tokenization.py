@@ -6,26 +6,28 @@ Each entry runs as if it were typed into the notebook in place of the exercise: 
 import math
 import re
 
-from autograder.course.bank import right, wrong
+from autograder.course.bank import edit, right, wrong
 
 # The notebook `granularity`
 
 
-@wrong("word_tokenize", says="spaces cannot be found again")
+@wrong("word_tokenize")
 def words_without_their_spaces(text):
-    """Splits at white space and puts one space after each token, whatever was there."""
+    """What stood between the words is lost: a piece keeps the white space that follows it, as it is, be it two spaces
+    or a line end."""
     return [(token, " ") for token in text.split()]
 
 
-@wrong("word_tokenize", says="still glued")
+@wrong("word_tokenize")
 def words_between_spaces(text):
-    """The pieces between white space, as they are."""
+    """The punctuation is still glued to the words: cut prefixes and suffixes off each piece."""
     return chunks(text)
 
 
-@wrong("word_tokenize", says="apostrophe was cut out")
+@wrong("word_tokenize")
 def words_by_one_pattern(text):
-    """Runs of letters, and every other sign alone: it cuts don't, 3.14 and U.S. apart."""
+    """A full stop or an apostrophe was cut out of the middle of a word: 3.14 and U.S. stay whole, and n't comes off
+    at the end only."""
     pairs = []
     for piece, space in chunks(text):
         tokens = re.findall(r"\w+|[^\w\s]", piece) or [""]
@@ -33,131 +35,52 @@ def words_by_one_pattern(text):
     return pairs
 
 
-@wrong("word_tokenize", says="characters were lost")
+@wrong("word_tokenize")
 def words_without_punctuation(text):
-    """Keeps the words and drops the punctuation."""
+    """Characters are lost: what is cut off becomes a token of its own."""
     marks = "".join(mark for mark in PREFIXES + SUFFIXES if len(mark) == 1)
     return [(piece.strip(marks), space) for piece, space in chunks(text)]
 
 
-@wrong("word_tokenize", says="out of order")
-def words_with_suffixes_from_outside(text):
-    """The suffixes stay in the order in which they were found, from the outside inwards."""
-    pairs = []
-    for piece, space in chunks(text):
-        tokens = []
-        for rest in re.split("(" + "|".join(map(re.escape, INFIXES)) + ")", piece):
-            front, back = [], []
-            while rest and rest not in EXCEPTIONS and rest not in INFIXES:
-                if prefix := next((p for p in PREFIXES if rest.startswith(p)), ""):
-                    front.append(prefix)
-                    rest = rest[len(prefix) :]
-                elif suffix := next((s for s in SUFFIXES if rest.endswith(s)), ""):
-                    back.append(suffix)
-                    rest = rest[: -len(suffix)]
-                else:
-                    break
-            tokens += front + (EXCEPTIONS.get(rest, [rest]) if rest else []) + back
-        tokens = tokens or [""]
-        pairs += [(t, "") for t in tokens[:-1]] + [(tokens[-1], space)]
-    return pairs
+words_with_suffixes_from_outside = edit(
+    "word_tokenize",
+    "The suffixes stand in the order in which they were found, from the outside inwards: in the text the last "
+    "one found comes first.",
+    ("*reversed(back)]", "*back]"),
+)
+
+words_with_exceptions_first_only = edit(
+    "word_tokenize",
+    "An exception inside brackets or quotes was cut to pieces: look exceptions up again after each cut, not "
+    "only for the whole piece.",
+    ("if rest in EXCEPTIONS:", "if rest in EXCEPTIONS and not front + back:"),
+)
+
+words_without_exceptions = edit(
+    "word_tokenize",
+    "U.S., Mr. and cannot were cut by rules or left whole: they are exceptions, and exceptions are asked first.",
+    ("if rest in EXCEPTIONS:", "if False:"),
+)
+
+words_with_one_affix = edit(
+    "word_tokenize",
+    "Only one prefix and one suffix came off: go back to step 2 until none fits.",
+    ("if rest.startswith(p)", "if not front and rest.startswith(p)"),
+    ("if rest.endswith(s)", "if not back and rest.endswith(s)"),
+)
+
+words_with_infixes_last = edit(
+    "word_tokenize",
+    "The parts between infixes were not cut any further: the infixes come first, and each part goes through the "
+    "steps 2 to 5.",
+    ("for rest in infix.split(piece):", "for rest in [piece]:"),
+    ('middle, rest = [rest], ""', 'middle, rest = [t for t in infix.split(rest) if t], ""'),
+)
 
 
-@wrong("word_tokenize", says="look exceptions up again")
-def words_with_exceptions_first_only(text):
-    """Looks up the whole piece once, and no more after a prefix or suffix has come off."""
-    pairs = []
-    for piece, space in chunks(text):
-        tokens = []
-        for part in re.split("(" + "|".join(map(re.escape, INFIXES)) + ")", piece):
-            if part in EXCEPTIONS or part in INFIXES:
-                tokens += EXCEPTIONS.get(part, [part])
-                continue
-            front, back = [], []
-            while part:
-                if prefix := next((p for p in PREFIXES if part.startswith(p)), ""):
-                    front.append(prefix)
-                    part = part[len(prefix) :]
-                elif suffix := next((s for s in SUFFIXES if part.endswith(s)), ""):
-                    back.append(suffix)
-                    part = part[: -len(suffix)]
-                else:
-                    break
-            tokens += front + [part] * bool(part) + back[::-1]
-        tokens = tokens or [""]
-        pairs += [(t, "") for t in tokens[:-1]] + [(tokens[-1], space)]
-    return pairs
-
-
-@wrong("word_tokenize", says="U.S. is an exception")
-def words_without_exceptions(text):
-    """Rules only: the full stop of U.S. and Mr. comes off like any other."""
-    pairs = []
-    for piece, space in chunks(text):
-        tokens = []
-        for part in re.split("(" + "|".join(map(re.escape, INFIXES)) + ")", piece):
-            front, back = [], []
-            while part and part not in INFIXES:
-                if prefix := next((p for p in PREFIXES if part.startswith(p)), ""):
-                    front.append(prefix)
-                    part = part[len(prefix) :]
-                elif suffix := next((s for s in SUFFIXES if part.endswith(s)), ""):
-                    back.append(suffix)
-                    part = part[: -len(suffix)]
-                else:
-                    break
-            tokens += front + [part] * bool(part) + back[::-1]
-        tokens = tokens or [""]
-        pairs += [(t, "") for t in tokens[:-1]] + [(tokens[-1], space)]
-    return pairs
-
-
-@wrong("word_tokenize", says="only one prefix and one suffix")
-def words_with_one_affix(text):
-    """Takes one prefix and one suffix off each part, and no more."""
-    pairs = []
-    for piece, space in chunks(text):
-        tokens = []
-        for part in re.split("(" + "|".join(map(re.escape, INFIXES)) + ")", piece):
-            if not part or part in INFIXES or part in EXCEPTIONS:
-                tokens += EXCEPTIONS.get(part, [part] * bool(part))
-                continue
-            prefix = next((p for p in PREFIXES if part.startswith(p)), "")
-            part = part[len(prefix) :]
-            suffix = next((s for s in SUFFIXES if part.endswith(s)), "")
-            part = part[: len(part) - len(suffix)]
-            tokens += [t for t in (prefix, *EXCEPTIONS.get(part, [part]), suffix) if t]
-        tokens = tokens or [""]
-        pairs += [(t, "") for t in tokens[:-1]] + [(tokens[-1], space)]
-    return pairs
-
-
-@wrong("word_tokenize", says="infixes first")
-def words_with_infixes_last(text):
-    """Affixes first and infixes last, as spaCy does: what stands inside beside a dash stays glued."""
-    pairs = []
-    for part, space in chunks(text):
-        front, middle, back = [], [], []
-        while part:
-            if part in EXCEPTIONS:
-                middle, part = EXCEPTIONS[part], ""
-            elif prefix := next((p for p in PREFIXES if part.startswith(p)), ""):
-                front.append(prefix)
-                part = part[len(prefix) :]
-            elif not part.endswith("...") and (suffix := next((s for s in SUFFIXES if part.endswith(s)), "")):
-                back.append(suffix)
-                part = part[: -len(suffix)]
-            else:
-                middle = [t for t in re.split("(" + "|".join(map(re.escape, INFIXES)) + ")", part) if t]
-                part = ""
-        tokens = front + middle + back[::-1] or [""]
-        pairs += [(t, "") for t in tokens[:-1]] + [(tokens[-1], space)]
-    return pairs
-
-
-@wrong("word_tokenize", says="upper and lower case")
+@wrong("word_tokenize")
 def words_in_lower_case(text):
-    """Puts everything in lower case, as many recipes do."""
+    """Capital letters became small ones: then the text cannot be put together again."""
     return chunks(text.lower())
 
 
@@ -225,39 +148,123 @@ def words_located_in_the_text(text):
     return pairs
 
 
-@wrong("coverage", says="tokens, not types")
+words_with_no_infix = edit(
+    "word_tokenize",
+    "The infixes were not cut: --, ... and / are tokens wherever they stand, in the middle of a piece, too.",
+    ("for rest in infix.split(piece):", "for rest in [piece]:"),
+)
+
+words_with_dots_for_any_character = edit(
+    "word_tokenize",
+    "A full stop in a pattern stands for any character, so that `...` matched three letters: escape the infixes.",
+    ("map(re.escape, INFIXES)", "INFIXES"),
+)
+
+words_with_suffixes_first = edit(
+    "word_tokenize",
+    "A suffix came off before a prefix was looked for: prefixes are asked first, as the steps say.",
+    ("if rest.startswith(p)", "if rest.startswith(p) and not rest.endswith(tuple(SUFFIXES))"),
+)
+
+words_with_the_space_first = edit(
+    "word_tokenize",
+    "The white space of a piece went with its first token: it follows the last one.",
+    ('pairs += [(token, "") for token in tokens[:-1]]', "pairs.append((tokens[0], space))"),
+    ("pairs.append((tokens[-1], space))", 'pairs += [(token, "") for token in tokens[1:]]'),
+)
+
+words_without_leading_space = edit(
+    "word_tokenize",
+    "The white space at the start of the text is lost: it stands in a first pair, with an empty token.",
+    ('tokens = tokens or [""]', "if not tokens:\n            continue"),
+)
+
+words_with_exceptions_in_any_case = edit(
+    "word_tokenize",
+    "Capital letters count: CANNOT is no exception, only what stands in the table is.",
+    ("if rest in EXCEPTIONS:", "if rest.lower() in EXCEPTIONS:"),
+    ("EXCEPTIONS[rest]", "EXCEPTIONS[rest.lower()]"),
+    hidden=True,
+)
+
+
+@wrong("word_tokenize")
+def words_with_the_space_after_each_token(text):
+    """Every token of a piece got the piece's white space: it follows the last one only, the others get an empty
+    string."""
+    pairs = []
+    infix = re.compile("(" + "|".join(map(re.escape, INFIXES)) + ")")
+    for piece, space in chunks(text):
+        tokens = []
+        for rest in infix.split(piece):
+            front, back = [], []
+            while rest and rest not in EXCEPTIONS and rest not in INFIXES:
+                if prefix := next((p for p in PREFIXES if rest.startswith(p)), ""):
+                    front, rest = [*front, prefix], rest[len(prefix) :]
+                elif suffix := next((s for s in SUFFIXES if rest.endswith(s)), ""):
+                    back, rest = [suffix, *back], rest[: -len(suffix)]
+                else:
+                    break
+            tokens += front + (EXCEPTIONS.get(rest, [rest]) if rest else []) + back
+        pairs += [(token, space) for token in tokens or [""]]
+    return pairs
+
+
+words_with_one_space_each = edit(
+    "word_tokenize",
+    "Every piece got one space, whatever stood there: take the white space from `chunks`, be it none, two or a "
+    "line end.",
+    ("pairs.append((tokens[-1], space))", "pairs.append((tokens[-1], chr(32)))"),
+)
+
+words_with_one_infix = edit(
+    "word_tokenize",
+    "A piece was cut at one infix only: cut it at all of them.",
+    ("infix.split(piece)", "infix.split(piece, maxsplit=1)"),
+)
+
+words_with_a_table_that_grows = edit(
+    "word_tokenize",
+    "An exception's list in the table was changed, and the next time it has more tokens: put new lists "
+    "together, and leave the tables as they are.",
+    ("tokens += [*front, *middle, *reversed(back)]", "middle.extend(back[::-1])\n            tokens += front + middle"),
+)
+
+
+@wrong("coverage")
 def coverage_of_types(train_counts, test_counts, sizes):
-    """Counts each different word once."""
+    """Each different word counts once here. The question is how many occurrences are outside: add up the counts."""
     ranked = sorted(train_counts, key=lambda w: (-train_counts[w], w))
     return [sum(w not in set(ranked[:V]) for w in test_counts) / len(test_counts) for V in sizes]
 
 
-@wrong("coverage", says="made from the test text")
+@wrong("coverage")
 def coverage_with_the_test_vocabulary(train_counts, test_counts, sizes):
-    """Chooses the words from the text that it measures on."""
+    """The vocabulary was chosen from the test text. It may only see the training counts, or the measure flatters
+    itself."""
     ranked = sorted(test_counts, key=lambda w: (-test_counts[w], w))
     total = sum(test_counts.values())
     return [sum(n for w, n in test_counts.items() if w not in set(ranked[:V])) / total for V in sizes]
 
 
-@wrong("coverage", says="rate on the training text")
+@wrong("coverage")
 def coverage_of_the_training_text(train_counts, test_counts, sizes):
-    """Measures on the text that the vocabulary came from."""
+    """That is the rate on the training text: choose the words there, and measure on `test_counts`."""
     ranked = sorted(train_counts, key=lambda w: (-train_counts[w], w))
     total = sum(train_counts.values())
     return [sum(train_counts[w] for w in ranked[V:]) / total for V in sizes]
 
 
-@wrong("coverage", says="INSIDE the vocabulary")
+@wrong("coverage")
 def coverage_inside(train_counts, test_counts, sizes):
-    """The share that the vocabulary covers."""
+    """That is the share inside the vocabulary; the OOV rate is the share outside."""
     ranked = sorted(train_counts, key=lambda w: (-train_counts[w], w))
     return [sum(test_counts.get(w, 0) for w in ranked[:V]) / sum(test_counts.values()) for V in sizes]
 
 
-@wrong("coverage", says="not the one seen first")
+@wrong("coverage")
 def coverage_with_ties_by_first_seen(train_counts, test_counts, sizes):
-    """Counter.most_common breaks ties by which word came first."""
+    """Of words with the same count the one that was seen first won: take the one that sorts first."""
     from collections import Counter
 
     total = sum(test_counts.values())
@@ -265,25 +272,26 @@ def coverage_with_ties_by_first_seen(train_counts, test_counts, sizes):
     return [sum(n for w, n in test_counts.items() if w not in k) / total for k in known]
 
 
-@wrong("coverage", says="rarest words")
+@wrong("coverage")
 def coverage_of_the_rarest(train_counts, test_counts, sizes):
-    """Sorts upwards and takes the first V."""
+    """The rarest words were taken for the vocabulary, not the most frequent."""
     ranked = sorted(train_counts, key=lambda w: (train_counts[w], w))
     total = sum(test_counts.values())
     return [sum(n for w, n in test_counts.items() if w not in set(ranked[:V])) / total for V in sizes]
 
 
-@wrong("coverage", says="may be in one dictionary and not in the other")
+@wrong("coverage")
 def coverage_with_key_errors(train_counts, test_counts, sizes):
-    """Looks up every training word in the test counts."""
+    """A word may be in one dictionary and not in the other: a training word that the test text does not have counts 0
+    there."""
     ranked = sorted(train_counts, key=lambda w: (-train_counts[w], w))
     total = sum(test_counts.values())
     return [1 - sum(test_counts[w] for w in ranked[:V]) / total for V in sizes]
 
 
-@wrong("coverage", says="one word too few")
+@wrong("coverage")
 def coverage_off_by_one(train_counts, test_counts, sizes):
-    """Keeps a place for the unknown word."""
+    """The vocabulary has one word too few: V words, all of them real."""
     ranked = sorted(train_counts, key=lambda w: (-train_counts[w], w))
     total = sum(test_counts.values())
     return [sum(n for w, n in test_counts.items() if w not in set(ranked[: V - 1])) / total for V in sizes]
@@ -311,39 +319,115 @@ def coverage_by_rank(train_counts, test_counts, sizes):
     return [sum(n for w, n in test_counts.items() if rank.get(w, math.inf) >= V) / total for V in sizes]
 
 
-@wrong("embedding_bytes", says="count of numbers")
+coverage_in_the_order_of_sizes = edit(
+    "coverage",
+    "The sizes were sorted: the numbers come in the order in which the sizes were given.",
+    ("for size in sizes]", "for size in sorted(sizes)]"),
+)
+
+coverage_in_per_cent = edit(
+    "coverage",
+    "Those are per cent: a rate is a share of 1.",
+    ("1 - covered[min(size, len(ranked))] / total", "100 - 100 * covered[min(size, len(ranked))] / total"),
+)
+
+coverage_with_the_last_of_equals = edit(
+    "coverage",
+    "Of words with the same count the one that sorts last won: take the one that sorts first.",
+    ("sorted(train_counts, key=lambda word: (-train_counts[word], word))",
+     "sorted(train_counts, key=lambda word: (train_counts[word], word), reverse=True)"),
+)
+
+coverage_with_one_word_more = edit(
+    "coverage",
+    "The vocabulary has one word too many: with V = 0 it is empty.",
+    ("min(size, len(ranked))", "min(size + 1, len(ranked))"),
+)
+
+coverage_by_alphabet = edit(
+    "coverage",
+    "The words were taken in the order of the alphabet: the counts come first, the alphabet decides among equals.",
+    ("key=lambda word: (-train_counts[word], word)", "key=None"),
+)
+
+coverage_in_the_order_of_the_dictionary = edit(
+    "coverage",
+    "The first V words of the dictionary were taken, as they stand there: sort them by their counts.",
+    ("sorted(train_counts, key=lambda word: (-train_counts[word], word))", "list(train_counts)"),
+)
+
+coverage_beyond_the_end = edit(
+    "coverage",
+    "A size may be larger than the number of training words: then the vocabulary holds them all.",
+    ("min(size, len(ranked))", "size"),
+)
+
+coverage_over_the_training_total = edit(
+    "coverage",
+    "The outside occurrences were divided by the training text's total: it is a share of the occurrences in "
+    "`test_counts`.",
+    ("total = sum(test_counts.values())", "total = sum(train_counts.values())"),
+)
+
+coverage_rounded = edit(
+    "coverage",
+    "The rates are rounded: return them as they are.",
+    ("1 - covered[min(size, len(ranked))] / total", "round(1 - covered[min(size, len(ranked))] / total, 2)"),
+    hidden=True,
+)
+
+
+@wrong("coverage", hidden=True)
+def coverage_in_small_letters(train_counts, test_counts, sizes):
+    """Capital letters were made small: words are compared as they are written."""
+    counts = {}
+    for word, count in train_counts.items():
+        counts[word.lower()] = counts.get(word.lower(), 0) + count
+    ranked = sorted(counts, key=lambda w: (-counts[w], w))
+    total = sum(test_counts.values())
+    return [sum(n for w, n in test_counts.items() if w.lower() not in ranked[:V]) / total for V in sizes]
+
+
+@wrong("coverage")
+def coverage_by_a_threshold(train_counts, test_counts, sizes):
+    """A size was taken for the count that a word needs: V says how many words the vocabulary has."""
+    total = sum(test_counts.values())
+    return [sum(n for w, n in test_counts.items() if train_counts.get(w, 0) < V) / total for V in sizes]
+
+
+@wrong("embedding_bytes")
 def bytes_as_numbers(V, D, dtype="float32"):
-    """How many numbers there are."""
+    """That is how many numbers there are: each of them takes several bits."""
     return V * D
 
 
-@wrong("embedding_bytes", says="those are bits")
+@wrong("embedding_bytes")
 def bytes_as_bits(V, D, dtype="float32"):
-    """The table's bits, taken for bytes."""
+    """Those are bits: a byte has 8 of them."""
     return V * D * BITS[dtype]
 
 
-@wrong("embedding_bytes", says="right for float32 only")
+@wrong("embedding_bytes")
 def bytes_always_four(V, D, dtype="float32"):
-    """Four bytes a number, whatever the type."""
+    """Four bytes a number is right for float32 only: look the type up in BITS."""
     return V * D * 4
 
 
-@wrong("embedding_bytes", says="round up")
+@wrong("embedding_bytes")
 def bytes_rounded_down(V, D, dtype="float32"):
-    """Drops the byte that is begun."""
+    """The byte that is begun at the end was dropped: round up."""
     return V * D * BITS[dtype] // 8
 
 
-@wrong("embedding_bytes", says="divide by 8 at the end")
+@wrong("embedding_bytes")
 def bytes_divided_too_early(V, D, dtype="float32"):
-    """A number of 4 bits becomes one of no bytes."""
+    """A number may be smaller than a byte: stay with bits until the end, and divide by 8 once."""
     return V * D * (BITS[dtype] // 8)
 
 
-@wrong("embedding_bytes", says="not rows plus columns")
+@wrong("embedding_bytes")
 def bytes_of_the_edges(V, D, dtype="float32"):
-    """Rows plus columns."""
+    """Rows plus columns were counted: a matrix has rows times columns numbers."""
     return (V + D) * BITS[dtype] // 8
 
 
@@ -362,9 +446,58 @@ def bytes_by_divmod(V, D, dtype="float32"):
     return whole + (left > 0)
 
 
-@wrong("max_match", says="match forward")
+@wrong("embedding_bytes")
+def bytes_of_begun_numbers(V, D, dtype="float32"):
+    """Each number was rounded up to whole bytes: numbers of 4 bits share a byte, so divide by 8 at the very end."""
+    return V * D * -(-BITS[dtype] // 8)
+
+
+@wrong("embedding_bytes")
+def bytes_of_begun_rows(V, D, dtype="float32"):
+    """Each row was rounded up to whole bytes: there is no gap between two rows, only the end of the matrix is
+    rounded."""
+    return V * -(-D * BITS[dtype] // 8)
+
+
+@wrong("embedding_bytes")
+def bytes_of_a_square(V, D, dtype="float32"):
+    """A matrix of V rows and V columns was weighed: its rows have D numbers."""
+    return (V * V * BITS[dtype] + 7) // 8
+
+
+@wrong("embedding_bytes")
+def bytes_twice(V, D, dtype="float32"):
+    """Two matrices were weighed: one is asked for, whether the output shares it or not."""
+    return (2 * V * D * BITS[dtype] + 7) // 8
+
+
+@wrong("embedding_bytes")
+def bytes_one_too_many(V, D, dtype="float32"):
+    """One byte was added always: only a byte that is begun counts as one more."""
+    return V * D * BITS[dtype] // 8 + 1
+
+
+@wrong("embedding_bytes")
+def bytes_rounded_to_even(V, D, dtype="float32"):
+    """`round` goes to the nearest, and from a half to the even number: a byte that is begun always counts."""
+    return round(V * D * BITS[dtype] / 8)
+
+
+@wrong("embedding_bytes")
+def bytes_as_megabytes(V, D, dtype="float32"):
+    """Those are megabytes: the answer is a whole number of bytes."""
+    return V * D * BITS[dtype] / 8 / 1e6
+
+
+@wrong("embedding_bytes")
+def bytes_with_a_fraction(V, D, dtype="float32"):
+    """A division with `/` gives a number with a fraction: bytes are whole, and a byte that is begun counts as one."""
+    return V * D * BITS[dtype] / 8
+
+
+@wrong("max_match")
 def match_backward(text, lexicon):
-    """From the right: the better reading here, and another algorithm."""
+    """That is a better reading, and another algorithm: match forward, from the left end, not backward."""
     tokens, j = [], len(text)
     while j:
         i = next(i for i in range(j) if i == j - 1 or text[i:j] in lexicon)
@@ -372,9 +505,9 @@ def match_backward(text, lexicon):
     return tokens
 
 
-@wrong("max_match", says="命 was lost")
+@wrong("max_match")
 def match_loses_single_characters(text, lexicon):
-    """Skips what the lexicon does not know."""
+    """Characters that start no word are lost: each of them becomes a token of its own."""
     tokens, i = [], 0
     while i < len(text):
         j = next((j for j in range(len(text), i, -1) if text[i:j] in lexicon), None)
@@ -384,9 +517,9 @@ def match_loses_single_characters(text, lexicon):
     return tokens
 
 
-@wrong("max_match", says="not the shortest")
+@wrong("max_match")
 def match_the_shortest(text, lexicon):
-    """Takes the first word that fits, from the short ones up."""
+    """The shortest word that fits was taken: of all words that start here, the longest wins."""
     tokens, i = [], 0
     while i < len(text):
         j = next((j for j in range(i + 1, len(text) + 1) if text[i:j] in lexicon), i + 1)
@@ -395,9 +528,10 @@ def match_the_shortest(text, lexicon):
     return tokens
 
 
-@wrong("max_match", says="do not stop at a fixed length")
+@wrong("max_match")
 def match_up_to_four(text, lexicon):
-    """Words of more than four characters are never tried."""
+    """A word longer than any that was tried starts here: do not stop at a fixed length, ask the lexicon how long its
+    longest word is."""
     tokens, i = [], 0
     while i < len(text):
         n = next(n for n in (4, 3, 2, 1) if n == 1 or text[i : i + n] in lexicon)
@@ -406,9 +540,9 @@ def match_up_to_four(text, lexicon):
     return tokens
 
 
-@wrong("max_match", says="put together")
+@wrong("max_match")
 def match_with_unknowns_together(text, lexicon):
-    """Characters that start no word are collected until the next word."""
+    """Characters that start no word were put together: each of them is a token of its own."""
     tokens, i, unknown = [], 0, ""
     while i < len(text):
         j = next((j for j in range(len(text), i, -1) if text[i:j] in lexicon), None)
@@ -421,9 +555,10 @@ def match_with_unknowns_together(text, lexicon):
     return tokens + [unknown] * bool(unknown)
 
 
-@wrong("max_match", says="rest was taken as one token")
+@wrong("max_match")
 def match_gives_up(text, lexicon):
-    """Where no word starts, the rest of the text is one token."""
+    """Where no word starts, the rest of the text became one token: only one character does, and the search goes on
+    after it."""
     tokens, i = [], 0
     while i < len(text):
         j = next((j for j in range(len(text), i, -1) if text[i:j] in lexicon), len(text))
@@ -449,10 +584,62 @@ def match_by_one_pattern(text, lexicon):
     words = sorted(lexicon, key=len, reverse=True)
     return re.findall("|".join([*map(re.escape, words), "."]), text, flags=re.DOTALL)
 
+no_match_in_an_empty_lexicon = edit(
+    "max_match",
+    "An empty lexicon has no longest word: every character becomes a token of its own.",
+    ("max(map(len, lexicon), default=1)", "max(map(len, lexicon), default=0)"),
+    ("range(min(longest, len(text) - i), 0, -1)", "range(min(longest, len(text) - i), 0, -1) or [len(text)]"),
+)
 
-@wrong("segment_dag", says="forward maximum match")
+match_without_the_longest = edit(
+    "max_match",
+    "The longest word of the lexicon was never tried: the end of a `range` is left out.",
+    ("min(longest, len(text) - i)", "min(max(longest - 1, 1), len(text) - i)"),
+)
+
+match_without_spaces = edit(
+    "max_match",
+    "The spaces are lost: they are characters like all others.",
+    ("tokens, i = [], 0", "text = text.replace(' ', '')\n    tokens, i = [], 0"),
+)
+
+match_up_to_sixteen = edit(
+    "max_match",
+    "Words beyond some length are never found: do not stop at a fixed length, ask the lexicon how long its "
+    "longest word is.",
+    ("max(map(len, lexicon), default=1)", "16"),
+    hidden=True,
+)
+
+match_in_small_letters = edit(
+    "max_match",
+    "Capital letters were made small: words are compared as they are written.",
+    ("text[i : i + n] in lexicon", "text[i : i + n].lower() in lexicon"),
+    hidden=True,
+)
+
+match_that_needs_a_word = edit(
+    "max_match",
+    "An empty lexicon has no longest word: mind that `max` of nothing is an error, and take every character by itself.",
+    ("max(map(len, lexicon), default=1)", "max(map(len, lexicon))"),
+)
+
+match_one_step_at_a_time = edit(
+    "max_match",
+    "After a word the search goes on at the next character, inside the word: go on behind it.",
+    ("i += n", "i += 1"),
+)
+
+
+@wrong("max_match", hidden=True)
+def match_by_an_unescaped_pattern(text, lexicon):
+    """A full stop or a plus in a word was taken for a pattern, or a new line is lost: escape the words."""
+    return re.findall("|".join([*sorted(lexicon, key=len, reverse=True), "."]), text)
+
+
+@wrong("segment_dag")
 def best_by_greed(text, freq):
-    """The longest word from the left."""
+    """That is the longest word from the left: compare whole cuts by their products, not first words by their length."""
     tokens, i = [], 0
     while i < len(text):
         j = next(j for j in range(len(text), i, -1) if j == i + 1 or text[i:j] in freq)
@@ -461,20 +648,18 @@ def best_by_greed(text, freq):
     return tokens
 
 
-@wrong("segment_dag", says="not divided by their total")
-def best_without_the_total(text, freq):
-    """log(count) is positive, so every further word is a gain."""
-    n = len(text)
-    best = [(0.0, [])] * (n + 1)
-    for i in reversed(range(n)):
-        ends = [j for j in range(i + 1, n + 1) if j == i + 1 or text[i:j] in freq]
-        best[i] = max((math.log(freq.get(text[i:j], 1)) + best[j][0], [text[i:j], *best[j][1]]) for j in ends)
-    return best[0][1]
+best_without_the_total = edit(
+    "segment_dag",
+    "The counts were not divided by their total, so that each further word looks like a gain: the score of a word is "
+    "log(count / total), which is never above 0.",
+    ("- log_total + best", "+ best"),
+)
 
 
-@wrong("segment_dag", says="fewest words")
+@wrong("segment_dag")
 def best_by_fewest_words(text, freq):
-    """The cut with the fewest words, by dynamic programming."""
+    """That is the cut with the fewest words: the most probable one is asked for, and two frequent words may beat one
+    rare one."""
     n = len(text)
     best = [(0, [])] * (n + 1)
     for i in reversed(range(n)):
@@ -484,65 +669,33 @@ def best_by_fewest_words(text, freq):
     return best[0][1]
 
 
-@wrong("segment_dag", says="add logarithms")
-def best_by_products(text, freq):
-    """Multiplies probabilities: a long text has the product 0 whatever the cut."""
-    total, n = sum(freq.values()), len(text)
-    best = [(1.0, n)] * (n + 1)
-    for i in reversed(range(n)):
-        ends = [j for j in range(i + 1, n + 1) if j == i + 1 or text[i:j] in freq]
-        best[i] = max((freq.get(text[i:j], 1) / total * best[j][0], j) for j in ends)
-    tokens, i = [], 0
-    while i < n:
-        tokens.append(text[i : best[i][1]])
-        i = best[i][1]
-    return tokens
+best_by_products = edit(
+    "segment_dag",
+    "On a long text a product of probabilities becomes 0, and then all cuts are equal: add logarithms.",
+    ("math.log(sum(freq.values()))", "sum(freq.values())"),
+    ("[(0.0, n)]", "[(1.0, n)]"),
+    ("math.log(freq.get(text[i:j], 1)) - log_total + best[j][0]", "freq.get(text[i:j], 1) / log_total * best[j][0]"),
+)
 
+best_with_log_of_zero = edit(
+    "segment_dag",
+    "A single character that the lexicon does not know counts as if it had occurred once; the count 0 has no "
+    "logarithm.",
+    ("freq.get(text[i:j], 1)", "freq.get(text[i:j], 0)"),
+)
 
-@wrong("segment_dag", says="log(0)")
-def best_with_log_of_zero(text, freq):
-    """An unknown character has the count 0."""
-    total, n = sum(freq.values()), len(text)
-    best = [(0.0, n)] * (n + 1)
-    for i in reversed(range(n)):
-        ends = [j for j in range(i + 1, n + 1) if j == i + 1 or text[i:j] in freq]
-        best[i] = max((math.log(freq.get(text[i:j], 0) / total) + best[j][0], j) for j in ends)
-    tokens, i = [], 0
-    while i < n:
-        tokens.append(text[i : best[i][1]])
-        i = best[i][1]
-    return tokens
+best_with_free_unknowns = edit(
+    "segment_dag",
+    "An unknown character costs nothing here, as if its probability were 1: it must cost log(1 / total).",
+    ("math.log(freq.get(text[i:j], 1)) - log_total", "math.log(freq.get(text[i:j], math.exp(log_total))) - log_total"),
+)
 
-
-@wrong("segment_dag", says="not nothing")
-def best_with_free_unknowns(text, freq):
-    """An unknown character has the score 0, which is the probability 1."""
-    total, n = sum(freq.values()), len(text)
-    best = [(0.0, n)] * (n + 1)
-    for i in reversed(range(n)):
-        ends = [j for j in range(i + 1, n + 1) if j == i + 1 or text[i:j] in freq]
-        scores = {j: math.log(freq[text[i:j]] / total) if text[i:j] in freq else 0.0 for j in ends}
-        best[i] = max((scores[j] + best[j][0], j) for j in ends)
-    tokens, i = [], 0
-    while i < n:
-        tokens.append(text[i : best[i][1]])
-        i = best[i][1]
-    return tokens
-
-
-@wrong("segment_dag", says="log(0)")
-def best_with_known_words_only(text, freq):
-    """Offers words of the lexicon only: a place where none starts has no candidate."""
-    total, n = sum(freq.values()), len(text)
-    best = [(0.0, n)] * (n + 1)
-    for i in reversed(range(n)):
-        ends = [j for j in range(i + 1, n + 1) if text[i:j] in freq]
-        best[i] = max((math.log(freq[text[i:j]] / total) + best[j][0], j) for j in ends)
-    tokens, i = [], 0
-    while i < n:
-        tokens.append(text[i : best[i][1]])
-        i = best[i][1]
-    return tokens
+best_with_known_words_only = edit(
+    "segment_dag",
+    "Only words of the lexicon were tried, so that some places have no candidate: the next character alone "
+    "always is one.",
+    ("if j == i + 1 or text[i:j] in freq", "if text[i:j] in freq"),
+)
 
 
 @right("segment_dag")
@@ -553,7 +706,7 @@ def best_from_the_left(text, freq):
     for j in range(1, len(text) + 1):
         options = [
             (score[i] + math.log(freq.get(text[i:j], 1) / total), i)
-            for i in range(max(0, j - 8), j)
+            for i in range(max(0, j - max(map(len, freq))), j)
             if j - i == 1 or text[i:j] in freq
         ]
         value, where = max(options)
@@ -579,7 +732,7 @@ def best_as_a_shortest_way(text, freq):
             continue
         done.add(i)
         came[i] = before
-        for j in range(i + 1, min(i + 8, len(text)) + 1):
+        for j in range(i + 1, len(text) + 1):
             if j == i + 1 or text[i:j] in freq:
                 heapq.heappush(queue, (length - math.log(freq.get(text[i:j], 1) / total), j, i))
     tokens, j = [], len(text)
@@ -589,44 +742,122 @@ def best_as_a_shortest_way(text, freq):
     return tokens
 
 
-@wrong("fertility", says="taken for bytes")
+best_of_the_least = edit(
+    "segment_dag",
+    "That is the least probable cut: the largest score wins, not the smallest.",
+    ("best[i] = max(", "best[i] = min("),
+)
+
+best_over_the_number_of_words = edit(
+    "segment_dag",
+    "The counts were divided by the number of different words: the total is the sum of all counts.",
+    ("sum(freq.values())", "len(freq)"),
+)
+
+best_up_to_four = edit(
+    "segment_dag",
+    "Words of more than a few characters are never tried: a word of the lexicon may have any length.",
+    ("longest = max(map(len, freq))", "longest = 4"),
+)
+
+best_with_any_piece = edit(
+    "segment_dag",
+    "A token is neither a word of `freq` nor a single character: unknown characters stand alone.",
+    ("if j == i + 1 or text[i:j] in freq", "if True"),
+)
+
+@wrong("segment_dag")
+def best_without_single_unknowns(text, freq):
+    """A character that `freq` does not know stands alone only where no word starts here: it may stand alone anywhere.
+    """
+    log_total, n = math.log(sum(freq.values())), len(text)
+    best = [(0.0, [])] * (n + 1)
+    for i in reversed(range(n)):
+        ends = [j for j in range(i + 1, n + 1) if text[i:j] in freq] or [i + 1]
+        best[i] = max(
+            (math.log(freq.get(text[i:j], 1)) - log_total + best[j][0], [text[i:j], *best[j][1]]) for j in ends
+        )
+    return best[0][1]
+
+
+@wrong("segment_dag")
+def best_word_by_word(text, freq):
+    """At each place the most frequent word that starts there was taken: compare whole cuts, not single words."""
+    tokens, i = [], 0
+    while i < len(text):
+        j = max((j for j in range(i + 1, len(text) + 1) if j == i + 1 or text[i:j] in freq),
+                key=lambda j: freq.get(text[i:j], 1))  # fmt: skip
+        tokens.append(text[i:j])
+        i = j
+    return tokens
+
+
+best_with_half_unknowns = edit(
+    "segment_dag",
+    "An unknown character counts as if it had occurred once: not less, and not more.",
+    ("freq.get(text[i:j], 1)", "freq.get(text[i:j], 0.5)"),
+)
+
+best_with_double_unknowns = edit(
+    "segment_dag",
+    "An unknown character counts as if it had occurred once: not twice.",
+    ("freq.get(text[i:j], 1)", "freq.get(text[i:j], 2)"),
+    hidden=True,
+)
+
+best_with_one_more_for_all = edit(
+    "segment_dag",
+    "Every count was raised by one: only an unknown character gets a count of 1, the known ones keep theirs.",
+    ("freq.get(text[i:j], 1)", "freq.get(text[i:j], 0) + 1"),
+)
+
+best_by_sums = edit(
+    "segment_dag",
+    "The probabilities themselves were added: what is multiplied becomes a sum only through logarithms.",
+    ("math.log(freq.get(text[i:j], 1)) - log_total", "freq.get(text[i:j], 1) / math.exp(log_total)"),
+)
+
+
+@wrong("fertility")
 def fertile_characters_for_bytes(tokenizer, text):
-    """Takes the number of characters for the number of bytes."""
+    """Characters were taken for bytes in the second number: encode the text as UTF-8 and count again."""
     n = len(tokenizer(text))
     return n / len(text), n / len(text)
 
 
-@wrong("fertility", says="inverse")
+@wrong("fertility")
 def fertile_upside_down(tokenizer, text):
-    """Characters and bytes per token."""
+    """That is the inverse: tokens over characters and tokens over bytes, not characters and bytes for each token."""
     n = len(tokenizer(text))
     return len(text) / n, len(text.encode()) / n
 
 
-@wrong("fertility", says="swapped")
+@wrong("fertility")
 def fertile_swapped(tokenizer, text):
-    """Per byte first."""
+    """The pair is swapped: tokens for each character come first."""
     n = len(tokenizer(text))
     return n / len(text.encode()), n / len(text)
 
 
-@wrong("fertility", says="count its tokens")
+@wrong("fertility")
 def fertile_at_spaces(tokenizer, text):
-    """Counts the pieces between spaces and never asks the tokenizer."""
+    """The pieces between spaces were counted: call the tokenizer and count what it returns."""
     n = len(text.split())
     return n / len(text), n / len(text.encode())
 
 
-@wrong("fertility", says="UTF-16")
+@wrong("fertility")
 def fertile_in_utf_16(tokenizer, text):
-    """Two bytes a character, as some languages store their strings."""
+    """The bytes of UTF-16 were counted: encode the text as UTF-8, where an English letter has one byte and a Chinese
+    character three."""
     n = len(tokenizer(text))
     return n / len(text), n / len(text.encode("utf-16-le"))
 
 
-@wrong("fertility", says="call the tokenizer with the whole text")
+@wrong("fertility")
 def fertile_character_by_character(tokenizer, text):
-    """Tokenizes each character by itself, where no longer token can be found."""
+    """The tokenizer saw one character at a time, so that it never found a longer token: call it once, with the whole
+    text."""
     n = sum(len(tokenizer(c)) for c in text)
     return n / len(text), n / len(text.encode())
 
@@ -646,36 +877,93 @@ def fertile_by_bytes(tokenizer, text):
     return tuple(len(tokens) / len(unit) for unit in (text, bytes(text, "utf-8")))
 
 
+@wrong("fertility")
+def fertile_per_byte_only(tokenizer, text):
+    """Bytes were taken for characters in the first number: `len` of the text counts its characters."""
+    n, size = len(tokenizer(text)), len(text.encode())
+    return n / size, n / size
+
+
+@wrong("fertility")
+def fertile_undivided(tokenizer, text):
+    """Those are counts: divide the number of tokens by the number of characters, and of bytes."""
+    return len(tokenizer(text)), len(tokenizer(text))
+
+
+@wrong("fertility")
+def fertile_of_distinct_tokens(tokenizer, text):
+    """Each different token counts once here: a token that occurs twice counts twice."""
+    n = len(set(tokenizer(text)))
+    return n / len(text), n / len(text.encode())
+
+
+@wrong("fertility")
+def fertile_without_spaces(tokenizer, text):
+    """The spaces were left out of the count: they are characters and bytes like all others."""
+    n, text = len(tokenizer(text)), "".join(text.split()) or " "
+    return n / len(text), n / len(text.encode())
+
+
+@wrong("fertility")
+def fertile_in_whole_numbers(tokenizer, text):
+    """The divisions dropped the fraction: use `/`, not `//`."""
+    n = len(tokenizer(text))
+    return n // len(text), n // len(text.encode())
+
+
+@wrong("fertility")
+def fertile_rounded(tokenizer, text):
+    """The numbers are rounded: return them as they are."""
+    n = len(tokenizer(text))
+    return round(n / len(text), 2), round(n / len(text.encode()), 2)
+
+
+@wrong("fertility", hidden=True)
+def fertile_in_small_letters(tokenizer, text):
+    """The text was changed before it was tokenized: the tokenizer takes it as it is, capital letters, spaces and all.
+    """
+    n = len(tokenizer(text.lower()))
+    return n / len(text), n / len(text.encode())
+
+
+@wrong("fertility")
+def fertile_with_three_bytes(tokenizer, text):
+    """Three bytes were counted for each character: an English letter has one in UTF-8, an emoji four."""
+    n = len(tokenizer(text))
+    return n / len(text), n / (3 * len(text))
+
+
 # The notebook `bpe`
 
 
-@wrong("pretokenize", says="what the pattern skips is lost")
+@wrong("pretokenize")
 def parts_by_findall(text, pattern=PATTERN):
-    """The matches only: what the pattern skips is lost, and a group comes in place of its match."""
+    """What the pattern skips is lost, or a group came in place of its match: `findall` gives matches only, and groups
+    where there are some."""
     return regex.findall(pattern, text)
 
 
-@wrong("pretokenize", says="what the pattern skips is lost")
+@wrong("pretokenize")
 def parts_matches_only(text, pattern=PATTERN):
-    """finditer, which is right about groups, but what lies between the matches is lost."""
+    """What lies between two matches is lost: whatever the pattern skips is a part, too."""
     return [match.group() for match in regex.finditer(pattern, text)]
 
 
-@wrong("pretokenize", says="spaces or newlines are lost")
+@wrong("pretokenize")
 def parts_stripped(text, pattern=PATTERN):
-    """The spaces are stripped off the parts."""
+    """Spaces or line ends are lost: they belong to the text, and so to some part."""
     return [part.strip() for part in regex.split(f"({pattern})", text) if part and part.strip()]
 
 
-@wrong("pretokenize", says="the pattern that was given is not used")
+@wrong("pretokenize")
 def parts_by_one_pattern(text, pattern=PATTERN):
-    """Always GPT-2's pattern."""
+    """The pattern that was given is not used, but always GPT-2's."""
     return regex.findall(PATTERN, text)
 
 
-@wrong("pretokenize", says="the end is missing")
+@wrong("pretokenize")
 def parts_without_the_end(text, pattern=PATTERN):
-    """What follows the last match is forgotten."""
+    """The end is missing: something may follow the last match."""
     parts, end = [], 0
     for match in regex.finditer(pattern, text):
         parts += [text[end : match.start()], match.group()]
@@ -683,9 +971,9 @@ def parts_without_the_end(text, pattern=PATTERN):
     return [part for part in parts if part]
 
 
-@wrong("pretokenize", says="no part may be empty")
+@wrong("pretokenize")
 def parts_with_empty_ones(text, pattern=PATTERN):
-    """An empty string between two matches that touch."""
+    """There are empty parts: where two matches touch, nothing lies between them."""
     parts, end = [], 0
     for match in regex.finditer(pattern, text):
         parts += [text[end : match.start()], match.group()]
@@ -693,9 +981,9 @@ def parts_with_empty_ones(text, pattern=PATTERN):
     return [*parts, text[end:]]
 
 
-@wrong("pretokenize", says="the cuts are elsewhere")
+@wrong("pretokenize")
 def parts_glued_to_the_next(text, pattern=PATTERN):
-    """What is skipped is glued to the match after it."""
+    """What the pattern skips was glued to the match after it: each of the two is a part of its own."""
     parts, end = [], 0
     for match in regex.finditer(pattern, text):
         parts.append(text[end : match.end()])
@@ -703,15 +991,16 @@ def parts_glued_to_the_next(text, pattern=PATTERN):
     return [part for part in [*parts, text[end:]] if part]
 
 
-@wrong("pretokenize", says="spaces or newlines are lost")
+@wrong("pretokenize")
 def parts_at_spaces(text, pattern=PATTERN):
-    """Cuts at white space, as for English words."""
+    """The text was cut at white space, as for English words: the spaces are lost, and the pattern was not asked."""
     return text.split()
 
 
-@wrong("pretokenize", says="use finditer and match.group()")
+@wrong("pretokenize")
 def parts_split_at_groups(text, pattern=PATTERN):
-    """split with the pattern in a group: right until the pattern has groups itself."""
+    """`split` gives the pattern's own groups, too, so that something comes twice or as None: ask each match for where
+    it begins and ends."""
     return [part for part in regex.split(f"({pattern})", text) if part != ""]
 
 
@@ -741,51 +1030,86 @@ def parts_one_by_one(text, pattern=PATTERN):
     return parts
 
 
+parts_in_any_case = edit(
+    "pretokenize",
+    "Capital letters were not told apart: the pattern is used as it is.",
+    ("regex.finditer(pattern, text)", "regex.finditer(pattern, text, regex.IGNORECASE)"),
+    hidden=True,
+)
+
+@wrong("pretokenize", hidden=True)
+def parts_one_line_at_a_time(text, pattern=PATTERN):
+    """The pattern saw a piece of the text at a time, and what looks ahead or back finds nothing there: search the
+    whole text."""
+    parts = []
+    while text:
+        match = regex.search(pattern, text)
+        if match is None:
+            return [*parts, text]
+        parts += [part for part in (text[: match.start()], match[0]) if part]
+        text = text[match.end() :]
+    return parts
+
+
+@wrong("pretokenize")
+def parts_in_words_only(text, pattern=PATTERN):
+    """Parts of nothing but white space were left out: they belong to the text."""
+    return [part for part in regex.split(f"({pattern})", text) if part and not part.isspace()]
+
+
+parts_of_groups = edit(
+    "pretokenize",
+    "A group came in place of the whole match: `match.group()` without a number is the match.",
+    ("match.group()]", "match.group(match.lastindex or 0)]"),
+)
+
+
 # --- utf8_decode ---
 
 
-@wrong("utf8_decode", says="Latin-1")
+@wrong("utf8_decode")
 def bytes_as_characters(ids):
-    """chr of each byte."""
+    """Each byte was taken for the number of a character (that is Latin-1): a character of UTF-8 may have up to four
+    bytes."""
     return "".join(map(chr, ids))
 
 
-@wrong("utf8_decode", says="each byte was decoded alone")
+@wrong("utf8_decode")
 def bytes_one_by_one(ids):
-    """Each byte is decoded alone: nothing but ASCII survives."""
+    """Each byte was decoded alone, so that nothing but ASCII survives: join them first."""
     return "".join(bytes([i]).decode("utf-8", errors="replace") for i in ids)
 
 
-@wrong("utf8_decode", says="must not raise")
+@wrong("utf8_decode")
 def bytes_strictly(ids):
-    """Raises on a cut character."""
+    """A cut or broken character must not raise: it becomes U+FFFD."""
     return bytes(ids).decode("utf-8")
 
 
-@wrong("utf8_decode", says="was dropped")
+@wrong("utf8_decode")
 def bytes_ignoring_errors(ids):
-    """errors="ignore"."""
+    """What is no UTF-8 was dropped: it must show as U+FFFD."""
     return bytes(ids).decode("utf-8", errors="ignore")
 
 
-@wrong("utf8_decode", says="was escaped")
+@wrong("utf8_decode")
 def bytes_with_backslashes(ids):
-    """errors="backslashreplace"."""
+    """What is no UTF-8 was written with backslashes: it must show as U+FFFD."""
     return bytes(ids).decode("utf-8", errors="backslashreplace")
 
 
-@wrong("utf8_decode", says="spoiled the whole text")
+@wrong("utf8_decode")
 def bytes_all_or_nothing(ids):
-    """One replacement character for the whole text if anything is wrong."""
+    """One broken character spoiled the whole text: only what is broken becomes U+FFFD."""
     try:
         return bytes(ids).decode("utf-8")
     except UnicodeDecodeError:
         return "\ufffd"
 
 
-@wrong("utf8_decode", says="expected 'Hi�'")
+@wrong("utf8_decode")
 def bytes_each_bad_one_a_sign(ids):
-    """Two signs for a character of which two bytes are there."""
+    """Each byte of a cut character became a sign of its own: the bytes that are there make one U+FFFD together."""
     data, text = bytes(ids), ""
     while data:
         for n in (1, 2, 3, 4):
@@ -813,63 +1137,104 @@ def bytes_by_a_stream(ids):
     return "".join(decoder.decode(bytes([i])) for i in ids) + decoder.decode(b"", final=True)
 
 
+bytes_with_question_marks = edit(
+    "utf8_decode",
+    'A question mark is not U+FFFD: `errors="replace"` gives the right sign.',
+    ('errors="replace")', 'errors="replace").replace("\\ufffd", "?")'),
+)
+
+bytes_stripped = edit(
+    "utf8_decode",
+    "White space or a byte order mark at the ends is lost: it belongs to the text.",
+    ('errors="replace")', 'errors="replace").strip().lstrip("\\ufeff")'),
+    hidden=True,
+)
+
+bytes_of_utf16 = edit(
+    "utf8_decode",
+    "The bytes were read as UTF-16, two for each character: they are UTF-8.",
+    ('"utf-8"', '"utf-16-le"'),
+)
+
+bytes_printed = edit(
+    "utf8_decode",
+    "The bytes were printed, not decoded.",
+    ('bytes(ids).decode("utf-8", errors="replace")', "str(bytes(ids))"),
+)
+
+
+bytes_as_surrogates = edit(
+    "utf8_decode",
+    "What is no UTF-8 was kept as signs that no text may hold: it must show as U+FFFD.",
+    ('"replace"', '"surrogateescape"'),
+)
+
+bytes_without_their_mark = edit(
+    "utf8_decode",
+    "A byte order mark at the front was dropped: it is a character like others, decode as plain UTF-8.",
+    ('"utf-8"', '"utf-8-sig"'),
+    hidden=True,
+)
+
+
 # --- byte_to_unicode ---
 
 
-@wrong("byte_to_unicode", says="kept as chr(10)")
+@wrong("byte_to_unicode")
 def alphabet_is_latin_1(*_):
-    """chr of every byte."""
+    """The bytes that cannot be printed kept their own characters, such as chr(10): they get new ones from chr(256)
+    on."""
     return {byte: chr(byte) for byte in range(256)} | {32: "Ġ"}
 
 
-@wrong("byte_to_unicode", says="without a gap")
+@wrong("byte_to_unicode")
 def alphabet_shifted(*_):
-    """256 + byte for the others: the same up to the space, and wrong from 127 on."""
+    """The others were numbered by 256 + byte, which leaves gaps: count them, one after another."""
     kept = {*range(33, 127), *range(161, 173), *range(174, 256)}
     return {byte: chr(byte if byte in kept else 256 + byte) for byte in range(256)}
 
 
-@wrong("byte_to_unicode", says="does the range end one too early?")
+@wrong("byte_to_unicode")
 def alphabet_with_short_ranges(*_):
-    """range leaves out its end, so ~, ¬ and ÿ are taken for unprintable."""
+    """The last characters of the ranges, ~, ¬ and ÿ, are taken for unprintable: the end of a `range` is left out."""
     kept = [*range(ord("!"), ord("~")), *range(ord("¡"), ord("¬")), *range(ord("®"), ord("ÿ"))]
     others = [byte for byte in range(256) if byte not in kept]
     return {byte: chr(byte) for byte in kept} | {byte: chr(256 + i) for i, byte in enumerate(others)}
 
 
-@wrong("byte_to_unicode", says="soft hyphen")
+@wrong("byte_to_unicode")
 def alphabet_with_the_soft_hyphen(*_):
-    """161 to 255 in one range: 173 cannot be seen."""
+    """Byte 173, the soft hyphen, stands for itself here: it cannot be seen, and is one of the others."""
     kept = [*range(33, 127), *range(161, 256)]
     others = [byte for byte in range(256) if byte not in kept]
     return {byte: chr(byte) for byte in kept} | {byte: chr(256 + i) for i, byte in enumerate(others)}
 
 
-@wrong("byte_to_unicode", says="got a space")
+@wrong("byte_to_unicode")
 def alphabet_of_isprintable(*_):
-    """str.isprintable, which says yes to the space."""
+    """The space stands for itself here: it is one of the others, and gets Ġ."""
     kept = [byte for byte in range(256) if chr(byte).isprintable()]
     others = [byte for byte in range(256) if byte not in kept]
     return {byte: chr(byte) for byte in kept} | {byte: chr(256 + i) for i, byte in enumerate(others)}
 
 
-@wrong("byte_to_unicode", says="the other way round")
+@wrong("byte_to_unicode")
 def alphabet_reversed(*_):
-    """From character to byte."""
+    """The table leads from characters to bytes: it should lead from each byte to its character."""
     kept = [*range(33, 127), *range(161, 173), *range(174, 256)]
     others = [byte for byte in range(256) if byte not in kept]
     return {chr(byte): byte for byte in kept} | {chr(256 + i): byte for i, byte in enumerate(others)}
 
 
-@wrong("byte_to_unicode", says="expected all 256 bytes")
+@wrong("byte_to_unicode")
 def alphabet_of_the_printable(*_):
-    """The others are forgotten."""
+    """Only the printable bytes are in the table: all 256 have a character."""
     return {byte: chr(byte) for byte in [*range(33, 127), *range(161, 173), *range(174, 256)]}
 
 
-@wrong("byte_to_unicode", says="gets chr(256)")
+@wrong("byte_to_unicode")
 def alphabet_from_257(*_):
-    """The counter goes up before it is used."""
+    """The first of the others got chr(257): the count begins at 0, so it gets chr(256)."""
     table, n = {}, 0
     for byte in range(256):
         if 33 <= byte <= 126 or 161 <= byte <= 172 or 174 <= byte:
@@ -899,12 +1264,26 @@ def alphabet_by_lists(*_):
     return dict(zip(keys, map(chr, values)))
 
 
+alphabet_of_numbers = edit(
+    "byte_to_unicode",
+    "The table gives numbers: it should give characters.",
+    ("chr(256 + i)", "256 + i"),
+    ("{byte: chr(byte) for byte in kept}", "{byte: byte for byte in kept}"),
+)
+
+@wrong("byte_to_unicode")
+def alphabet_of_ascii(*_):
+    """Only the first range stands for itself here: the bytes from 161 to 172 and from 174 on are printable, too."""
+    others = iter(range(256, 512))
+    return {byte: chr(byte if 33 <= byte <= 126 else next(others)) for byte in range(256)}
+
+
 # --- pair_counts ---
 
 
-@wrong("pair_counts", says="how often a word occurs was ignored")
+@wrong("pair_counts")
 def counts_without_times(words):
-    """Every word counts once."""
+    """Every word counted once: a word that occurs five times brings each of its pairs five times."""
     counts = {}
     for word in words:
         for pair in zip(word, word[1:]):
@@ -912,9 +1291,9 @@ def counts_without_times(words):
     return counts
 
 
-@wrong("pair_counts", says="counts twice")
+@wrong("pair_counts")
 def counts_once_a_word(words):
-    """A pair counts once for a word, though it occurs there twice."""
+    """A pair that occurs twice in a word counted once: every position counts."""
     counts = Counter()
     for word, times in words.items():
         for pair in set(zip(word, word[1:])):
@@ -922,9 +1301,10 @@ def counts_once_a_word(words):
     return counts
 
 
-@wrong("pair_counts", says="every position counts")
+@wrong("pair_counts")
 def counts_without_overlap(words):
-    """Only occurrences that could be merged together."""
+    """(7, 7, 7) holds (7, 7) at two positions, and only those that could be merged together were counted: every
+    position counts."""
     counts = {}
     for word, times in words.items():
         last = None
@@ -937,9 +1317,9 @@ def counts_without_overlap(words):
     return counts
 
 
-@wrong("pair_counts", says="a pair has an order")
+@wrong("pair_counts")
 def counts_without_order(words):
-    """The smaller id first."""
+    """The smaller id was put first: a pair has an order, (1, 2) is not (2, 1)."""
     counts = Counter()
     for word, times in words.items():
         for a, b in zip(word, word[1:]):
@@ -947,9 +1327,9 @@ def counts_without_order(words):
     return counts
 
 
-@wrong("pair_counts", says="the pairs overlap")
+@wrong("pair_counts")
 def counts_by_twos(words):
-    """Ids 0 and 1, ids 2 and 3, and so on."""
+    """The ids were taken two by two: the pairs overlap, after (1, 2) comes (2, 3)."""
     counts = Counter()
     for word, times in words.items():
         for pair in zip(word[::2], word[1::2]):
@@ -957,16 +1337,16 @@ def counts_by_twos(words):
     return counts
 
 
-@wrong("pair_counts", says="do not cross")
+@wrong("pair_counts")
 def counts_across_words(words):
-    """One stream of ids: the end of a word meets the beginning of the next."""
+    """The end of a word met the beginning of the next: pairs do not cross from one word to another."""
     stream = [i for word, times in words.items() for i in word * times]
     return Counter(zip(stream, stream[1:]))
 
 
-@wrong("pair_counts", says="the last pair of each word is missing")
+@wrong("pair_counts")
 def counts_one_short(words):
-    """range(len(word) - 2)."""
+    """The last pair of each word is missing: a word of n ids has n - 1 pairs."""
     counts = Counter()
     for word, times in words.items():
         for i in range(len(word) - 2):
@@ -974,9 +1354,9 @@ def counts_one_short(words):
     return counts
 
 
-@wrong("pair_counts", says="n - 1 pairs")
+@wrong("pair_counts")
 def counts_one_too_far(words):
-    """range(len(word)): the last id has no right neighbour."""
+    """The last id of a word has no right neighbour: a word of n ids has n - 1 pairs."""
     counts = Counter()
     for word, times in words.items():
         for i in range(len(word)):
@@ -1001,25 +1381,57 @@ def counts_by_sorting(words):
     return {pair: sum(times for other, times in pairs if other == pair) for pair, _ in pairs}
 
 
+counts_with_text_keys = edit(
+    "pair_counts",
+    "The keys are no pairs of ids: each is a tuple (left, right).",
+    ("in pairwise(word)", "in map(str, pairwise(word))"),
+)
+
+counts_of_the_ids = edit(
+    "pair_counts",
+    "The ids were counted, not their pairs.",
+    ("in pairwise(word)", "in word"),
+)
+
+counts_that_start_at_one = edit(
+    "pair_counts",
+    "A pair that is seen for the first time starts with one too many: it starts from 0.",
+    ("counts.get(pair, 0)", "counts.get(pair, 1)"),
+)
+
+
+counts_of_the_last_word = edit(
+    "pair_counts",
+    "A later word overwrote what an earlier one had brought: add to the count.",
+    ("counts[pair] = counts.get(pair, 0) + times", "counts[pair] = times"),
+)
+
+counts_multiplied = edit(
+    "pair_counts",
+    "The times were multiplied: add them.",
+    ("counts.get(pair, 0) + times", "counts.get(pair, 1) * times"),
+)
+
+
 # --- merge ---
 
 
-@wrong("merge", says="an id was used twice")
+@wrong("merge")
 def merge_with_overlap(ids, pair, new_id):
-    """Every position at which the pair begins: in 7 7 7 the middle one is used twice."""
+    """An id was used twice: after a match both of its ids are used up."""
     starts = {i for i in range(len(ids) - 1) if (ids[i], ids[i + 1]) == pair}
     return [new_id if i in starts else x for i, x in enumerate(ids) if i in starts or i - 1 not in starts]
 
 
-@wrong("merge", says="the right id of the pair is still there")
+@wrong("merge")
 def merge_moving_by_one(ids, pair, new_id):
-    """Goes on by one after a match."""
+    """The right id of the pair is still there: go on by two after a match."""
     return [new_id if tuple(ids[i : i + 2]) == pair else x for i, x in enumerate(ids)]
 
 
-@wrong("merge", says="right to left")
+@wrong("merge")
 def merge_from_the_right(ids, pair, new_id):
-    """From the end to the beginning: 7 7 7 becomes 7 9."""
+    """The occurrences were taken from right to left: the first one from the left wins."""
     merged = list(ids)
     for i in range(len(ids) - 2, -1, -1):
         if tuple(merged[i : i + 2]) == pair:
@@ -1027,18 +1439,18 @@ def merge_from_the_right(ids, pair, new_id):
     return merged
 
 
-@wrong("merge", says="only the first occurrence")
+@wrong("merge")
 def merge_the_first_one(ids, pair, new_id):
-    """Returns after the first match."""
+    """Only the first occurrence was replaced: go on to the end."""
     for i in range(len(ids) - 1):
         if (ids[i], ids[i + 1]) == pair:
             return [*ids[:i], new_id, *ids[i + 2 :]]
     return list(ids)
 
 
-@wrong("merge", says="the last id is lost")
+@wrong("merge")
 def merge_losing_the_last(ids, pair, new_id):
-    """The loop ends before the last id."""
+    """The last id is lost: it has no right neighbour, but it stays."""
     merged, i = [], 0
     while i < len(ids) - 1:
         if (ids[i], ids[i + 1]) == pair:
@@ -1050,9 +1462,9 @@ def merge_losing_the_last(ids, pair, new_id):
     return merged
 
 
-@wrong("merge", says="no right neighbour")
+@wrong("merge")
 def merge_looking_too_far(ids, pair, new_id):
-    """Looks at the neighbour of the last id."""
+    """The last id has no right neighbour: ask for it only where there is one."""
     merged, i = [], 0
     while i < len(ids):
         if ids[i] == pair[0] and ids[i + 1] == pair[1]:
@@ -1064,9 +1476,9 @@ def merge_looking_too_far(ids, pair, new_id):
     return merged
 
 
-@wrong("merge", says="the reversed pair was replaced too")
+@wrong("merge")
 def merge_in_any_order(ids, pair, new_id):
-    """The pair as a set."""
+    """The reversed pair was replaced, too: a pair has an order."""
     merged, i = [], 0
     while i < len(ids):
         if i + 1 < len(ids) and sorted(ids[i : i + 2]) == sorted(pair):
@@ -1078,9 +1490,10 @@ def merge_in_any_order(ids, pair, new_id):
     return merged
 
 
-@wrong("merge", says="expected", hidden=True)
+@wrong("merge", hidden=True)
 def merge_in_a_printed_list(ids, pair, new_id):
-    """Replaces in the printed list, where "1, 2" also ends "21, 2" and begins "1, 21"."""
+    """Something was replaced inside other ids: 1, 2 is not found in 21, 2. Compare numbers, not what is printed of
+    them."""
     import ast
 
     return ast.literal_eval(str(list(ids)).replace(f"{pair[0]}, {pair[1]}", str(new_id)))
@@ -1105,213 +1518,166 @@ def merge_with_a_stack(ids, pair, new_id):
     return merged
 
 
+@wrong("merge")
+def merge_in_place(ids, pair, new_id):
+    """The list that was given was changed: build a new one, and leave it as it is."""
+    i = 0
+    while i < len(ids) - 1:
+        if (ids[i], ids[i + 1]) == pair:
+            ids[i : i + 2] = [new_id]
+        i += 1
+    return ids
+
+
+@wrong("merge")
+def merge_again_and_again(ids, pair, new_id):
+    """Only the left id was compared: both must be those of the pair."""
+    merged, i = [], 0
+    while i < len(ids):
+        hit = i + 1 < len(ids) and ids[i] == pair[0]
+        merged.append(new_id if hit else ids[i])
+        i += 2 if hit else 1
+    return merged
+
+
+merge_keeping_the_left = edit(
+    "merge",
+    "The left id of the pair is still there: the new id takes the place of both.",
+    ("merged.append(new_id)", "merged += [pair[0], new_id]"),
+)
+
+merge_two_by_two = edit(
+    "merge",
+    "The ids were taken two by two, so that a pair which begins at an odd place is missed: go on by one where "
+    "there is no match.",
+    (
+        "            merged.append(ids[i])\n"
+        "            i += 1",
+        "            merged += ids[i : i + 2]\n"
+        "            i += 2",
+    ),
+)
+
+@wrong("merge")
+def merge_of_single_ids(ids, pair, new_id):
+    """Each id of the pair was replaced by itself: only the two of them, side by side, become the new id."""
+    return [new_id if i in pair else i for i in ids]
+
+
+@wrong("merge", hidden=True)
+def merge_without_the_id_0(ids, pair, new_id):
+    """The id 0 was taken for no id at all: 0 is false in Python, so compare with None."""
+    merged, last = [], None
+    for i in ids:
+        if last and (last, i) == pair:
+            merged[-1], last = new_id, None
+        else:
+            merged.append(i)
+            last = i
+    return merged
+
+
 # --- train_bpe ---
 
 
-@wrong("train_bpe", says="the pair seen first won")
-def train_first_seen(text, vocab_size, pattern=PATTERN):
-    """max keeps the first of equals, which is the pair seen first in the text."""
-    words = [(list(part.encode()), times) for part, times in Counter(given_parts(text, pattern)).items()]
-    merges = []
-    while 256 + len(merges) < vocab_size:
-        counts = Counter()
-        for ids, times in words:
-            for pair in zip(ids, ids[1:]):
-                counts[pair] += times
-        if not counts:
-            break
-        best = max(counts, key=counts.get)
-        words = [(given_merge(ids, best, 256 + len(merges)), times) for ids, times in words]
-        merges.append(best)
-    return merges
+train_first_seen = edit(
+    "train_bpe",
+    "Among equal counts the pair seen first won: take the smallest pair of ids.",
+    ("min(counts, key=lambda pair: (-counts[pair], pair))", "max(counts, key=counts.get)"),
+)
 
 
-@wrong("train_bpe", says="the largest pair won")
-def train_largest_pair(text, vocab_size, pattern=PATTERN):
-    """max over (count, pair): among equals the largest pair."""
-    words = [(list(part.encode()), times) for part, times in Counter(given_parts(text, pattern)).items()]
-    merges = []
-    while 256 + len(merges) < vocab_size:
-        counts = Counter()
-        for ids, times in words:
-            for pair in zip(ids, ids[1:]):
-                counts[pair] += times
-        if not counts:
-            break
-        best = max(counts, key=lambda pair: (counts[pair], pair))
-        words = [(given_merge(ids, best, 256 + len(merges)), times) for ids, times in words]
-        merges.append(best)
-    return merges
+train_largest_pair = edit(
+    "train_bpe",
+    "Among equal counts the largest pair won: take the smallest pair of ids.",
+    ("min(counts, key=lambda pair: (-counts[pair], pair))", "max(counts, key=lambda pair: (counts[pair], pair))"),
+)
 
 
-@wrong("train_bpe", says="the bytes of the tokens decided")
-def train_ties_by_bytes(text, vocab_size, pattern=PATTERN):
-    """Among equals the pair whose tokens come first in the alphabet."""
-    words = [(list(part.encode()), times) for part, times in Counter(given_parts(text, pattern)).items()]
-    merges, names = [], [bytes([b]) for b in range(256)]
-    while 256 + len(merges) < vocab_size:
-        counts = Counter()
-        for ids, times in words:
-            for pair in zip(ids, ids[1:]):
-                counts[pair] += times
-        if not counts:
-            break
-        best = min(counts, key=lambda pair: (-counts[pair], names[pair[0]], names[pair[1]]))
-        words = [(given_merge(ids, best, 256 + len(merges)), times) for ids, times in words]
-        merges.append(best)
-        names.append(names[best[0]] + names[best[1]])
-    return merges
+train_ties_by_bytes = edit(
+    "train_bpe",
+    "Among equal counts the bytes of the tokens decided: compare their ids.",
+    ("merges = []", "merges = []\n    names = [bytes([b]) for b in range(256)]"),
+    ("(-counts[pair], pair)", "(-counts[pair], names[pair[0]], names[pair[1]])"),
+    ("merges.append(best)", "merges.append(best)\n        names.append(names[best[0]] + names[best[1]])"),
+)
 
 
-@wrong("train_bpe", says="not cut into parts")
-def train_without_a_split(text, vocab_size, pattern=PATTERN):
-    """One list of bytes for the whole text."""
-    ids, merges = list(text.encode()), []
-    while 256 + len(merges) < vocab_size:
-        counts = Counter(zip(ids, ids[1:]))
-        if not counts:
-            break
-        best = min(counts, key=lambda pair: (-counts[pair], pair))
-        ids = given_merge(ids, best, 256 + len(merges))
-        merges.append(best)
-    return merges
+train_without_a_split = edit(
+    "train_bpe",
+    "The text was not cut into parts: no pair reaches from one part into the next.",
+    ("given_parts(text, pattern)", "[text]"),
+)
 
 
-@wrong("train_bpe", says="the last merge is missing")
-def train_one_short(text, vocab_size, pattern=PATTERN):
-    """Stops one merge early."""
-    words = [(list(part.encode()), times) for part, times in Counter(given_parts(text, pattern)).items()]
-    merges = []
-    for new_id in range(256, vocab_size - 1):
-        counts = Counter()
-        for ids, times in words:
-            for pair in zip(ids, ids[1:]):
-                counts[pair] += times
-        if not counts:
-            break
-        best = min(counts, key=lambda pair: (-counts[pair], pair))
-        words = [(given_merge(ids, best, new_id), times) for ids, times in words]
-        merges.append(best)
-    return merges
+train_one_short = edit(
+    "train_bpe",
+    "The last merge is missing: the ids go up to vocab_size - 1.",
+    ("< vocab_size", "< vocab_size - 1"),
+)
 
 
-@wrong("train_bpe", says="the 256 bytes included")
-def train_that_many_merges(text, vocab_size, pattern=PATTERN):
-    """vocab_size is taken for the number of merges."""
-    words = [(list(part.encode()), times) for part, times in Counter(given_parts(text, pattern)).items()]
-    merges = []
-    while len(merges) < vocab_size:
-        counts = Counter()
-        for ids, times in words:
-            for pair in zip(ids, ids[1:]):
-                counts[pair] += times
-        if not counts:
-            break
-        best = min(counts, key=lambda pair: (-counts[pair], pair))
-        words = [(given_merge(ids, best, 256 + len(merges)), times) for ids, times in words]
-        merges.append(best)
-    return merges
+train_that_many_merges = edit(
+    "train_bpe",
+    "That many merges were learnt, and not that many ids: vocab_size counts all ids, the 256 bytes included.",
+    ("while 256 + len(merges)", "while len(merges)"),
+)
 
 
-@wrong("train_bpe", says="how often a part occurs was ignored")
-def train_on_distinct_words(text, vocab_size, pattern=PATTERN):
-    """Each distinct word once."""
-    words = [list(part.encode()) for part in dict.fromkeys(given_parts(text, pattern))]
-    merges = []
-    while 256 + len(merges) < vocab_size:
-        counts = Counter(pair for ids in words for pair in zip(ids, ids[1:]))
-        if not counts:
-            break
-        best = min(counts, key=lambda pair: (-counts[pair], pair))
-        words = [given_merge(ids, best, 256 + len(merges)) for ids in words]
-        merges.append(best)
-    return merges
+train_on_distinct_words = edit(
+    "train_bpe",
+    "How often a part occurs was ignored: its pairs count as often as it occurs.",
+    ("counts[pair] += times", "counts[pair] += 1"),
+)
 
 
-@wrong("train_bpe", says="it stopped at pairs that occur once")
-def train_until_once(text, vocab_size, pattern=PATTERN):
-    """Stops where no pair occurs twice."""
-    words = [list(part.encode()) for part in given_parts(text, pattern)]
-    merges = []
-    while 256 + len(merges) < vocab_size:
-        counts = Counter(pair for ids in words for pair in zip(ids, ids[1:]))
-        best = min(counts, key=lambda pair: (-counts[pair], pair), default=None)
-        if counts[best] < 2:
-            break
-        words = [given_merge(ids, best, 256 + len(merges)) for ids in words]
-        merges.append(best)
-    return merges
+train_until_once = edit(
+    "train_bpe",
+    "It stopped at pairs that occur once: stop only when no pair is left.",
+    ("if not counts:", "if max(counts.values(), default=0) < 2:"),
+)
 
 
-@wrong("train_bpe", says="without an error")
-def train_until_it_breaks(text, vocab_size, pattern=PATTERN):
-    """Takes the best of no pairs."""
-    words = [list(part.encode()) for part in given_parts(text, pattern)]
-    merges = []
-    while 256 + len(merges) < vocab_size:
-        counts = Counter(pair for ids in words for pair in zip(ids, ids[1:]))
-        best = min(counts, key=lambda pair: (-counts[pair], pair))
-        words = [given_merge(ids, best, 256 + len(merges)) for ids in words]
-        merges.append(best)
-    return merges
+train_until_it_breaks = edit(
+    "train_bpe",
+    "The best of no pairs was looked for: when no pair is left, training ends early, without an error.",
+    ("        if not counts:\n            break\n", ""),
+)
 
 
-@wrong("train_bpe", says="start from UTF-8 bytes")
-def train_on_characters(text, vocab_size, pattern=PATTERN):
-    """The code points of the characters in place of bytes."""
-    words = [list(map(ord, part)) for part in given_parts(text, pattern)]
-    merges = []
-    while 256 + len(merges) < vocab_size:
-        counts = Counter(pair for ids in words for pair in zip(ids, ids[1:]))
-        if not counts:
-            break
-        best = min(counts, key=lambda pair: (-counts[pair], pair))
-        words = [given_merge(ids, best, 256 + len(merges)) for ids in words]
-        merges.append(best)
-    return merges
+train_on_characters = edit(
+    "train_bpe",
+    "The ids are the numbers of characters: start from UTF-8 bytes.",
+    ("list(part.encode())", "list(map(ord, part))"),
+)
 
 
-@wrong("train_bpe", says="must be taken anew")
+@wrong("train_bpe")
 def train_on_the_first_counts(text, vocab_size, pattern=PATTERN):
-    """The most frequent pairs of bytes, counted once."""
+    """The counts were taken once: after each merge they must be taken anew, since pairs are gone and new ones are
+    there."""
     counts = Counter(pair for part in given_parts(text, pattern) for pair in zip(part.encode(), part.encode()[1:]))
     return sorted(counts, key=lambda pair: (-counts[pair], pair))[: max(0, vocab_size - 256)]
 
 
-@wrong("train_bpe", says="the pattern that was given is not used")
-def train_with_one_pattern(text, vocab_size, pattern=PATTERN):
-    """Always GPT-2's pattern."""
-    words = [list(part.encode()) for part in given_parts(text, PATTERN)]
-    merges = []
-    while 256 + len(merges) < vocab_size:
-        counts = Counter(pair for ids in words for pair in zip(ids, ids[1:]))
-        if not counts:
-            break
-        best = min(counts, key=lambda pair: (-counts[pair], pair))
-        words = [given_merge(ids, best, 256 + len(merges)) for ids in words]
-        merges.append(best)
-    return merges
+train_with_one_pattern = edit(
+    "train_bpe",
+    "The pattern that was given is not used, but always GPT-2's.",
+    ("given_parts(text, pattern)", "given_parts(text, PATTERN)"),
+)
 
 
-@wrong("train_bpe", says="counts twice")
-def train_once_a_word(text, vocab_size, pattern=PATTERN):
-    """A pair counts once for a word, however often it occurs there."""
-    words = [list(part.encode()) for part in given_parts(text, pattern)]
-    merges = []
-    while 256 + len(merges) < vocab_size:
-        counts = Counter(pair for ids in words for pair in set(zip(ids, ids[1:])))
-        if not counts:
-            break
-        best = min(counts, key=lambda pair: (-counts[pair], pair))
-        words = [given_merge(ids, best, 256 + len(merges)) for ids in words]
-        merges.append(best)
-    return merges
+train_once_a_word = edit(
+    "train_bpe",
+    "A pair that occurs twice in a part counted once: every position counts.",
+    ("in pairwise(ids)", "in set(pairwise(ids))"),
+)
 
 
 @right("train_bpe")
 def train_on_every_part(text, vocab_size, pattern=PATTERN):
     """Every part by itself, and the pairs sorted."""
-    words, merges = [list(part.encode("utf-8")) for part in regex.findall(pattern, text)], []
+    words, merges = [list(part.encode("utf-8")) for part in given_parts(text, pattern)], []
     for new_id in range(256, vocab_size):
         counts = {}
         for ids in words:
@@ -1356,12 +1722,63 @@ def train_on_tokens(text, vocab_size, pattern=PATTERN):
     return merges
 
 
+train_from_257 = edit(
+    "train_bpe",
+    "The first merge made the id 257: merge number i makes 256 + i, and i begins at 0.",
+    ("given_merge(ids, best, 256 +", "given_merge(ids, best, 257 +"),
+)
+
+train_one_too_many = edit(
+    "train_bpe",
+    "There is one merge too many: with vocab_size ids it ends.",
+    ("< vocab_size", "<= vocab_size"),
+)
+
+train_ties_by_the_right_id = edit(
+    "train_bpe",
+    "Among equal counts the right ids were compared first: compare (a, b) as Python compares tuples.",
+    ("(-counts[pair], pair)", "(-counts[pair], pair[::-1])"),
+)
+
+train_on_matches_only = edit(
+    "train_bpe",
+    "What the pattern skips was left out: it is a part, too, and has pairs.",
+    ("given_parts(text, pattern)", "regex.findall(pattern, text)"),
+)
+
+train_in_small_letters = edit(
+    "train_bpe",
+    "Capital letters were made small: the text stays as it is.",
+    ("given_parts(text, pattern)", "given_parts(text.lower(), pattern)"),
+    hidden=True,
+)
+
+
+train_ties_by_the_sum = edit(
+    "train_bpe",
+    "Among equal counts the pair with the smallest sum won: compare (a, b) as Python compares tuples.",
+    ("(-counts[pair], pair)", "(-counts[pair], sum(pair))"),
+)
+
+train_ties_by_the_left_id = edit(
+    "train_bpe",
+    "Among equal counts with the same left id the largest right one won: compare (a, b) as Python compares tuples.",
+    ("(-counts[pair], pair)", "(-counts[pair], pair[0], -pair[1])"),
+)
+
+train_stripped = edit(
+    "train_bpe",
+    "The spaces were stripped off the parts: they belong to the words that follow them.",
+    ("part.encode()", "part.strip().encode()"),
+)
+
+
 # --- encode ---
 
 
-@wrong("encode", says="the longest token was taken")
+@wrong("encode")
 def encode_longest_match(text, merges, pattern=PATTERN):
-    """Greedy: the longest token that fits, as WordPiece does."""
+    """The longest token was taken: it is the merge of the lowest rank that counts, even where a longer token exists."""
     names = [bytes([b]) for b in range(256)]
     for a, b in merges:
         names.append(names[a] + names[b])
@@ -1376,27 +1793,16 @@ def encode_longest_match(text, merges, pattern=PATTERN):
     return ids
 
 
-@wrong("encode", says="the leftmost pair was merged first")
-def encode_leftmost(text, merges, pattern=PATTERN):
-    """The first pair from the left that is a merge, again and again."""
-    rank = {pair: i for i, pair in enumerate(merges)}
-    encoded = []
-    for part in given_parts(text, pattern):
-        ids = list(part.encode())
-        i = 0
-        while i < len(ids) - 1:
-            if (ids[i], ids[i + 1]) in rank:
-                ids[i : i + 2] = [256 + rank[ids[i], ids[i + 1]]]
-                i = 0
-            else:
-                i += 1
-        encoded += ids
-    return encoded
+encode_leftmost = edit(
+    "encode",
+    "The leftmost pair was merged first, whatever its rank: the lowest rank goes first.",
+    ("rank.get(pair, len(rank))", "pair not in rank"),
+)
 
 
-@wrong("encode", says="one pass from left to right")
+@wrong("encode")
 def encode_in_one_pass(text, merges, pattern=PATTERN):
-    """Each byte is merged with what stands before it, if it can be."""
+    """One pass from left to right is not enough: look for the lowest rank again after each merge."""
     rank = {pair: i for i, pair in enumerate(merges)}
     encoded = []
     for part in given_parts(text, pattern):
@@ -1410,23 +1816,19 @@ def encode_in_one_pass(text, merges, pattern=PATTERN):
     return encoded
 
 
-@wrong("encode", says="the highest rank")
-def encode_highest_rank(text, merges, pattern=PATTERN):
-    """max in place of min: the merge learnt last."""
-    rank = {pair: i for i, pair in enumerate(merges)}
-    encoded = []
-    for part in given_parts(text, pattern):
-        ids = list(part.encode())
-        while found := [i for i in range(len(ids) - 1) if (ids[i], ids[i + 1]) in rank]:
-            i = max(found, key=lambda i: rank[ids[i], ids[i + 1]])
-            ids[i : i + 2] = [256 + rank[ids[i], ids[i + 1]]]
-        encoded += ids
-    return encoded
+encode_highest_rank = edit(
+    "encode",
+    "The highest rank was taken first: the lowest goes first, what was learnt earliest.",
+    (
+        "min(pairwise(ids), key=lambda pair: rank.get(pair, len(rank)), default=None)",
+        "max(pairwise(ids), key=lambda pair: rank.get(pair, -1), default=None)",
+    ),
+)
 
 
-@wrong("encode", says="from the last to the first")
+@wrong("encode")
 def encode_backwards(text, merges, pattern=PATTERN):
-    """The merges are replayed in the wrong order."""
+    """The merges were replayed from the last to the first: the lowest rank goes first."""
     encoded = []
     for part in given_parts(text, pattern):
         ids = list(part.encode())
@@ -1436,85 +1838,52 @@ def encode_backwards(text, merges, pattern=PATTERN):
     return encoded
 
 
-@wrong("encode", says="only one merge was applied")
-def encode_once(text, merges, pattern=PATTERN):
-    """if in place of while."""
-    rank = {pair: i for i, pair in enumerate(merges)}
-    encoded = []
-    for part in given_parts(text, pattern):
-        ids = list(part.encode())
-        first = min(zip(ids, ids[1:]), key=lambda pair: rank.get(pair, len(rank)), default=None)
-        if first in rank:
-            ids = given_merge(ids, first, 256 + rank[first])
-        encoded += ids
-    return encoded
+encode_once = edit(
+    "encode",
+    "Only one merge was applied to each part: go on until no pair is a merge.",
+    ("while True:", "for _ in range(1):"),
+)
 
 
-@wrong("encode", says="not cut into parts")
-def encode_without_a_split(text, merges, pattern=PATTERN):
-    """The whole text is one part."""
-    ids = list(text.encode())
-    for i, pair in enumerate(merges):
-        ids = given_merge(ids, pair, 256 + i)
-    return ids
+encode_without_a_split = edit(
+    "encode",
+    "The text was not cut into parts: no merge reaches across.",
+    ("given_parts(text, pattern)", "[text]"),
+)
 
 
-@wrong("encode", says="makes the id 256 + i")
-def encode_with_ranks(text, merges, pattern=PATTERN):
-    """The rank in place of the id at the end."""
-    encoded = []
-    for part in given_parts(text, pattern):
-        ids = list(part.encode())
-        for i, pair in enumerate(merges):
-            ids = given_merge(ids, pair, 256 + i)
-        encoded += [i - 256 if i > 255 else i for i in ids]
-    return encoded
+encode_with_ranks = edit(
+    "encode",
+    "The rank came in place of the id: merge number i makes the id 256 + i.",
+    ("encoded += ids", "encoded += [i - 256 if i > 255 else i for i in ids]"),
+)
 
 
-@wrong("encode", says="a part may have one byte only")
-def encode_min_of_nothing(text, merges, pattern=PATTERN):
-    """The best of no pairs: fails on a part of one byte."""
-    rank = {pair: i for i, pair in enumerate(merges)}
-    encoded = []
-    for part in given_parts(text, pattern):
-        ids = list(part.encode())
-        while True:
-            first = min(zip(ids, ids[1:]), key=lambda pair: rank.get(pair, len(rank)))
-            if first not in rank:
-                break
-            ids = given_merge(ids, first, 256 + rank[first])
-        encoded += ids
-    return encoded
+encode_min_of_nothing = edit(
+    "encode",
+    "A part of one byte has no pairs, and `min` of nothing is an error.",
+    (", default=None", ""),
+)
 
 
-@wrong("encode", says="one flat list")
-def encode_in_lists(text, merges, pattern=PATTERN):
-    """A list for each part."""
-    encoded = []
-    for part in given_parts(text, pattern):
-        ids = list(part.encode())
-        for i, pair in enumerate(merges):
-            ids = given_merge(ids, pair, 256 + i)
-        encoded.append(ids)
-    return encoded
+encode_in_lists = edit(
+    "encode",
+    "There is a list for each part: one flat list of ids is asked for.",
+    ("encoded += ids", "encoded.append(ids)"),
+)
 
 
-@wrong("encode", says="the pattern that was given is not used")
-def encode_with_one_pattern(text, merges, pattern=PATTERN):
-    """Always GPT-2's pattern."""
-    encoded = []
-    for part in given_parts(text, PATTERN):
-        ids = list(part.encode())
-        for i, pair in enumerate(merges):
-            ids = given_merge(ids, pair, 256 + i)
-        encoded += ids
-    return encoded
+encode_with_one_pattern = edit(
+    "encode",
+    "The pattern that was given is not used, but always GPT-2's.",
+    ("given_parts(text, pattern)", "given_parts(text, PATTERN)"),
+)
 
 
 @right("encode")
 def encode_by_replaying(text, merges, pattern=PATTERN):
     """Every merge in order, over all parts: a later merge never makes an earlier one possible again."""
-    parts = ["".join(map(chr, part.encode())) for part in regex.findall(pattern, text)]
+    parts = ["".join(map(chr, part.encode())) for part in given_parts(text, pattern)]
     for i, (a, b) in enumerate(merges):
         parts = [part.replace(chr(a) + chr(b), chr(256 + i)) for part in parts]
     return [ord(c) for part in parts for c in part]
@@ -1537,59 +1906,107 @@ def encode_one_place_at_a_time(text, merges, pattern=PATTERN):
     return encoded
 
 
+encode_of_characters = edit(
+    "encode",
+    "The ids begin with those of characters: start from UTF-8 bytes.",
+    ("list(part.encode())", "list(map(ord, part))"),
+)
+
+encode_without_merging = edit(
+    "encode",
+    "No merge was applied: the bytes are only the beginning.",
+    ("if first not in rank:", "if True:"),
+)
+
+encode_of_matches_only = edit(
+    "encode",
+    "What the pattern skips was left out: it is a part, too, and is encoded like the others.",
+    ("given_parts(text, pattern)", "regex.findall(pattern, text)"),
+)
+
+encode_a_few_times = edit(
+    "encode",
+    "The part was called done after a few merges: go on until no pair of neighbours is a merge.",
+    ("while True:", "for _ in range(2):"),
+)
+
+encode_from_257 = edit(
+    "encode",
+    "The first merge makes the id 256, not 257.",
+    ("256 + rank[first]", "257 + rank[first]"),
+)
+
+encode_without_rank_zero = edit(
+    "encode",
+    "The rank 0 was taken for no rank at all: 0 is false in Python, ask whether the pair is there.",
+    ("rank.get(pair, len(rank))", "rank.get(pair) or len(rank)"),
+)
+
+@wrong("encode")
+def encode_one_place_a_merge(text, merges, pattern=PATTERN):
+    """Each merge was applied at one place of a part only: a pair may stand there several times."""
+    encoded = []
+    for part in given_parts(text, pattern):
+        word = "".join(map(chr, part.encode()))
+        for i, (a, b) in enumerate(merges):
+            word = word.replace(chr(a) + chr(b), chr(256 + i), 1)
+        encoded += map(ord, word)
+    return encoded
+
+encode_in_small_letters = edit(
+    "encode",
+    "Capital letters were made small: the text stays as it is.",
+    ("given_parts(text, pattern)", "given_parts(text.lower(), pattern)"),
+    hidden=True,
+)
+
+
 # --- decode ---
 
 
-@wrong("decode", says="each token was decoded alone")
-def decode_token_by_token(ids, merges):
-    """A character cut by a token border becomes replacement characters."""
-    names = [bytes([b]) for b in range(256)]
-    for a, b in merges:
-        names.append(names[a] + names[b])
-    return "".join(names[i].decode("utf-8", errors="replace") for i in ids)
+decode_token_by_token = edit(
+    "decode",
+    "Each token was decoded alone: a character may begin in one and end in the next, so join all bytes first.",
+    (
+        'b"".join(vocabulary[i] for i in ids).decode("utf-8", errors="replace")',
+        '"".join(vocabulary[i].decode("utf-8", errors="replace") for i in ids)',
+    ),
+)
 
 
-@wrong("decode", says="errors become U+FFFD")
-def decode_strictly(ids, merges):
-    """Raises where the ids end in the middle of a character."""
-    names = [bytes([b]) for b in range(256)]
-    for a, b in merges:
-        names.append(names[a] + names[b])
-    return b"".join(names[i] for i in ids).decode("utf-8")
+decode_strictly = edit(
+    "decode",
+    "What is no UTF-8 must not raise: it becomes U+FFFD.",
+    (', errors="replace"', ""),
+)
 
 
-@wrong("decode", says="was dropped")
-def decode_ignoring_errors(ids, merges):
-    """errors="ignore"."""
-    names = [bytes([b]) for b in range(256)]
-    for a, b in merges:
-        names.append(names[a] + names[b])
-    return b"".join(names[i] for i in ids).decode("utf-8", errors="ignore")
+decode_ignoring_errors = edit(
+    "decode",
+    "What is no UTF-8 was dropped: it must show as U+FFFD.",
+    ('"replace"', '"ignore"'),
+)
 
 
-@wrong("decode", says="left and right of a merge are swapped")
-def decode_swapped(ids, merges):
-    """The right part first."""
-    names = [bytes([b]) for b in range(256)]
-    for a, b in merges:
-        names.append(names[b] + names[a])
-    return b"".join(names[i] for i in ids).decode("utf-8", errors="replace")
+decode_swapped = edit(
+    "decode",
+    "Left and right of a merge are swapped: the bytes of the left id come first.",
+    ("vocabulary[left] + vocabulary[right]", "vocabulary[right] + vocabulary[left]"),
+)
 
 
-@wrong("decode", says="are themselves merges")
+@wrong("decode")
 def decode_one_level(ids, merges):
-    """bytes of the pair: fails where a merge is built from merges."""
+    """A merge may join ids that are merges themselves: they are no bytes, but have bytes."""
     names = [bytes([b]) for b in range(256)] + [bytes(pair) for pair in merges]
     return b"".join(names[i] for i in ids).decode("utf-8", errors="replace")
 
 
-@wrong("decode", says="Latin-1")
-def decode_as_characters(ids, merges):
-    """chr of each byte."""
-    names = [chr(b) for b in range(256)]
-    for a, b in merges:
-        names.append(names[a] + names[b])
-    return "".join(names[i] for i in ids)
+decode_as_characters = edit(
+    "decode",
+    "Bytes were taken for characters (that is Latin-1): decode them as UTF-8.",
+    ('.decode("utf-8", errors="replace")', '.decode("latin-1")'),
+)
 
 
 @right("decode")
@@ -1615,12 +2032,42 @@ def decode_by_unmerging(ids, merges):
     return bytes(ids).decode(errors="replace")
 
 
+decode_with_spaces = edit(
+    "decode",
+    "There are spaces between the tokens: they have their own where they need them.",
+    (
+        'b"".join(vocabulary[i] for i in ids).decode("utf-8", errors="replace")',
+        'b" ".join(vocabulary[i] for i in ids).decode("utf-8", errors="replace")',
+    ),
+)
+
+decode_stripped = edit(
+    "decode",
+    "White space at the ends is lost: it belongs to the text.",
+    ('errors="replace")', 'errors="replace").strip()'),
+    hidden=True,
+)
+
+decode_to_bytes = edit(
+    "decode",
+    "Those are bytes: decode them to text.",
+    ('.decode("utf-8", errors="replace")', ""),
+)
+
+decode_of_the_merge_alone = edit(
+    "decode",
+    "A merge's own bytes were never put together: the entry of a merge is the bytes of its left id and of its "
+    "right one.",
+    ("vocabulary[left] + vocabulary[right]", "vocabulary[left]"),
+)
+
+
 # --- encode_special ---
 
 
-@wrong("encode_special", says="injection")
+@wrong("encode_special")
 def special_always(text, merges, special, allowed):
-    """Every special token acts, whatever is allowed."""
+    """Injection: a token that is not allowed got its special id, so that who types it speaks in another's name."""
     names = sorted(special, key=len, reverse=True)
     ids = []
     for piece in regex.split("(" + "|".join(map(regex.escape, names)) + ")", text):
@@ -1628,32 +2075,25 @@ def special_always(text, merges, special, allowed):
     return ids
 
 
-@wrong("encode_special", says="the longest counts")
-def special_in_any_order(text, merges, special, allowed):
-    """The tokens in the order of the dict: the shorter one may come first."""
-    names = [name for name in special if name in allowed]
-    if not names:
-        return given_encode(text, merges)
-    ids = []
-    for piece in regex.split("(" + "|".join(map(regex.escape, names)) + ")", text):
-        ids += [special[piece]] if piece in allowed else given_encode(piece, merges)
-    return ids
+special_in_any_order = edit(
+    "encode_special",
+    "Where two allowed tokens begin at one place, the shorter one won: the longest counts.",
+    ("sorted(allowed, key=len, reverse=True)", "[name for name in special if name in allowed]"),
+)
 
 
-@wrong("encode_special", says="use regex.escape")
-def special_unescaped(text, merges, special, allowed):
-    """The | inside <|end|> is read as "or"."""
-    if not allowed:
-        return given_encode(text, merges)
-    ids = []
-    for i, piece in enumerate(regex.split("(" + "|".join(sorted(allowed, key=len, reverse=True)) + ")", text)):
-        ids += [special[piece]] if i % 2 else given_encode(piece, merges)
-    return ids
+special_unescaped = edit(
+    "encode_special",
+    'The | inside <|end|> was read as "or", or another sign as a pattern: use `regex.escape`.',
+    ("map(regex.escape, longest_first)", "longest_first"),
+    ("if piece in allowed", "if piece in special"),
+)
 
 
-@wrong("encode_special", says="does an empty pattern match everywhere?")
+@wrong("encode_special")
 def special_split_at_nothing(text, merges, special, allowed):
-    """With nothing allowed the pattern is empty, and cuts the text into characters."""
+    """With nothing allowed the pattern is empty, and matches between all characters: then there is nothing to split
+    at."""
     names = sorted(allowed, key=len, reverse=True)
     pattern = regex.compile("(" + "|".join(map(regex.escape, names)) + ")")
     ids, end = [], 0
@@ -1664,9 +2104,9 @@ def special_split_at_nothing(text, merges, special, allowed):
     return ids + given_encode(text[end:], merges)
 
 
-@wrong("encode_special", says="must not be lost")
+@wrong("encode_special")
 def special_dropping_the_others(text, merges, special, allowed):
-    """What is not allowed is taken out of the text."""
+    """A token that is not allowed was lost: it is ordinary text."""
     ids = []
     for piece in regex.split("(" + "|".join(map(regex.escape, sorted(special, key=len, reverse=True))) + ")", text):
         if piece in allowed:
@@ -1676,32 +2116,29 @@ def special_dropping_the_others(text, merges, special, allowed):
     return ids
 
 
-@wrong("encode_special", says="what is not allowed is ordinary text, no error")
-def special_refusing(text, merges, special, allowed):
-    """Raises where the text holds a token that is not allowed, as some libraries do by default."""
-    for name in special:
-        if name not in allowed and name in text:
-            raise ValueError(f"disallowed special token {name!r}")
-    if not allowed:
-        return given_encode(text, merges)
-    ids = []
-    for piece in regex.split("(" + "|".join(map(regex.escape, sorted(allowed, key=len, reverse=True))) + ")", text):
-        ids += [special[piece]] if piece in allowed else given_encode(piece, merges)
-    return ids
+special_refusing = edit(
+    "encode_special",
+    "A token that is not allowed is ordinary text, and no error.",
+    (
+        "    if not allowed:",
+        "    if any(name in text for name in special.keys() - allowed):\n"
+        "        raise ValueError\n"
+        "    if not allowed:",
+    ),
+)
 
 
-@wrong("encode_special", says="hides an allowed one")
-def special_split_at_all(text, merges, special, allowed):
-    """Splits at all special tokens, and then looks which are allowed."""
-    ids = []
-    for piece in regex.split("(" + "|".join(map(regex.escape, sorted(special, key=len, reverse=True))) + ")", text):
-        ids += [special[piece]] if piece in allowed else given_encode(piece, merges)
-    return ids
+special_split_at_all = edit(
+    "encode_special",
+    "A longer token that is not allowed hides an allowed one, or cuts the text: look for allowed tokens only.",
+    ("sorted(allowed, key=len, reverse=True)", "sorted(special, key=len, reverse=True)"),
+)
 
 
-@wrong("encode_special", says="must not cut the text")
+@wrong("encode_special")
 def special_that_cuts(text, merges, special, allowed):
-    """A token that is not allowed becomes ordinary ids, but cuts the text where it stands."""
+    """A token that is not allowed cut the text where it stands: encode the whole stretch as if it were not special at
+    all."""
 
     def pieces(text, names):
         return regex.split("(" + "|".join(map(regex.escape, sorted(names, key=len, reverse=True))) + ")", text)
@@ -1716,9 +2153,9 @@ def special_that_cuts(text, merges, special, allowed):
     return ids
 
 
-@wrong("encode_special", says="every occurrence")
+@wrong("encode_special")
 def special_once(text, merges, special, allowed):
-    """Only the first occurrence of a token."""
+    """Only one occurrence of an allowed token became its id: every one does."""
     for name in sorted(allowed, key=len, reverse=True):
         before, found, after = text.partition(name)
         if found:
@@ -1726,20 +2163,16 @@ def special_once(text, merges, special, allowed):
     return given_encode(text, merges)
 
 
-@wrong("encode_special", says="ordinary text")
-def special_stripped(text, merges, special, allowed):
-    """The spaces beside a special token are stripped."""
-    if not allowed:
-        return given_encode(text, merges)
-    ids = []
-    for piece in regex.split("(" + "|".join(map(regex.escape, sorted(allowed, key=len, reverse=True))) + ")", text):
-        ids += [special[piece]] if piece in allowed else given_encode(piece.strip(" "), merges)
-    return ids
+special_stripped = edit(
+    "encode_special",
+    "The spaces beside a special token are lost: they are ordinary text.",
+    ("given_encode(piece, merges)\n", 'given_encode(piece.strip(" "), merges)\n'),
+)
 
 
-@wrong("encode_special", says="allowed tokens must become their ids")
+@wrong("encode_special")
 def special_never(text, merges, special, allowed):
-    """Everything is ordinary text."""
+    """Allowed tokens must become their ids: here everything was taken for ordinary text."""
     return given_encode(text, merges)
 
 
@@ -1770,42 +2203,77 @@ def special_by_first_place(text, merges, special, allowed):
         text = text[at + len(name) :]
 
 
+special_in_any_case = edit(
+    "encode_special",
+    "Capital letters were not told apart: only what is written like the token is the token.",
+    ('longest_first)) + ")", text)', 'longest_first)) + ")", text, flags=regex.IGNORECASE)'),
+    ("[special[piece]] if piece in allowed", "[special[piece.lower()]] if piece.lower() in allowed"),
+    hidden=True,
+)
+
+@wrong("encode_special")
+def special_that_raises_on_nothing(text, merges, special, allowed):
+    """With nothing allowed there is no pattern to split by: then the whole text is ordinary."""
+    ids = []
+    for piece in regex.split("(" + "|".join(map(regex.escape, sorted(allowed, key=len, reverse=True))) + ")", text):
+        ids += [special[piece]] if piece in allowed or not piece else given_encode(piece, merges)
+    return ids
+
+
+special_by_place = edit(
+    "encode_special",
+    "A special token got another id: `special` says which one it has.",
+    ("[special[piece]]", "[256 + len(merges) + list(special).index(piece)]"),
+)
+
+@wrong("encode_special", hidden=True)
+def special_longest_anywhere(text, merges, special, allowed):
+    """The longest token was looked for in the whole text: the search goes from left to right, what begins first
+    counts."""
+    for name in sorted(allowed, key=len, reverse=True):
+        before, found, after = text.partition(name)
+        if found:
+            left, right = (encode_special(part, merges, special, allowed) for part in (before, after))
+            return [*left, special[name], *right]
+    return given_encode(text, merges)
+
+
 # --- decode_special ---
 
 
-@wrong("decode_special", says="were forgotten")
+@wrong("decode_special")
 def undo_without_specials(ids, merges, special):
-    """Special ids are left out, as with skip_special_tokens."""
+    """The special tokens were left out: they are written out in their places."""
     names = given_vocabulary(merges)
     return b"".join(names[i] for i in ids if i not in special.values()).decode("utf-8", errors="replace")
 
 
-@wrong("decode_special", says="none of the vocabulary")
+@wrong("decode_special")
 def undo_by_vocabulary(ids, merges, special):
-    """Looks special ids up among the merges."""
+    """A special id is none of the vocabulary: write out its token."""
     names = given_vocabulary(merges)
     return b"".join(names[i] for i in ids).decode("utf-8", errors="replace")
 
 
-@wrong("decode_special", says="order of the dict")
+@wrong("decode_special")
 def undo_by_place(ids, merges, special):
-    """The special tokens are appended to the vocabulary in the order of the dict."""
+    """The special tokens were taken in the order of the dictionary: go by their ids."""
     names = given_vocabulary(merges)
     tokens = [token.encode() for token in special]
     table = {i: tokens[n % len(tokens)] for n, i in enumerate(sorted(special.values()))}
     return b"".join(table[i] if i in table else names[i] for i in ids).decode("utf-8", errors="replace")
 
 
-@wrong("decode_special", says="each id was decoded alone")
+@wrong("decode_special")
 def undo_one_by_one(ids, merges, special):
-    """Each id is decoded alone."""
+    """Each id was decoded alone: join the bytes first, since a token may end inside a character."""
     names, written = given_vocabulary(merges), {i: token for token, i in special.items()}
     return "".join(written[i] if i in written else names[i].decode("utf-8", errors="replace") for i in ids)
 
 
-@wrong("decode_special", says="was dropped")
+@wrong("decode_special")
 def undo_ignoring_errors(ids, merges, special):
-    """errors="ignore"."""
+    """What is no UTF-8 was dropped: it must show as U+FFFD."""
     names, written = given_vocabulary(merges), {i: token.encode() for token, i in special.items()}
     return b"".join(written[i] if i in written else names[i] for i in ids).decode("utf-8", errors="ignore")
 
@@ -1832,129 +2300,121 @@ def undo_in_one_table(ids, merges, special):
     return bytes().join(map(table.__getitem__, ids)).decode(errors="replace")
 
 
+@wrong("decode_special")
+def undo_strictly(ids, merges, special):
+    """What is no UTF-8 must not raise: it becomes U+FFFD."""
+    names = dict(enumerate(given_vocabulary(merges))) | {i: token.encode() for token, i in special.items()}
+    return b"".join(names[i] for i in ids).decode("utf-8")
+
+
+@wrong("decode_special", hidden=True)
+def undo_stripped(ids, merges, special):
+    """White space at the ends is lost: it belongs to the text."""
+    names = dict(enumerate(given_vocabulary(merges))) | {i: token.encode() for token, i in special.items()}
+    return b"".join(names[i] for i in ids).decode("utf-8", errors="replace").strip()
+
+
+@wrong("decode_special")
+def undo_with_spaces(ids, merges, special):
+    """There are spaces around the special tokens: they are written as they are."""
+    names = dict(enumerate(given_vocabulary(merges))) | {i: f" {token} ".encode() for token, i in special.items()}
+    return b"".join(names[i] for i in ids).decode("utf-8", errors="replace")
+
+
+@wrong("decode_special")
+def undo_with_specials_last(ids, merges, special):
+    """The special tokens stand at the end: each has its place among the others."""
+    names, written = given_vocabulary(merges), {i: token for token, i in special.items()}
+    text = b"".join(names[i] for i in ids if i not in written).decode("utf-8", errors="replace")
+    return text + "".join(written[i] for i in ids if i in written)
+
+
 # --- StreamDecoder ---
 
 
-@wrong("StreamDecoder", says="each token was decoded alone")
-class StreamOfTokens:
-    """Each token is decoded alone: half a character is shown."""
-
-    def __init__(self, merges):
-        self.names = given_vocabulary(merges)
-
-    def feed(self, id):
-        return self.names[id].decode("utf-8", errors="replace")
-
-    def finish(self):
-        return ""
+StreamOfTokens = edit(
+    "StreamDecoder",
+    "Each token was decoded alone, so that half a character is shown: hold back what may still be completed.",
+    ("return self.decoder.decode(self.vocabulary[id])", 'return self.vocabulary[id].decode("utf-8", errors="replace")'),
+)
 
 
-@wrong("StreamDecoder", says="was dropped")
-class StreamIgnoringErrors:
-    """errors="ignore": cut characters disappear."""
-
-    def __init__(self, merges):
-        self.names = given_vocabulary(merges)
-        self.decoder = codecs.getincrementaldecoder("utf-8")(errors="ignore")
-
-    def feed(self, id):
-        return self.decoder.decode(self.names[id])
-
-    def finish(self):
-        return self.decoder.decode(b"", final=True)
+StreamIgnoringErrors = edit(
+    "StreamDecoder",
+    "What is no UTF-8 was dropped: it must show as U+FFFD.",
+    ('"replace"', '"ignore"'),
+)
 
 
-@wrong("StreamDecoder", says="was held back though it was certain")
-class StreamUntilItDecodes:
-    """Waits until all that is held back decodes: after one bad byte, for ever."""
-
-    def __init__(self, merges):
-        self.names, self.held = given_vocabulary(merges), b""
-
-    def feed(self, id):
-        self.held += self.names[id]
-        try:
-            text = self.held.decode("utf-8")
-        except UnicodeDecodeError:
-            return ""
-        self.held = b""
-        return text
-
-    def finish(self):
-        text, self.held = self.held.decode("utf-8", errors="replace"), b""
-        return text
+StreamUntilItDecodes = edit(
+    "StreamDecoder",
+    "After one bad byte nothing comes any more: what is held back may never become a character, so wait only "
+    "for the beginning of one.",
+    ('self.decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")', 'self.held = b""'),
+    (
+        "return self.decoder.decode(self.vocabulary[id])",
+        "self.held += self.vocabulary[id]\n"
+        "        try:\n"
+        '            text, self.held = self.held.decode("utf-8"), b""\n'
+        "        except UnicodeDecodeError:\n"
+        '            text = ""\n'
+        "        return text",
+    ),
+    ('return self.decoder.decode(b"", final=True)', 'return self.held.decode("utf-8", errors="replace")'),
+)
 
 
-@wrong("StreamDecoder", says="was held back though it was certain")
-class StreamUnlessReplaced:
-    """Shows nothing while the text ends in U+FFFD, which may be what was written."""
-
-    def __init__(self, merges):
-        self.names, self.held = given_vocabulary(merges), b""
-
-    def feed(self, id):
-        self.held += self.names[id]
-        text = self.held.decode("utf-8", errors="replace")
-        if text.endswith("\ufffd"):
-            return ""
-        self.held = b""
-        return text
-
-    def finish(self):
-        text, self.held = self.held.decode("utf-8", errors="replace"), b""
-        return text
+StreamUnlessReplaced = edit(
+    "StreamDecoder",
+    "A text that ends in U+FFFD was held back, though the sign may be certain, or be what was written: the "
+    "bytes tell, not the text.",
+    ('self.decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")', 'self.held = b""'),
+    (
+        "return self.decoder.decode(self.vocabulary[id])",
+        "self.held += self.vocabulary[id]\n"
+        '        text = self.held.decode("utf-8", errors="replace")\n'
+        '        if text.endswith("\\ufffd"):\n'
+        '            return ""\n'
+        '        self.held = b""\n'
+        "        return text",
+    ),
+    ('return self.decoder.decode(b"", final=True)', 'return self.held.decode("utf-8", errors="replace")'),
+)
 
 
-@wrong("StreamDecoder", says="the end is missing")
-class StreamWithoutAnEnd:
-    """finish forgets what is held back."""
-
-    def __init__(self, merges):
-        self.names = given_vocabulary(merges)
-        self.decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-
-    def feed(self, id):
-        return self.decoder.decode(self.names[id])
-
-    def finish(self):
-        return ""
+StreamWithoutAnEnd = edit(
+    "StreamDecoder",
+    "The end is missing: `finish` returns what was still held back.",
+    ('return self.decoder.decode(b"", final=True)', 'return ""'),
+)
 
 
-@wrong("StreamDecoder", says="cannot be taken back")
-class StreamOfDifferences:
-    """Decodes everything so far and shows what is longer than before: a sign shown too early stays."""
-
-    def __init__(self, merges):
-        self.names, self.data, self.shown = given_vocabulary(merges), b"", 0
-
-    def feed(self, id):
-        self.data += self.names[id]
-        text = self.data.decode("utf-8", errors="replace")
-        new, self.shown = text[self.shown :], len(text)
-        return new
-
-    def finish(self):
-        return ""
-
-
-@wrong("StreamDecoder", says="always return a string")
-class StreamWithNothingToSay:
-    """Returns None while it waits."""
-
-    def __init__(self, merges):
-        self.names = given_vocabulary(merges)
-        self.decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-
-    def feed(self, id):
-        return self.decoder.decode(self.names[id]) or None
-
-    def finish(self):
-        return self.decoder.decode(b"", final=True)
+StreamOfDifferences = edit(
+    "StreamDecoder",
+    "Everything so far was decoded, and what is longer than before was shown: a sign that was shown too early "
+    "cannot be taken back.",
+    ('self.decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")', 'self.data, self.shown = b"", 0'),
+    (
+        "return self.decoder.decode(self.vocabulary[id])",
+        "self.data += self.vocabulary[id]\n"
+        '        text = self.data.decode("utf-8", errors="replace")\n'
+        "        new, self.shown = text[self.shown :], len(text)\n"
+        "        return new",
+    ),
+    ('return self.decoder.decode(b"", final=True)', 'return ""'),
+)
 
 
-@wrong("StreamDecoder", says="shared by all of them")
+StreamWithNothingToSay = edit(
+    "StreamDecoder",
+    "None came while there was nothing to show: `feed` always returns a string, then an empty one.",
+    ("return self.decoder.decode(self.vocabulary[id])", "return self.decoder.decode(self.vocabulary[id]) or None"),
+)
+
+
+@wrong("StreamDecoder")
 class StreamWithOneBuffer:
-    """The buffer belongs to the class, and so to all decoders."""
+    """The buffer is shared by all decoders: what belongs to one stream belongs to the object, not to the class."""
 
     waiting = []
 
@@ -1974,41 +2434,35 @@ class StreamWithOneBuffer:
         return text
 
 
-@wrong("StreamDecoder", says="is no error")
-class StreamOfStrictBytes:
-    """An incremental decoder that raises."""
-
-    def __init__(self, merges):
-        self.names = given_vocabulary(merges)
-        self.decoder = codecs.getincrementaldecoder("utf-8")()
-
-    def feed(self, id):
-        return self.decoder.decode(self.names[id])
-
-    def finish(self):
-        return self.decoder.decode(b"", final=True)
+StreamOfStrictBytes = edit(
+    "StreamDecoder",
+    "A cut or broken character is no error: it becomes U+FFFD.",
+    ('(errors="replace")', "()"),
+)
 
 
-@wrong("StreamDecoder", says="was held back though it was certain")
-class StreamOneCharacterLate:
-    """Keeps the last character until the next one comes."""
+StreamOneCharacterLate = edit(
+    "StreamDecoder",
+    "The last character was held back though it was certain: hold back only the beginning of a character.",
+    (
+        'self.decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")',
+        'self.last = ""\n'
+        '        self.decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")',
+    ),
+    (
+        "return self.decoder.decode(self.vocabulary[id])",
+        "text = self.last + self.decoder.decode(self.vocabulary[id])\n"
+        "        self.last = text[-1:]\n"
+        "        return text[:-1]",
+    ),
+    ('return self.decoder.decode(b"", final=True)', 'return self.last + self.decoder.decode(b"", final=True)'),
+)
 
-    def __init__(self, merges):
-        self.names, self.last = given_vocabulary(merges), ""
-        self.decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
 
-    def feed(self, id):
-        text = self.last + self.decoder.decode(self.names[id])
-        self.last = text[-1:]
-        return text[:-1]
-
-    def finish(self):
-        return self.last + self.decoder.decode(b"", final=True)
-
-
-@wrong("StreamDecoder", says="was held back though it was certain")
+@wrong("StreamDecoder")
 class StreamByLeadByte:
-    """Waits for as many bytes as the lead byte announces, even if other ones come."""
+    """As many bytes were waited for as the first one announces, even when others came: with a byte that cannot
+    continue the character, its sign is certain."""
 
     def __init__(self, merges):
         self.names, self.held = given_vocabulary(merges), b""
@@ -2091,12 +2545,71 @@ class StreamByErrors:
         return self.rest.decode("utf-8", errors="replace")
 
 
+StreamAllAtTheEnd = edit(
+    "StreamDecoder",
+    "Nothing is shown before the end: a character that is complete is returned at once.",
+    ('self.decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")', 'self.data = b""'),
+    ("return self.decoder.decode(self.vocabulary[id])", 'self.data += self.vocabulary[id]\n        return ""'),
+    ('return self.decoder.decode(b"", final=True)', 'return self.data.decode("utf-8", errors="replace")'),
+)
+
+StreamOfBytesAlone = edit(
+    "StreamDecoder",
+    "Only the bytes 0 to 255 are known here: an id from 256 up has the bytes of its merge.",
+    (
+        "self.vocabulary = given_vocabulary(merges)",
+        "self.vocabulary = [bytes([i % 256]) for i in range(256 + len(merges))]",
+    ),
+)
+
+StreamOfLatin = edit(
+    "StreamDecoder",
+    "Bytes were taken for characters (that is Latin-1): a character of UTF-8 may have up to four bytes.",
+    ('"utf-8"', '"latin-1"'),
+)
+
+StreamStripped = edit(
+    "StreamDecoder",
+    "White space is lost: it belongs to the text.",
+    ("return self.decoder.decode(self.vocabulary[id])", "return self.decoder.decode(self.vocabulary[id]).strip()"),
+    hidden=True,
+)
+
+
+StreamOfAllSoFar = edit(
+    "StreamDecoder",
+    "All the text so far came each time: return only what is new.",
+    (
+        "return self.decoder.decode(self.vocabulary[id])",
+        'self.text = getattr(self, "text", "") + self.decoder.decode(self.vocabulary[id])\n'
+        "        return self.text",
+    ),
+)
+
+StreamUpToFourBytes = edit(
+    "StreamDecoder",
+    "What cannot be decoded was held back until there were four bytes: with a byte that cannot continue the "
+    "character, its sign is certain.",
+    ('self.decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")', 'self.held = b""'),
+    (
+        "return self.decoder.decode(self.vocabulary[id])",
+        "self.held += self.vocabulary[id]\n"
+        '        text = self.held.decode("utf-8", errors="replace")\n'
+        '        if "\\ufffd" in text and len(self.held) < 4:\n'
+        '            return ""\n'
+        '        self.held = b""\n'
+        "        return text",
+    ),
+    ('return self.decoder.decode(b"", final=True)', 'return self.held.decode("utf-8", errors="replace")'),
+)
+
+
 # --- count_changes ---
 
 
-@wrong("count_changes", says="the neighbour is merged too")
+@wrong("count_changes")
 def changes_by_neighbours(ids, pair, new_id):
-    """Goes by the old neighbours of each occurrence, which may be merged themselves."""
+    """The old neighbours of each occurrence were taken: where two occurrences touch, the neighbour is merged, too."""
     changes, i = Counter(), 0
     while i < len(ids) - 1:
         if (ids[i], ids[i + 1]) != pair:
@@ -2113,56 +2626,56 @@ def changes_by_neighbours(ids, pair, new_id):
     return {p: n for p, n in changes.items() if n}
 
 
-@wrong("count_changes", says="what is lost is missing")
+@wrong("count_changes")
 def changes_gained_only(ids, pair, new_id):
-    """Counter minus Counter drops what is negative."""
+    """What is lost is missing: the difference of two Counters by `-` drops what is negative."""
     after = given_merge(ids, pair, new_id)
     return dict(Counter(zip(after, after[1:])) - Counter(zip(ids, ids[1:])))
 
 
-@wrong("count_changes", says="what is gained is missing")
+@wrong("count_changes")
 def changes_lost_only(ids, pair, new_id):
-    """Only what the old neighbours lose."""
+    """What is gained is missing: the new id has neighbours, too."""
     after = given_merge(ids, pair, new_id)
     lost = Counter(zip(ids, ids[1:])) - Counter(zip(after, after[1:]))
     return {p: -n for p, n in lost.items()}
 
 
-@wrong("count_changes", says="the sign is wrong")
+@wrong("count_changes")
 def changes_before_minus_after(ids, pair, new_id):
-    """Before minus after."""
+    """The sign is wrong: after minus before."""
     changes = Counter(zip(ids, ids[1:]))
     after = given_merge(ids, pair, new_id)
     changes.subtract(zip(after, after[1:]))
     return {p: n for p, n in changes.items() if n}
 
 
-@wrong("count_changes", says="leave out the pairs")
+@wrong("count_changes")
 def changes_with_zeros(ids, pair, new_id):
-    """The zeros are kept."""
+    """Leave out the pairs whose change is 0."""
     after = given_merge(ids, pair, new_id)
     changes = Counter(zip(after, after[1:]))
     changes.subtract(zip(ids, ids[1:]))
     return dict(changes)
 
 
-@wrong("count_changes", says="only the pair itself")
+@wrong("count_changes")
 def changes_of_the_pair(ids, pair, new_id):
-    """As if only the merged pair itself changed."""
+    """Only the pair itself was counted: its neighbours lose and gain, too."""
     n = given_merge(ids, pair, new_id).count(new_id)
     return {pair: -n} if n else {}
 
 
-@wrong("count_changes", says="not the change")
+@wrong("count_changes")
 def changes_are_counts(ids, pair, new_id):
-    """The counts after the merge."""
+    """Those are the counts after the merge, not the changes: take off what was there before."""
     after = given_merge(ids, pair, new_id)
     return dict(Counter(zip(after, after[1:])))
 
 
-@wrong("count_changes", says="not by whether it occurs")
+@wrong("count_changes")
 def changes_of_sets(ids, pair, new_id):
-    """Sets of pairs, which forget how often one occurs."""
+    """The change goes by how often a pair occurs, not by whether it occurs."""
     after = given_merge(ids, pair, new_id)
     old, new = set(zip(ids, ids[1:])), set(zip(after, after[1:]))
     return {p: -1 for p in old - new} | {p: 1 for p in new - old}
@@ -2192,203 +2705,108 @@ def changes_while_merging(ids, pair, new_id):
     return {key: n for key, n in changes.items() if n != 0}
 
 
+changes_of_sizes = edit(
+    "count_changes",
+    "The sizes of the changes came without their signs: what is lost is negative.",
+    ("pair: change for", "pair: abs(change) for"),
+)
+
+@wrong("count_changes")
+def changes_with_overlap(ids, pair, new_id):
+    """In 7 7 7 two occurrences were merged: the first one uses up its ids."""
+    starts = {i for i in range(len(ids) - 1) if (ids[i], ids[i + 1]) == pair}
+    after = [new_id if i in starts else x for i, x in enumerate(ids) if i in starts or i - 1 not in starts]
+    changes = Counter(pairwise(after))
+    changes.subtract(pairwise(ids))
+    return {pair: change for pair, change in changes.items() if change}
+
+
+changes_turned_with_zeros = edit(
+    "count_changes",
+    "The sign is wrong, after minus before, and the pairs whose change is 0 are left out.",
+    ("Counter(pairwise(after))", "Counter(pairwise(ids))"),
+    ("subtract(pairwise(ids))", "subtract(pairwise(after))"),
+    (" if change}", "}"),
+)
+
+
 # --- train_bpe_fast ---
 
 
-@wrong("train_bpe_fast", says="stale count")
-def fast_never_taking_off(text, vocab_size, pattern=PATTERN):
-    """The old neighbours keep their counts."""
-    distinct = Counter(given_parts(text, pattern))
-    words, times = [list(part.encode()) for part in distinct], list(distinct.values())
-    counts, where = Counter(), defaultdict(set)
-    for w, ids in enumerate(words):
-        for pair in zip(ids, ids[1:]):
-            counts[pair] += times[w]
-            where[pair].add(w)
-    merges = []
-    while counts and 256 + len(merges) < vocab_size:
-        best = min(counts, key=lambda pair: (-counts[pair], pair))
-        del counts[best]
-        for w in where.pop(best):
-            old = words[w]
-            new = words[w] = given_merge(old, best, 256 + len(merges))
-            kept = Counter(zip(old, old[1:]))
-            for pair in zip(new, new[1:]):
-                if kept[pair] > 0:
-                    kept[pair] -= 1
-                else:
-                    counts[pair] += times[w]
-                where[pair].add(w)
-        merges.append(best)
-    return merges
+fast_never_taking_off = edit(
+    "train_bpe_fast",
+    "A stale count won: what a merge takes from the old neighbours must be taken off.",
+    ("for pair in pairwise(new):", "for pair in [p for p in pairwise(new) if 256 + len(merges) in p]:"),
+    (
+        "            for pair in pairwise(old):\n"
+        "                counts[pair] -= times[w]\n"
+        "                if counts[pair] == 0:\n"
+        "                    del counts[pair]\n",
+        "",
+    ),
+    ("merges.append(best)", "del counts[best]\n        merges.append(best)"),
+)
 
 
-@wrong("train_bpe_fast", says="as often as")
-def fast_updating_by_one(text, vocab_size, pattern=PATTERN):
-    """The first counts are right, the updates go by 1, not by how often the word occurs."""
-    distinct = Counter(given_parts(text, pattern))
-    words, times = [list(part.encode()) for part in distinct], list(distinct.values())
-    counts, where = Counter(), defaultdict(set)
-    for w, ids in enumerate(words):
-        for pair in zip(ids, ids[1:]):
-            counts[pair] += times[w]
-            where[pair].add(w)
-    merges = []
-    while counts and 256 + len(merges) < vocab_size:
-        best = min(counts, key=lambda pair: (-counts[pair], pair))
-        del counts[best]
-        for w in where.pop(best):
-            old = words[w]
-            new = words[w] = given_merge(old, best, 256 + len(merges))
-            for pair in zip(new, new[1:]):
-                counts[pair] += 1
-                where[pair].add(w)
-            for pair in zip(old, old[1:]):
-                if pair != best:
-                    counts[pair] -= 1
-                    if counts[pair] <= 0:
-                        counts.pop(pair)
-        merges.append(best)
-    return merges
+fast_updating_by_one = edit(
+    "train_bpe_fast",
+    "The updates go by 1: what a merge takes and gives counts as often as the word occurs.",
+    ("                counts[pair] += times[w]", "                counts[pair] += 1"),
+    (
+        "counts[pair] -= times[w]\n"
+        "                if counts[pair] == 0:",
+        "counts[pair] -= 1\n"
+        "                if counts[pair] <= 0:",
+    ),
+    ("merges.append(best)", "counts.pop(best, None)\n        merges.append(best)"),
+)
 
 
-@wrong("train_bpe_fast", says="as often as its word occurs, from the start")
-def fast_on_distinct_words(text, vocab_size, pattern=PATTERN):
-    """Each distinct word counts once from the start."""
-    words = [list(part.encode()) for part in dict.fromkeys(given_parts(text, pattern))]
-    counts, where = Counter(), defaultdict(set)
-    for w, ids in enumerate(words):
-        for pair in zip(ids, ids[1:]):
-            counts[pair] += 1
-            where[pair].add(w)
-    merges = []
-    while counts and 256 + len(merges) < vocab_size:
-        best = min(counts, key=lambda pair: (-counts[pair], pair))
-        for w in where.pop(best):
-            old = words[w]
-            new = words[w] = given_merge(old, best, 256 + len(merges))
-            for pair in zip(new, new[1:]):
-                counts[pair] += 1
-                where[pair].add(w)
-            for pair in zip(old, old[1:]):
-                counts[pair] -= 1
-                if counts[pair] == 0:
-                    del counts[pair]
-        merges.append(best)
-    return merges
+fast_on_distinct_words = edit(
+    "train_bpe_fast",
+    "Each distinct word counts once here: count each pair as often as its word occurs, from the start.",
+    ("times = list(distinct.values())", "times = [1] * len(words)"),
+)
 
 
-@wrong("train_bpe_fast", says="the pairs that a merge creates count too")
-def fast_without_new_pairs(text, vocab_size, pattern=PATTERN):
-    """What a merge creates is not counted."""
-    distinct = Counter(given_parts(text, pattern))
-    words, times = [list(part.encode()) for part in distinct], list(distinct.values())
-    counts, where = Counter(), defaultdict(set)
-    for w, ids in enumerate(words):
-        for pair in zip(ids, ids[1:]):
-            counts[pair] += times[w]
-            where[pair].add(w)
-    merges = []
-    while counts and 256 + len(merges) < vocab_size:
-        best = min(counts, key=lambda pair: (-counts[pair], pair))
-        for w in where.pop(best, ()):
-            old = words[w]
-            new = words[w] = given_merge(old, best, 256 + len(merges))
-            still = Counter(zip(new, new[1:]))
-            for pair in zip(old, old[1:]):
-                if still[pair]:
-                    still[pair] -= 1
-                else:
-                    counts[pair] -= times[w]
-                    if counts[pair] == 0:
-                        del counts[pair]
-        counts.pop(best, None)
-        merges.append(best)
-    return merges
+fast_without_new_pairs = edit(
+    "train_bpe_fast",
+    "The pairs that a merge creates count, too: the new id has neighbours.",
+    ("for pair in pairwise(new):", "for pair in [p for p in pairwise(new) if 256 + len(merges) not in p]:"),
+)
 
 
-@wrong("train_bpe_fast", says="stale count")
-def fast_losing_the_words(text, vocab_size, pattern=PATTERN):
-    """The new pairs are counted, but their words are not entered, so they are never merged."""
-    distinct = Counter(given_parts(text, pattern))
-    words, times = [list(part.encode()) for part in distinct], list(distinct.values())
-    counts, where = Counter(), defaultdict(set)
-    for w, ids in enumerate(words):
-        for pair in zip(ids, ids[1:]):
-            counts[pair] += times[w]
-            where[pair].add(w)
-    merges = []
-    while counts and 256 + len(merges) < vocab_size:
-        best = min(counts, key=lambda pair: (-counts[pair], pair))
-        for w in where.pop(best, ()):
-            old = words[w]
-            new = words[w] = given_merge(old, best, 256 + len(merges))
-            for pair in zip(new, new[1:]):
-                counts[pair] += times[w]
-            for pair in zip(old, old[1:]):
-                counts[pair] -= times[w]
-        counts.pop(best)
-        counts = +counts
-        merges.append(best)
-    return merges
+fast_losing_the_words = edit(
+    "train_bpe_fast",
+    "The pairs that a merge creates are counted, but their words cannot be found again: enter the words in the "
+    "sets of their new pairs.",
+    ("                where[pair].add(w)", ""),
+    ("where.pop(best)", "where.pop(best, ())"),
+    ("merges.append(best)", "counts.pop(best, None)\n        merges.append(best)"),
+)
 
 
-@wrong("train_bpe_fast", says="no pair left")
-def fast_keeping_zeros(text, vocab_size, pattern=PATTERN):
-    """Pairs that are gone stay with the count 0 and are merged in the end."""
-    distinct = Counter(given_parts(text, pattern))
-    words, times = [list(part.encode()) for part in distinct], list(distinct.values())
-    counts, where = Counter(), defaultdict(set)
-    for w, ids in enumerate(words):
-        for pair in zip(ids, ids[1:]):
-            counts[pair] += times[w]
-            where[pair].add(w)
-    merges = []
-    while counts and 256 + len(merges) < vocab_size:
-        best = min(counts, key=lambda pair: (-counts[pair], pair))
-        for w in where.pop(best, ()):
-            old = words[w]
-            new = words[w] = given_merge(old, best, 256 + len(merges))
-            for pair in zip(new, new[1:]):
-                counts[pair] += times[w]
-                where[pair].add(w)
-            for pair in zip(old, old[1:]):
-                counts[pair] -= times[w]
-        del counts[best]
-        merges.append(best)
-    return merges
+fast_keeping_zeros = edit(
+    "train_bpe_fast",
+    "Pairs that are gone stay with the count 0, and are merged in the end: a pair that occurs no more must not win.",
+    ("                if counts[pair] == 0:\n                    del counts[pair]\n", ""),
+    ("where.pop(best)", "where.pop(best, ())"),
+    ("merges.append(best)", "counts.pop(best, None)\n        merges.append(best)"),
+)
 
 
-@wrong("train_bpe_fast", says="among equals the smallest pair wins")
-def fast_first_seen(text, vocab_size, pattern=PATTERN):
-    """most_common takes the first of equals."""
-    distinct = Counter(given_parts(text, pattern))
-    words, times = [list(part.encode()) for part in distinct], list(distinct.values())
-    counts, where = Counter(), defaultdict(set)
-    for w, ids in enumerate(words):
-        for pair in zip(ids, ids[1:]):
-            counts[pair] += times[w]
-            where[pair].add(w)
-    merges = []
-    while counts and 256 + len(merges) < vocab_size:
-        best = counts.most_common(1)[0][0]
-        for w in sorted(where.pop(best)):
-            old = words[w]
-            new = words[w] = given_merge(old, best, 256 + len(merges))
-            for pair in zip(new, new[1:]):
-                counts[pair] += times[w]
-                where[pair].add(w)
-            for pair in zip(old, old[1:]):
-                counts[pair] -= times[w]
-                if counts[pair] == 0:
-                    del counts[pair]
-        merges.append(best)
-    return merges
+fast_first_seen = edit(
+    "train_bpe_fast",
+    "Among equal counts the pair seen first won: take the smallest pair of ids.",
+    ("min(counts, key=lambda pair: (-counts[pair], pair))", "counts.most_common(1)[0][0]"),
+    ("where.pop(best)", "sorted(where.pop(best))"),
+)
 
 
-@wrong("train_bpe_fast", says="stale count")
+@wrong("train_bpe_fast")
 def fast_heap_without_a_check(text, vocab_size, pattern=PATTERN):
-    """A heap whose old entries are believed."""
+    """An old entry of the heap was believed: a count may have changed since, so hold each entry against the counts
+    when it comes up."""
     import heapq
 
     distinct = Counter(given_parts(text, pattern))
@@ -2421,9 +2839,10 @@ def fast_heap_without_a_check(text, vocab_size, pattern=PATTERN):
     return merges
 
 
-@wrong("train_bpe_fast", says="once only")
+@wrong("train_bpe_fast")
 def fast_by_old_neighbours(text, vocab_size, pattern=PATTERN):
-    """Goes by the old neighbours, which may be merged themselves: in abab, ba is taken off twice."""
+    """The old neighbours of each occurrence were taken off and put on: in a b a b the middle pair goes once only, and
+    the new pair is X X."""
     distinct = Counter(given_parts(text, pattern))
     words, times = [list(part.encode()) for part in distinct], list(distinct.values())
     counts, where = Counter(), defaultdict(set)
@@ -2457,18 +2876,11 @@ def fast_by_old_neighbours(text, vocab_size, pattern=PATTERN):
     return merges
 
 
-@wrong("train_bpe_fast", says="is missing")
-def fast_one_short(text, vocab_size, pattern=PATTERN):
-    """Stops one merge early."""
-    words = [list(part.encode()) for part in given_parts(text, pattern)]
-    merges = []
-    for new_id in range(256, vocab_size - 1):
-        counts = Counter(pair for ids in words for pair in zip(ids, ids[1:]))
-        if not counts:
-            break
-        merges.append(min(counts, key=lambda pair: (-counts[pair], pair)))
-        words = [given_merge(ids, merges[-1], new_id) for ids in words]
-    return merges
+fast_one_short = edit(
+    "train_bpe_fast",
+    "The last merge is missing: the ids go up to vocab_size - 1.",
+    ("< vocab_size", "< vocab_size - 1"),
+)
 
 
 @right("train_bpe_fast")
@@ -2511,7 +2923,7 @@ def fast_with_a_heap(text, vocab_size, pattern=PATTERN):
 @right("train_bpe_fast")
 def fast_by_changes(text, vocab_size, pattern=PATTERN):
     """The counts change by the difference of two Counters; the words that hold the winner are looked up in a list."""
-    parts = Counter(regex.findall(pattern, text))
+    parts = Counter(given_parts(text, pattern))
     words = [[tuple(part.encode()), times] for part, times in parts.items()]
     counts = Counter()
     for ids, times in words:
@@ -2535,135 +2947,126 @@ def fast_by_changes(text, vocab_size, pattern=PATTERN):
     return merges
 
 
+fast_largest_pair = edit(
+    "train_bpe_fast",
+    "Among equal counts the largest pair won: take the smallest pair of ids.",
+    ("min(counts, key=lambda pair: (-counts[pair], pair))", "max(counts, key=lambda pair: (counts[pair], pair))"),
+)
+
+fast_on_matches_only = edit(
+    "train_bpe_fast",
+    "What the pattern skips was left out: it is a part, too, and has pairs.",
+    ("given_parts(text, pattern)", "regex.findall(pattern, text)"),
+)
+
+fast_without_a_split = edit(
+    "train_bpe_fast",
+    "The text was not cut into parts: no pair reaches from one part into the next.",
+    ("given_parts(text, pattern)", "[text]"),
+)
+
+fast_on_characters = edit(
+    "train_bpe_fast",
+    "The ids are the numbers of characters: start from UTF-8 bytes.",
+    ("list(part.encode())", "list(map(ord, part))"),
+)
+
+fast_that_many_merges = edit(
+    "train_bpe_fast",
+    "That many merges were learnt, and not that many ids: vocab_size counts all ids, the 256 bytes included.",
+    ("256 + len(merges) < vocab_size", "len(merges) < vocab_size"),
+)
+
+
+fast_ties_by_the_sum = edit(
+    "train_bpe_fast",
+    "Among equal counts the pair with the smallest sum won: compare (a, b) as Python compares tuples.",
+    ("(-counts[pair], pair)", "(-counts[pair], sum(pair))"),
+)
+
+fast_ties_by_the_left_id = edit(
+    "train_bpe_fast",
+    "Among equal counts with the same left id the largest right one won: compare (a, b) as Python compares tuples.",
+    ("(-counts[pair], pair)", "(-counts[pair], pair[0], -pair[1])"),
+)
+
+fast_stripped = edit(
+    "train_bpe_fast",
+    "The spaces were stripped off the parts: they belong to the words that follow them.",
+    ("part.encode()", "part.strip().encode()"),
+)
+
+
+fast_until_once = edit(
+    "train_bpe_fast",
+    "It stopped at pairs that occur once: stop only when no pair is left.",
+    ("while counts and", "while max(counts.values(), default=0) > 1 and"),
+)
+
+
 # The notebook `beyond`
 
 
-@wrong("wordpiece_encode", says="without its ##")
-def pieces_without_continuation_marks(word, vocab, unk="[UNK]"):
-    """Pieces inside the word are looked up as if they started it."""
-    pieces, start = [], 0
-    while start < len(word):
-        end = len(word)
-        while end > start and word[start:end] not in vocab:
-            end -= 1
-        if end == start:
-            return [unk]
-        pieces.append(word[start:end])
-        start = end
-    return pieces
+pieces_without_continuation_marks = edit(
+    "wordpiece_encode",
+    "Inside the word a piece was looked up without its ##: `##able` and `able` are two different pieces.",
+    ('("##" if start else "") + ', ""),
+)
 
 
-@wrong("wordpiece_encode", says="only written before it afterwards")
-def marks_written_but_not_looked_up(word, vocab, unk="[UNK]"):
-    """The bare piece is looked up, and ## is put before it in the result."""
-    pieces, start = [], 0
-    while start < len(word):
-        end = len(word)
-        while end > start and word[start:end] not in vocab:
-            end -= 1
-        if end == start:
-            return [unk]
-        pieces.append(("##" if start else "") + word[start:end])
-        start = end
-    return pieces
+marks_written_but_not_looked_up = edit(
+    "wordpiece_encode",
+    "The ## was only written before the piece afterwards: it must be there when the piece is looked up.",
+    ('("##" if start else "") + ', ""),
+    ("pieces.append(piece)", 'pieces.append(("##" if start else "") + piece)'),
+)
 
 
-@wrong("wordpiece_encode", says="left off in the result")
-def marks_looked_up_but_not_written(word, vocab, unk="[UNK]"):
-    """## is there for the lookup, and missing in the result."""
-    pieces, start = [], 0
-    while start < len(word):
-        end = len(word)
-        while end > start and ("##" if start else "") + word[start:end] not in vocab:
-            end -= 1
-        if end == start:
-            return [unk]
-        pieces.append(word[start:end])
-        start = end
-    return pieces
+marks_looked_up_but_not_written = edit(
+    "wordpiece_encode",
+    "The ## was looked up, but left off in the result.",
+    ("pieces.append(piece)", "pieces.append(word[start:end])"),
+)
 
 
-@wrong("wordpiece_encode", says="first piece was looked up with ## too")
-def marks_before_the_first_piece(word, vocab, unk="[UNK]"):
-    """Every piece has ##, the first one too."""
-    pieces, start = [], 0
-    while start < len(word):
-        end = len(word)
-        while end > start and "##" + word[start:end] not in vocab:
-            end -= 1
-        if end == start:
-            return [unk]
-        pieces.append("##" + word[start:end])
-        start = end
-    return pieces
+marks_before_the_first_piece = edit(
+    "wordpiece_encode",
+    "The first piece was looked up with ##, too: only pieces inside the word have it.",
+    ('("##" if start else "")', '"##"'),
+)
 
 
-@wrong("wordpiece_encode", says="pieces before the stuck place were kept")
-def unknown_for_the_rest_only(word, vocab, unk="[UNK]"):
-    """What was found stays, and only the rest becomes unknown."""
-    pieces, start = [], 0
-    while start < len(word):
-        end = len(word)
-        while end > start and ("##" if start else "") + word[start:end] not in vocab:
-            end -= 1
-        if end == start:
-            return pieces + [unk]
-        pieces.append(("##" if start else "") + word[start:end])
-        start = end
-    return pieces
+unknown_for_the_rest_only = edit(
+    "wordpiece_encode",
+    "The pieces before the stuck place were kept: the whole word becomes one unknown token.",
+    ("return [unk]", "return [*pieces, unk]"),
+)
 
 
-@wrong("wordpiece_encode", says="what does not fit was left out")
-def characters_left_out(word, vocab, unk="[UNK]"):
-    """A character that no piece covers is skipped."""
-    pieces, start = [], 0
-    while start < len(word):
-        end = len(word)
-        while end > start and ("##" if start else "") + word[start:end] not in vocab:
-            end -= 1
-        if end == start:
-            start += 1
-            continue
-        pieces.append(("##" if start else "") + word[start:end])
-        start = end
-    return pieces
+characters_left_out = edit(
+    "wordpiece_encode",
+    "What does not fit was left out: the whole word becomes one unknown token.",
+    ("return [unk]", "start += 1\n            continue"),
+)
 
 
-@wrong("wordpiece_encode", says="one unknown token for each character")
-def unknown_for_each_character(word, vocab, unk="[UNK]"):
-    """A character that no piece covers becomes unknown by itself."""
-    pieces, start = [], 0
-    while start < len(word):
-        for end in range(len(word), start, -1):
-            piece = ("##" if start else "") + word[start:end]
-            if piece in vocab:
-                break
-        else:
-            piece, end = unk, start + 1
-        pieces.append(piece)
-        start = end
-    return pieces
+unknown_for_each_character = edit(
+    "wordpiece_encode",
+    "There is one unknown token for each character that does not fit: the whole word becomes one.",
+    ("return [unk]", "piece, end = unk, start + 1"),
+)
 
 
-@wrong("wordpiece_encode", says="shortest piece was taken")
-def shortest_piece_first(word, vocab, unk="[UNK]"):
-    """The ends are tried from the front."""
-    pieces, start = [], 0
-    while start < len(word):
-        for end in range(start + 1, len(word) + 1):
-            piece = ("##" if start else "") + word[start:end]
-            if piece in vocab:
-                break
-        else:
-            return [unk]
-        pieces.append(piece)
-        start = end
-    return pieces
+shortest_piece_first = edit(
+    "wordpiece_encode",
+    "The shortest piece was taken, not the longest.",
+    ("range(len(word), start, -1)", "range(start + 1, len(word) + 1)"),
+)
 
 
-@wrong("wordpiece_encode", says="went back to a shorter piece")
+@wrong("wordpiece_encode")
 def goes_back_when_stuck(word, vocab, unk="[UNK]"):
-    """A full search: it finds a way where WordPiece has none."""
+    """It went back to a shorter piece after it got stuck: WordPiece never looks back."""
 
     def search(start):
         if start == len(word):
@@ -2678,20 +3081,11 @@ def goes_back_when_stuck(word, vocab, unk="[UNK]"):
     return [unk] if found is None else found
 
 
-@wrong("wordpiece_encode", says="not the one that was asked for")
-def unknown_token_fixed(word, vocab, unk="[UNK]"):
-    """The argument unk is not used."""
-    pieces, start = [], 0
-    while start < len(word):
-        for end in range(len(word), start, -1):
-            piece = ("##" if start else "") + word[start:end]
-            if piece in vocab:
-                break
-        else:
-            return ["[UNK]"]
-        pieces.append(piece)
-        start = end
-    return pieces
+unknown_token_fixed = edit(
+    "wordpiece_encode",
+    "The unknown token is not the one that was asked for.",
+    ("return [unk]", 'return ["[UNK]"]'),
+)
 
 
 @right("wordpiece_encode")
@@ -2730,114 +3124,127 @@ def wordpiece_shrinking_a_marked_word(word, vocab, unk="[UNK]"):
     return pieces
 
 
-@wrong("wordpiece_score", says="which is what BPE looks at")
-def score_is_the_count(words):
-    """The most frequent pair, as in BPE."""
-    pairs = {}
-    for word, times in words.items():
-        for pair in zip(word, word[1:]):
-            pairs[pair] = pairs.get(pair, 0) + times
-    return pairs
+stops_when_stuck = edit(
+    "wordpiece_encode",
+    "It stopped at the place where nothing fits: the whole word becomes one unknown token.",
+    ("return [unk]", "return pieces"),
+)
+
+unknown_beyond_a_hundred = edit(
+    "wordpiece_encode",
+    "A long word was given up, as BERT's own code does: here a word may be of any length.",
+    ("    pieces, start = [], 0", "    if len(word) > 100:\n        return [unk]\n    pieces, start = [], 0"),
+    hidden=True,
+)
+
+pieces_up_to_sixteen = edit(
+    "wordpiece_encode",
+    "Long pieces were never tried: a piece may be as long as the word.",
+    ("range(len(word), start, -1)", "range(min(len(word), start + 16), start, -1)"),
+    hidden=True,
+)
+
+pieces_in_small_letters = edit(
+    "wordpiece_encode",
+    "Capital letters were made small: the word is looked up as it is written.",
+    ("word[start:end]", "word[start:end].lower()"),
+    hidden=True,
+)
+
+unknown_as_text = edit(
+    "wordpiece_encode",
+    "A bare string came back for the unknown word: a list of one token is asked for.",
+    ("return [unk]", "return unk"),
+)
+
+@wrong("wordpiece_encode")
+def one_unknown_a_character(word, vocab, unk="[UNK]"):
+    """A word that gets stuck became one unknown token for each of its characters: it becomes one."""
+    pieces, start = [], 0
+    while start < len(word):
+        fits = [end for end in range(start + 1, len(word) + 1) if ("##" if start else "") + word[start:end] in vocab]
+        if not fits:
+            return [unk] * len(word)
+        pieces.append(("##" if start else "") + word[start : fits[-1]])
+        start = fits[-1]
+    return pieces
 
 
-@wrong("wordpiece_score", says="every word was counted once")
-def score_of_word_types(words):
-    """How often a word occurs is ignored."""
-    units, pairs = {}, {}
-    for word in words:
-        for unit in word:
-            units[unit] = units.get(unit, 0) + 1
-        for pair in zip(word, word[1:]):
-            pairs[pair] = pairs.get(pair, 0) + 1
-    return {(a, b): n / (units[a] * units[b]) for (a, b), n in pairs.items()}
+never_the_whole_word = edit(
+    "wordpiece_encode",
+    "The whole rest of the word was never tried: the end of a piece may be the end of the word.",
+    ("range(len(word), start, -1)", "range(len(word) - (start == 0), start, -1)"),
+)
+
+one_mark_only = edit(
+    "wordpiece_encode",
+    "The mark has two signs: ##.",
+    ('"##" if', '"#" if'),
+)
 
 
-@wrong("wordpiece_score", says="take their product")
-def score_over_the_sum(words):
-    """The counts of the units are added."""
-    units, pairs = {}, {}
-    for word, times in words.items():
-        for unit in word:
-            units[unit] = units.get(unit, 0) + times
-        for pair in zip(word, word[1:]):
-            pairs[pair] = pairs.get(pair, 0) + times
-    return {(a, b): n / (units[a] + units[b]) for (a, b), n in pairs.items()}
+score_is_the_count = edit(
+    "wordpiece_score",
+    "That is the pair's count, which is what BPE looks at: divide it by the counts of both units.",
+    ("count / (units[a] * units[b])", "count"),
+)
 
 
-@wrong("wordpiece_score", says="count of the first unit only")
-def score_is_what_follows(words):
-    """The share of a's occurrences that b follows: a bigram probability."""
-    units, pairs = {}, {}
-    for word, times in words.items():
-        for unit in word:
-            units[unit] = units.get(unit, 0) + times
-        for pair in zip(word, word[1:]):
-            pairs[pair] = pairs.get(pair, 0) + times
-    return {(a, b): n / units[a] for (a, b), n in pairs.items()}
+score_of_word_types = edit(
+    "wordpiece_score",
+    "Every word was counted once, however often it occurs.",
+    ("in words.items()", "in dict.fromkeys(words, 1).items()"),
+)
 
 
-@wrong("wordpiece_score", says="words of one unit were left out")
-def score_without_single_units(words):
-    """Words that cannot be merged any further are thrown away first."""
-    units, pairs = {}, {}
-    for word, times in words.items():
-        if len(word) < 2:
-            continue
-        for unit in word:
-            units[unit] = units.get(unit, 0) + times
-        for pair in zip(word, word[1:]):
-            pairs[pair] = pairs.get(pair, 0) + times
-    return {(a, b): n / (units[a] * units[b]) for (a, b), n in pairs.items()}
+score_over_the_sum = edit(
+    "wordpiece_score",
+    "Divided by the sum of the units' counts: take their product.",
+    ("units[a] * units[b]", "units[a] + units[b]"),
+)
 
 
-@wrong("wordpiece_score", says="counts twice")
-def score_with_units_counted_in_pairs(words):
-    """Units are counted while the pairs are, so that an inner unit counts for both neighbours."""
-    units, pairs = {}, {}
-    for word, times in words.items():
-        for a, b in zip(word, word[1:]):
-            units[a] = units.get(a, 0) + times
-            units[b] = units.get(b, 0) + times
-            pairs[a, b] = pairs.get((a, b), 0) + times
-    return {(a, b): n / (units[a] * units[b]) for (a, b), n in pairs.items()}
+score_is_what_follows = edit(
+    "wordpiece_score",
+    "Divided by the count of the first unit only: that is how often it is followed by the second.",
+    ("count / (units[a] * units[b])", "count / units[a]"),
+)
 
 
-@wrong("wordpiece_score", says="turned into shares first")
-def score_of_shares(words):
-    """The ratio of probabilities: the same order, another number."""
-    units, pairs = {}, {}
-    for word, times in words.items():
-        for unit in word:
-            units[unit] = units.get(unit, 0) + times
-        for pair in zip(word, word[1:]):
-            pairs[pair] = pairs.get(pair, 0) + times
-    all_units, all_pairs = sum(units.values()), sum(pairs.values())
-    return {(a, b): n / all_pairs / (units[a] / all_units * units[b] / all_units) for (a, b), n in pairs.items()}
+score_without_single_units = edit(
+    "wordpiece_score",
+    "Words of one unit were left out of the counts: they have no pair, but their unit counts.",
+    ("for unit in word:", "for unit in word if len(word) > 1 else ():"),
+)
 
 
-@wrong("wordpiece_score", says="the pair of neighbours as it stands in the word")
-def score_with_sorted_pairs(words):
-    """(a, b) and (b, a) are taken for the same pair."""
-    units, pairs = {}, {}
-    for word, times in words.items():
-        for unit in word:
-            units[unit] = units.get(unit, 0) + times
-        for a, b in zip(word, word[1:]):
-            pair = (min(a, b), max(a, b))
-            pairs[pair] = pairs.get(pair, 0) + times
-    return {(a, b): n / (units[a] * units[b]) for (a, b), n in pairs.items()}
+score_with_units_counted_in_pairs = edit(
+    "wordpiece_score",
+    "The units were counted within pairs, so that a unit between two others counts twice: count them by themselves.",
+    ("for unit in word:", "for unit in [unit for pair in pairwise(word) for unit in pair]:"),
+)
 
 
-@wrong("wordpiece_score", says="counted once in it")
-def score_with_sets(words):
-    """A set for each word: what occurs twice in a word counts once."""
-    units, pairs = {}, {}
-    for word, times in words.items():
-        for unit in set(word):
-            units[unit] = units.get(unit, 0) + times
-        for pair in set(zip(word, word[1:])):
-            pairs[pair] = pairs.get(pair, 0) + times
-    return {(a, b): n / (units[a] * units[b]) for (a, b), n in pairs.items()}
+score_of_shares = edit(
+    "wordpiece_score",
+    "The counts were turned into shares first: the score is made of the counts.",
+    ("count / (units[a] * units[b])", "count / sum(pairs.values()) * sum(units.values()) ** 2 / (units[a] * units[b])"),
+)
+
+
+score_with_sorted_pairs = edit(
+    "wordpiece_score",
+    "(a, b) and (b, a) were taken for one pair: a key is the pair as it stands in the word, left unit first.",
+    ("in pairwise(word)", "in map(tuple, map(sorted, pairwise(word)))"),
+)
+
+
+score_with_sets = edit(
+    "wordpiece_score",
+    "What a word has twice was counted once in it: every occurrence counts.",
+    ("for unit in word:", "for unit in set(word):"),
+    ("in pairwise(word)", "in set(pairwise(word))"),
+)
 
 
 @right("wordpiece_score")
@@ -2862,9 +3269,67 @@ def score_with_defaultdicts(words):
     return {pair: count * (1 / units[pair[0]]) * (1 / units[pair[1]]) for pair, count in pairs.items()}
 
 
-@wrong("unigram_viterbi", says="longest match from the left")
+score_is_what_precedes = edit(
+    "wordpiece_score",
+    "Divided by the count of the second unit only: the first one's belongs there, too.",
+    ("count / (units[a] * units[b])", "count / units[b]"),
+)
+
+score_with_a_root = edit(
+    "wordpiece_score",
+    "Divided by the root of the product: this score takes the product itself.",
+    ("(units[a] * units[b])", "math.sqrt(units[a] * units[b])"),
+)
+
+score_as_a_logarithm = edit(
+    "wordpiece_score",
+    "That is the logarithm of the score.",
+    ("count / (units[a] * units[b])", "math.log(count / (units[a] * units[b]))"),
+)
+
+score_in_whole_numbers = edit(
+    "wordpiece_score",
+    "The division dropped the fraction: use `/`, not `//`.",
+    ("count / (", "count // ("),
+)
+
+score_rounded = edit(
+    "wordpiece_score",
+    "The scores are rounded: return them as they are.",
+    ("count / (units[a] * units[b])", "round(count / (units[a] * units[b]), 3)"),
+)
+
+score_of_joined_pairs = edit(
+    "wordpiece_score",
+    "The keys are joined texts: a key is the pair (a, b).",
+    ("{(a, b): count", "{a + b: count"),
+)
+
+
+score_without_marks = edit(
+    "wordpiece_score",
+    "A unit with ## and the same without it were counted together: they are two different units.",
+    ("for unit in word:", 'for unit in [unit.removeprefix("##") for unit in word]:'),
+    ("count / (units[a] * units[b])", 'count / (units[a.removeprefix("##")] * units[b.removeprefix("##")])'),
+    hidden=True,
+)
+
+score_over_the_larger = edit(
+    "wordpiece_score",
+    "Divided by the larger of the two counts: take their product.",
+    ("(units[a] * units[b])", "max(units[a], units[b])"),
+)
+
+score_is_the_share = edit(
+    "wordpiece_score",
+    "That is the pair's share of all pairs: divide its count by the counts of its two units.",
+    ("count / (units[a] * units[b])", "count / sum(pairs.values())"),
+)
+
+
+@wrong("unigram_viterbi")
 def longest_match_for_viterbi(text, log_probs, unknown=-20.0):
-    """Greedy, as in WordPiece."""
+    """That is the longest match from the left, step by step: compare whole segmentations by their sums."""
     pieces, start, total = [], 0, 0.0
     while start < len(text):
         ends = [end for end in range(start + 1, len(text) + 1) if text[start:end] in log_probs] or [start + 1]
@@ -2874,9 +3339,10 @@ def longest_match_for_viterbi(text, log_probs, unknown=-20.0):
     return pieces, total
 
 
-@wrong("unigram_viterbi", says="most probable next piece")
+@wrong("unigram_viterbi")
 def likeliest_next_piece(text, log_probs, unknown=-20.0):
-    """Greedy by probability."""
+    """The most probable next piece was taken, step by step, which cannot see what it leaves over: compare whole
+    segmentations."""
     pieces, start, total = [], 0, 0.0
     while start < len(text):
         ends = [end for end in range(start + 1, len(text) + 1) if text[start:end] in log_probs] or [start + 1]
@@ -2887,139 +3353,75 @@ def likeliest_next_piece(text, log_probs, unknown=-20.0):
     return pieces, total
 
 
-@wrong("unigram_viterbi", says="multiplied")
-def log_probabilities_multiplied(text, log_probs, unknown=-20.0):
-    """The product of the logarithms: an even number of pieces looks like a large one."""
-    best, came_from = [1.0] + [-math.inf] * len(text), [0] * (len(text) + 1)
-    for end in range(1, len(text) + 1):
-        for start in range(end):
-            piece = text[start:end]
-            if piece in log_probs or end - start == 1:
-                value = best[start] * log_probs.get(piece, unknown)
-                if value > best[end]:
-                    best[end], came_from[end] = value, start
-    pieces, end = [], len(text)
-    while end > 0:
-        pieces.insert(0, text[came_from[end] : end])
-        end = came_from[end]
-    return pieces, best[-1]
+log_probabilities_multiplied = edit(
+    "unigram_viterbi",
+    "Log-probabilities were multiplied: products of probabilities are sums of logarithms.",
+    ("[0.0] + [-math.inf]", "[1.0] + [-math.inf]"),
+    (
+        "best[start] + log_prob > best[end]",
+        "(text[start:end] in log_probs or end - start == 1) and best[start] * log_prob > best[end]",
+    ),
+    ("best[end] = best[start] + log_prob", "best[end] = best[start] * log_prob"),
+)
 
 
-@wrong("unigram_viterbi", says="became 0")
-def viterbi_with_plain_probabilities(text, log_probs, unknown=-20.0):
-    """The probabilities themselves are multiplied: a long text underflows."""
-    best, came_from = [1.0] + [0.0] * len(text), [0] * (len(text) + 1)
-    for end in range(1, len(text) + 1):
-        for start in range(end):
-            piece = text[start:end]
-            if piece in log_probs or end - start == 1:
-                value = best[start] * math.exp(log_probs.get(piece, unknown))
-                if value > best[end]:
-                    best[end], came_from[end] = value, start
-    pieces, end = [], len(text)
-    while end > 0:
-        pieces.insert(0, text[came_from[end] : end])
-        end = came_from[end]
-    return pieces, math.log(best[-1])
+viterbi_with_plain_probabilities = edit(
+    "unigram_viterbi",
+    "Probabilities were multiplied: those of a long text become 0. Add log-probabilities.",
+    ("[0.0] + [-math.inf]", "[1.0] + [0.0]"),
+    ("best[start] + log_prob > best[end]", "best[start] * math.exp(log_prob) > best[end]"),
+    ("best[end] = best[start] + log_prob", "best[end] = best[start] * math.exp(log_prob)"),
+    ("best[-1]", "math.log(best[-1])"),
+)
 
 
-@wrong("unigram_viterbi", says="from right to left")
-def viterbi_not_turned_round(text, log_probs, unknown=-20.0):
-    """The pieces stay in the order in which they were followed back."""
-    best, came_from = [0.0] + [-math.inf] * len(text), [0] * (len(text) + 1)
-    for end in range(1, len(text) + 1):
-        for start in range(end):
-            piece = text[start:end]
-            value = best[start] + log_probs.get(piece, unknown if end - start == 1 else -math.inf)
-            if value > best[end]:
-                best[end], came_from[end] = value, start
-    pieces, end = [], len(text)
-    while end > 0:
-        pieces.append(text[came_from[end] : end])
-        end = came_from[end]
-    return pieces, best[-1]
+viterbi_not_turned_round = edit(
+    "unigram_viterbi",
+    "The pieces come out from right to left: turn the list round.",
+    ("pieces[::-1]", "pieces"),
+)
 
 
-@wrong("unigram_viterbi", says="only a single character may be unknown")
-def viterbi_with_long_unknowns(text, log_probs, unknown=-20.0):
-    """Any piece may be unknown, whatever its length."""
-    best, came_from = [0.0] + [-math.inf] * len(text), [0] * (len(text) + 1)
-    for end in range(1, len(text) + 1):
-        for start in range(end):
-            value = best[start] + log_probs.get(text[start:end], unknown)
-            if value > best[end]:
-                best[end], came_from[end] = value, start
-    pieces, end = [], len(text)
-    while end > 0:
-        pieces.insert(0, text[came_from[end] : end])
-        end = came_from[end]
-    return pieces, best[-1]
+viterbi_with_long_unknowns = edit(
+    "unigram_viterbi",
+    "A longer piece that the model does not have was allowed: only a single character may be unknown.",
+    ("unknown if end - start == 1 else -math.inf", "unknown"),
+)
 
 
-@wrong("unigram_viterbi", says="given the log-probability `unknown`")
-def viterbi_without_unknowns(text, log_probs, unknown=-20.0):
-    """A character that no piece has cannot be passed."""
-    best, came_from = [0.0] + [-math.inf] * len(text), [None] * (len(text) + 1)
-    for end in range(1, len(text) + 1):
-        for start in range(end):
-            if text[start:end] in log_probs and best[start] + log_probs[text[start:end]] > best[end]:
-                best[end], came_from[end] = best[start] + log_probs[text[start:end]], start
-    pieces, end = [], len(text)
-    while end > 0:
-        pieces.insert(0, text[came_from[end] : end])
-        end = came_from[end]
-    return pieces, best[-1]
+viterbi_without_unknowns = edit(
+    "unigram_viterbi",
+    "A character that no piece has cannot be passed: it may stand alone, with the log-probability `unknown`.",
+    ("unknown if end - start == 1 else -math.inf", "-math.inf"),
+)
 
 
-@wrong("unigram_viterbi", says="is not a piece")
-def viterbi_from_zero_everywhere(text, log_probs, unknown=-20.0):
-    """Every place starts with 0, the best log-probability there is, so nothing is ever better."""
-    best, came_from = [0.0] * (len(text) + 1), [0] * (len(text) + 1)
-    for end in range(1, len(text) + 1):
-        for start in range(end):
-            value = best[start] + log_probs.get(text[start:end], unknown if end - start == 1 else -math.inf)
-            if value > best[end]:
-                best[end], came_from[end] = value, start
-    pieces, end = [], len(text)
-    while end > 0:
-        pieces.insert(0, text[came_from[end] : end])
-        end = came_from[end]
-    return pieces, best[-1]
+viterbi_from_zero_everywhere = edit(
+    "unigram_viterbi",
+    "Every place starts with 0, the best log-probability there is, so that nothing is ever better: only the "
+    "start is 0, all others are −∞ at first.",
+    ("[0.0] + [-math.inf] * len(text)", "[0.0] * (len(text) + 1)"),
+)
 
 
-@wrong("unigram_viterbi", says="least probable")
-def viterbi_takes_the_smallest(text, log_probs, unknown=-20.0):
-    """Log-probabilities taken for costs: the smallest sum wins."""
-    best, came_from = [0.0] + [math.inf] * len(text), [0] * (len(text) + 1)
-    for end in range(1, len(text) + 1):
-        for start in range(end):
-            piece = text[start:end]
-            if piece in log_probs or end - start == 1:
-                value = best[start] + log_probs.get(piece, unknown)
-                if value < best[end]:
-                    best[end], came_from[end] = value, start
-    pieces, end = [], len(text)
-    while end > 0:
-        pieces.insert(0, text[came_from[end] : end])
-        end = came_from[end]
-    return pieces, best[-1]
+viterbi_takes_the_smallest = edit(
+    "unigram_viterbi",
+    "That is the least probable segmentation: larger log-probabilities are better.",
+    ("[-math.inf] * len(text)", "[math.inf] * len(text)"),
+    ("else -math.inf)", "else math.inf)"),
+    ("+ log_prob > best", "+ log_prob < best"),
+)
 
 
-@wrong("unigram_viterbi", says="keeps its own log-probability")
-def viterbi_with_a_floor_for_all(text, log_probs, unknown=-20.0):
-    """No single character is ever rated below `unknown`, though its own log-probability may be."""
-    best, came_from = [0.0] + [-math.inf] * len(text), [0] * (len(text) + 1)
-    for end in range(1, len(text) + 1):
-        for start in range(end):
-            own = log_probs.get(text[start:end], -math.inf)
-            value = best[start] + (max(own, unknown) if end - start == 1 else own)
-            if value > best[end]:
-                best[end], came_from[end] = value, start
-    pieces, end = [], len(text)
-    while end > 0:
-        pieces.insert(0, text[came_from[end] : end])
-        end = came_from[end]
-    return pieces, best[-1]
+viterbi_with_a_floor_for_all = edit(
+    "unigram_viterbi",
+    "A character that is a piece keeps its own log-probability, even one below `unknown`.",
+    (
+        "log_probs.get(text[start:end], unknown if end - start == 1 else -math.inf)",
+        "log_probs.get(text[start:end], -math.inf)\n"
+        "            log_prob = max(log_prob, unknown if end - start == 1 else -math.inf)",
+    ),
+)
 
 
 @right("unigram_viterbi")
@@ -3058,20 +3460,83 @@ def viterbi_that_carries_the_pieces(text, log_probs, unknown=-20.0):
     return list(ways[-1][1]), ways[-1][0]
 
 
-@wrong("unigram_log_likelihood", says="best segmentation alone")
-def likelihood_of_the_best_path(text, log_probs):
-    """The largest, as in Viterbi, where the sum belongs."""
-    total = [0.0] + [-math.inf] * len(text)
+viterbi_without_zero = edit(
+    "unigram_viterbi",
+    "A log-probability of 0, which is the probability 1, was taken for none: 0 is false in Python, ask whether "
+    "the piece is there.",
+    (
+        "log_probs.get(text[start:end], unknown if end - start == 1 else -math.inf)",
+        "log_probs.get(text[start:end]) or (unknown if end - start == 1 else -math.inf)",
+    ),
+)
+
+viterbi_with_one_unknown = edit(
+    "unigram_viterbi",
+    "The argument `unknown` is not used.",
+    ("unknown if end", "-20.0 if end"),
+)
+
+viterbi_gives_the_probability = edit(
+    "unigram_viterbi",
+    "That is the probability: return its logarithm.",
+    ("best[-1]", "math.exp(best[-1])"),
+)
+
+viterbi_gives_the_mean = edit(
+    "unigram_viterbi",
+    "That is the mean for each piece: return the sum.",
+    ("best[-1]", "best[-1] / max(1, len(pieces))"),
+)
+
+viterbi_turns_the_sign = edit(
+    "unigram_viterbi",
+    "The sign of the log-probability is turned round.",
+    ("best[-1]", "-best[-1]"),
+)
+
+viterbi_gives_pieces_only = edit(
+    "unigram_viterbi",
+    "Only one of the two came back: return the pieces and their log-probability.",
+    ("pieces[::-1], best[-1]", "pieces[::-1]"),
+)
+
+viterbi_up_to_sixteen = edit(
+    "unigram_viterbi",
+    "Long pieces were never tried: a piece may be of any length.",
+    ("range(end)", "range(max(0, end - 16), end)"),
+    hidden=True,
+)
+
+@wrong("unigram_viterbi")
+def fewest_pieces_for_viterbi(text, log_probs, unknown=-20.0):
+    """That is the best of those with the fewest pieces: the sum of the log-probabilities counts, however many they
+    are."""
+    best = [(0, 0.0, [])]
     for end in range(1, len(text) + 1):
-        for start in range(end):
-            if text[start:end] in log_probs:
-                total[end] = max(total[end], total[start] + log_probs[text[start:end]])
-    return total[-1]
+        starts = [s for s in range(end) if text[s:end] in log_probs or end - s == 1]
+        ways = [(best[s], text[s:end], log_probs.get(text[s:end], unknown)) for s in starts]
+        best.append(min((n + 1, cost - log_prob, [*row, piece]) for (n, cost, row), piece, log_prob in ways))
+    return best[-1][2], -best[-1][1]
 
 
-@wrong("unigram_log_likelihood", says="that multiplies them")
+viterbi_rounded = edit(
+    "unigram_viterbi",
+    "The log-probability is rounded: return it as it is.",
+    ("best[-1]", "round(best[-1], 2)"),
+)
+
+
+likelihood_of_the_best_path = edit(
+    "unigram_log_likelihood",
+    "That is the best segmentation alone: all of them count, so add the ways to each place.",
+    ("total[end] = top + math.log(sum(math.exp(way - top) for way in ways))", "total[end] = top"),
+)
+
+
+@wrong("unigram_log_likelihood")
 def likelihood_with_logs_summed(text, log_probs):
-    """The logarithms of all segmentations added up: the product of their probabilities."""
+    """The logarithms of different segmentations were added, which multiplies their probabilities: the probabilities
+    add up."""
     ways, sums = [1] + [0] * len(text), [0.0] * (len(text) + 1)
     for end in range(1, len(text) + 1):
         for start in range(end):
@@ -3081,9 +3546,10 @@ def likelihood_with_logs_summed(text, log_probs):
     return sums[-1] if ways[-1] else -math.inf
 
 
-@wrong("unigram_log_likelihood", says="underflow")
+@wrong("unigram_log_likelihood")
 def likelihood_in_plain_numbers(text, log_probs):
-    """Probabilities are added as they are: a long text becomes 0."""
+    """The probability was computed as a number, and became 0 for a long text: stay with logarithms, and take the
+    largest way out before the exponentials."""
     chance = [1.0] + [0.0] * len(text)
     for end in range(1, len(text) + 1):
         for start in range(end):
@@ -3092,66 +3558,44 @@ def likelihood_in_plain_numbers(text, log_probs):
     return math.log(chance[-1]) if chance[-1] else -math.inf
 
 
-@wrong("unigram_log_likelihood", says="got NaN")
-def likelihood_with_nan(text, log_probs):
-    """The largest way is taken out even where it is -inf."""
-    total = [0.0] + [-math.inf] * len(text)
-    for end in range(1, len(text) + 1):
-        ways = [total[s] + log_probs[text[s:end]] for s in range(end) if text[s:end] in log_probs]
-        if ways:
-            top = max(ways)
-            total[end] = top + math.log(sum(math.exp(way - top) for way in ways))
-    return total[-1]
+likelihood_with_nan = edit(
+    "unigram_log_likelihood",
+    "−∞ was taken from −∞, which is NaN, at a place that no piece reaches: such a place keeps its −∞.",
+    ("if top > -math.inf:", "if ways:"),
+)
 
 
-@wrong("unigram_log_likelihood", says="where no piece ends")
-def likelihood_breaks_without_a_way(text, log_probs):
-    """max() of nothing, where no piece ends."""
-    total = [0.0]
-    for end in range(1, len(text) + 1):
-        ways = [total[s] + log_probs[text[s:end]] for s in range(end) if text[s:end] in log_probs]
-        top = max(ways)
-        total.append(top + math.log(sum(math.exp(way - top) for way in ways)))
-    return total[-1]
+likelihood_breaks_without_a_way = edit(
+    "unigram_log_likelihood",
+    "Where no piece ends there is nothing to take the largest of: the logarithm of no probability is −∞.",
+    ("max(ways, default=-math.inf)", "max(ways)"),
+)
 
 
-@wrong("unigram_log_likelihood", says="return its logarithm")
-def likelihood_not_its_logarithm(text, log_probs):
-    """The probability itself comes back."""
-    chance = [1.0] + [0.0] * len(text)
-    for end in range(1, len(text) + 1):
-        for start in range(end):
-            if text[start:end] in log_probs:
-                chance[end] += chance[start] * math.exp(log_probs[text[start:end]])
-    return chance[-1]
+likelihood_not_its_logarithm = edit(
+    "unigram_log_likelihood",
+    "That is the probability itself: return its logarithm.",
+    ("return total[-1]", "return math.exp(total[-1])"),
+)
 
 
-@wrong("unigram_log_likelihood", says="no segmentation exists")
-def likelihood_with_a_floor(text, log_probs):
-    """An unknown character costs something, as in Viterbi, where here it makes the text impossible."""
-    total = [0.0] + [-math.inf] * len(text)
-    for end in range(1, len(text) + 1):
-        ways = [
-            total[s] + log_probs.get(text[s:end], -20.0)
-            for s in range(end)
-            if text[s:end] in log_probs or (end - s == 1 and text[s] not in "".join(log_probs))
-        ]
-        top = max(ways, default=-math.inf)
-        if top > -math.inf:
-            total[end] = top + math.log(sum(math.exp(way - top) for way in ways))
-    return total[-1]
+likelihood_with_a_floor = edit(
+    "unigram_log_likelihood",
+    "An unknown character got a price, as in Viterbi: here a text that cannot be segmented has probability 0, "
+    "and −∞ comes back.",
+    (
+        "if text[start:end] in log_probs]",
+        "if text[start:end] in log_probs]\n"
+        '        ways += [total[end - 1] - 20.0] * (text[end - 1] not in "".join(log_probs))',
+    ),
+)
 
 
-@wrong("unigram_log_likelihood", says="base 10")
-def likelihood_to_base_ten(text, log_probs):
-    """log10 at the end."""
-    total = [0.0] + [-math.inf] * len(text)
-    for end in range(1, len(text) + 1):
-        ways = [total[s] + log_probs[text[s:end]] for s in range(end) if text[s:end] in log_probs]
-        top = max(ways, default=-math.inf)
-        if top > -math.inf:
-            total[end] = top + math.log(sum(math.exp(way - top) for way in ways))
-    return total[-1] / math.log(10)
+likelihood_to_base_ten = edit(
+    "unigram_log_likelihood",
+    "That is the logarithm to base 10: the natural one is asked for.",
+    ("return total[-1]", "return total[-1] / math.log(10)"),
+)
 
 
 @right("unigram_log_likelihood")
@@ -3186,9 +3630,65 @@ def likelihood_with_exact_fractions(text, log_probs):
         return float(chance[-1].ln()) if chance[-1] else -math.inf
 
 
-@wrong("expected_counts", says="best segmentation alone")
+likelihood_to_base_two = edit(
+    "unigram_log_likelihood",
+    "That is the logarithm to base 2: the natural one is asked for.",
+    ("return total[-1]", "return total[-1] / math.log(2)"),
+)
+
+likelihood_of_the_mean = edit(
+    "unigram_log_likelihood",
+    "That is the mean over the ways to each place: they add up.",
+    ("for way in ways))", "for way in ways) / len(ways))"),
+)
+
+likelihood_turned = edit(
+    "unigram_log_likelihood",
+    "The sign is turned round: the logarithm of a probability is never above 0.",
+    ("return total[-1]", "return -total[-1]"),
+)
+
+likelihood_without_zero = edit(
+    "unigram_log_likelihood",
+    "A log-probability of 0, which is the probability 1, was taken for none: 0 is false in Python, ask whether "
+    "the piece is there.",
+    ("if text[start:end] in log_probs]", "if log_probs.get(text[start:end])]"),
+    hidden=True,
+)
+
+likelihood_without_shift = edit(
+    "unigram_log_likelihood",
+    "The exponential of a very small log-probability is 0, and has no logarithm: take the largest way out first.",
+    (
+        "total[end] = top + math.log(sum(math.exp(way - top) for way in ways))",
+        "total[end] = math.log(sum(math.exp(way) for way in ways))",
+    ),
+)
+
+likelihood_up_to_sixteen = edit(
+    "unigram_log_likelihood",
+    "Long pieces were never tried: a piece may be of any length.",
+    ("for start in range(end) if", "for start in range(max(0, end - 16), end) if"),
+    hidden=True,
+)
+
+
+likelihood_zero_for_none = edit(
+    "unigram_log_likelihood",
+    "For a text that cannot be segmented 0 came back, which is the probability 1: the logarithm of 0 is −∞.",
+    ("return total[-1]", "return total[-1] if total[-1] > -math.inf else 0.0"),
+)
+
+likelihood_nearly_minus_infinity = edit(
+    "unigram_log_likelihood",
+    "A large negative number stands for −∞: return `-math.inf` itself.",
+    ("[-math.inf] * len(text)", "[-1e9] * len(text)"),
+)
+
+
+@wrong("expected_counts")
 def counts_of_the_best_path(text, log_probs):
-    """Viterbi's pieces, counted: hard EM."""
+    """Those are the counts of the best segmentation alone: each one counts for its share."""
     best = [(0.0, ())] + [(-math.inf, ())] * len(text)
     for end in range(1, len(text) + 1):
         for start in range(max(0, end - 8), end):
@@ -3198,28 +3698,16 @@ def counts_of_the_best_path(text, log_probs):
     return {piece: float(best[-1][1].count(piece)) for piece in best[-1][1]}
 
 
-@wrong("expected_counts", says="not divided by the probability of the whole text")
-def counts_not_divided(text, log_probs):
-    """The probability of each use, not its share."""
-    n = len(text)
-    before, behind = [1.0] + [0.0] * n, [0.0] * n + [1.0]
-    for end in range(1, n + 1):
-        before[end] = sum(before[s] * math.exp(log_probs[text[s:end]]) for s in range(end) if text[s:end] in log_probs)
-    for s in reversed(range(n)):
-        ends = [end for end in range(s + 1, n + 1) if text[s:end] in log_probs]
-        behind[s] = sum(math.exp(log_probs[text[s:end]]) * behind[end] for end in ends)
-    counts = {}
-    for s in range(n):
-        for end in range(s + 1, n + 1):
-            if text[s:end] in log_probs:
-                use = before[s] * math.exp(log_probs[text[s:end]]) * behind[end]
-                counts[text[s:end]] = counts.get(text[s:end], 0) + use
-    return counts
+counts_not_divided = edit(
+    "expected_counts",
+    "The shares were not divided by the probability of the whole text.",
+    ("+ behind[end] - before[n])", "+ behind[end])"),
+)
 
 
-@wrong("expected_counts", says="every segmentation was counted alike")
+@wrong("expected_counts")
 def counts_of_equal_segmentations(text, log_probs):
-    """The mean over all segmentations."""
+    """Every segmentation was counted alike: weigh each by its probability."""
     ways = list(given_segmentations(text[:60], log_probs)) if len(text) < 60 else []
     counts = {}
     for way in ways:
@@ -3228,65 +3716,33 @@ def counts_of_equal_segmentations(text, log_probs):
     return counts
 
 
-@wrong("expected_counts", says="overwrote its earlier count")
-def counts_overwritten(text, log_probs):
-    """`=` in place of `+=`: the last place of a piece wins."""
-    n = len(text)
-    before, behind = [0.0] + [-math.inf] * n, [-math.inf] * n + [0.0]
-    for end in range(1, n + 1):
-        ways = [before[s] + log_probs[text[s:end]] for s in range(end) if text[s:end] in log_probs]
-        before[end] = given_log_sum(ways)
-    for s in reversed(range(n)):
-        ways = [log_probs[text[s:end]] + behind[end] for end in range(s + 1, n + 1) if text[s:end] in log_probs]
-        behind[s] = given_log_sum(ways)
-    return {
-        text[s:end]: math.exp(before[s] + log_probs[text[s:end]] + behind[end] - before[n])
-        for s in range(n)
-        for end in range(s + 1, n + 1)
-        if text[s:end] in log_probs
-    }
+counts_overwritten = edit(
+    "expected_counts",
+    "A piece at a later place overwrote its earlier count: add them.",
+    ("counts.get(text[start:end], 0.0) + share", "share"),
+)
 
 
-@wrong("expected_counts", says="backward sums are missing")
-def counts_without_backward(text, log_probs):
-    """Only the ways to the piece are counted, not those from it on."""
-    n = len(text)
-    before = [0.0] + [-math.inf] * n
-    for end in range(1, n + 1):
-        ways = [before[s] + log_probs[text[s:end]] for s in range(end) if text[s:end] in log_probs]
-        before[end] = given_log_sum(ways)
-    counts = {}
-    for s in range(n):
-        for end in range(s + 1, n + 1):
-            if text[s:end] in log_probs:
-                share = math.exp(min(700, before[s] + log_probs[text[s:end]] - before[n]))
-                counts[text[s:end]] = counts.get(text[s:end], 0) + share
-    return counts
+counts_without_backward = edit(
+    "expected_counts",
+    "What comes behind the piece is left out: the backward sums are missing.",
+    (
+        "math.exp(before[start] + log_prob + behind[end] - before[n])",
+        "math.exp(min(700, before[start] + log_prob - before[n]))",
+    ),
+)
 
 
-@wrong("expected_counts", says="not from its start")
-def counts_behind_from_the_start(text, log_probs):
-    """behind[start] where behind[end] belongs: off by the piece's length."""
-    n = len(text)
-    before, behind = [0.0] + [-math.inf] * n, [-math.inf] * n + [0.0]
-    for end in range(1, n + 1):
-        ways = [before[s] + log_probs[text[s:end]] for s in range(end) if text[s:end] in log_probs]
-        before[end] = given_log_sum(ways)
-    for s in reversed(range(n)):
-        ways = [log_probs[text[s:end]] + behind[end] for end in range(s + 1, n + 1) if text[s:end] in log_probs]
-        behind[s] = given_log_sum(ways)
-    counts = {}
-    for s in range(n):
-        for end in range(s + 1, n + 1):
-            if text[s:end] in log_probs:
-                share = math.exp(before[s] + log_probs[text[s:end]] + behind[s] - before[n])
-                counts[text[s:end]] = counts.get(text[s:end], 0) + share
-    return counts
+counts_behind_from_the_start = edit(
+    "expected_counts",
+    "Behind the piece, go on from its end, not from its start.",
+    ("behind[end] - before[n]", "behind[start] - before[n]"),
+)
 
 
-@wrong("expected_counts", says="Stay with logarithms until the end")
+@wrong("expected_counts")
 def counts_in_plain_numbers(text, log_probs):
-    """Right for short texts; the probability of a long one is 0, and is divided by."""
+    """The probability of a long text became 0, and was divided by: stay with logarithms until the end."""
     n = len(text)
     before, behind = [1.0] + [0.0] * n, [0.0] * n + [1.0]
     for end in range(1, n + 1):
@@ -3342,27 +3798,71 @@ def counts_as_a_slope(text, log_probs):
     return counts
 
 
-@wrong("byte_fallback", says="not its UTF-8 bytes")
+counts_without_forward = edit(
+    "expected_counts",
+    "What comes before the piece is left out: the forward sums are missing.",
+    (
+        "math.exp(before[start] + log_prob + behind[end] - before[n])",
+        "math.exp(min(700, log_prob + behind[end] - before[n]))",
+    ),
+)
+
+counts_without_the_piece = edit(
+    "expected_counts",
+    "The piece's own probability is left out: before it, the piece, behind it.",
+    ("before[start] + log_prob + behind[end]", "before[start] + behind[end]"),
+)
+
+counts_as_logarithms = edit(
+    "expected_counts",
+    "Those are the logarithms of the shares: take the exponential before you add.",
+    (
+        "math.exp(before[start] + log_prob + behind[end] - before[n])",
+        "before[start] + log_prob + behind[end] - before[n]",
+    ),
+)
+
+
+counts_that_sum_to_one = edit(
+    "expected_counts",
+    "The counts were divided by their sum: they are counts, not shares.",
+    ("return counts", "return {piece: count / sum(counts.values()) for piece, count in counts.items()}"),
+)
+
+@wrong("expected_counts")
+def counts_of_the_beginning(text, log_probs):
+    """All segmentations were written down, and the text was cut off for it: they are too many for a long text."""
+    ways = list(given_segmentations(text[:15], log_probs))
+    chances = [math.exp(sum(log_probs[piece] for piece in way)) for way in ways]
+    counts = {}
+    for way, chance in zip(ways, chances):
+        for piece in way:
+            counts[piece] = counts.get(piece, 0) + chance / sum(chances)
+    return counts
+
+
+@wrong("byte_fallback")
 def fallback_to_code_points(pieces, vocab):
-    """The character's number in Unicode, in one token."""
+    """That is the character's number in Unicode (`ord`), not its UTF-8 bytes."""
     return [t for p in pieces for t in ([p] if p in vocab else [f"<0x{ord(c):02X}>" for c in p])]
 
 
-@wrong("byte_fallback", says="capital letters")
+@wrong("byte_fallback")
 def fallback_in_small_letters(pieces, vocab):
-    """hex() writes small letters."""
+    """The digits are capital letters: <0xE9>, not <0xe9>."""
     return [t for p in pieces for t in ([p] if p in vocab else [f"<0x{b:02x}>" for b in p.encode()])]
 
 
-@wrong("byte_fallback", says="leading zero")
+@wrong("byte_fallback")
 def fallback_without_leading_zero(pieces, vocab):
-    """<0xA> for a line end."""
+    """A byte below 16 needs a leading zero: <0x0A>, not <0xA>."""
     return [t for p in pieces for t in ([p] if p in vocab else [f"<0x{b:X}>" for b in p.encode()])]
 
 
-@wrong("byte_fallback", says="falls back as a whole")
+@wrong("byte_fallback")
 def fallback_by_characters(pieces, vocab):
-    """The characters of an unknown piece are looked up once more."""
+    """The characters of an unknown piece were looked up once more: it falls back as a whole, even where the
+    vocabulary has one of them."""
     tokens = []
     for piece in pieces:
         for part in [piece] if piece in vocab else piece:
@@ -3370,29 +3870,29 @@ def fallback_by_characters(pieces, vocab):
     return tokens
 
 
-@wrong("byte_fallback", says="because one was unknown")
+@wrong("byte_fallback")
 def fallback_of_everything(pieces, vocab):
-    """One unknown piece, and the whole text is spelt in bytes."""
+    """Every piece became bytes because one was unknown: only the unknown one does."""
     if all(p in vocab for p in pieces):
         return list(pieces)
     return [f"<0x{b:02X}>" for p in pieces for b in p.encode()]
 
 
-@wrong("byte_fallback", says="one token each")
+@wrong("byte_fallback")
 def fallback_glued(pieces, vocab):
-    """The bytes of a piece are joined into one string."""
+    """The bytes of a piece were joined into one long token: they are one token each."""
     return [p if p in vocab else "".join(f"<0x{b:02X}>" for b in p.encode()) for p in pieces]
 
 
-@wrong("byte_fallback", says="UTF-16")
+@wrong("byte_fallback")
 def fallback_to_utf16(pieces, vocab):
-    """Another encoding."""
+    """Those are bytes of UTF-16, not of UTF-8."""
     return [t for p in pieces for t in ([p] if p in vocab else [f"<0x{b:02X}>" for b in p.encode("utf-16-be")])]
 
 
-@wrong("byte_fallback", says="left out")
+@wrong("byte_fallback")
 def fallback_drops(pieces, vocab):
-    """What is unknown is not there any more."""
+    """The unknown pieces are left out: they are spelt in bytes."""
     return [p for p in pieces if p in vocab]
 
 
@@ -3421,9 +3921,73 @@ def fallback_with_a_table(pieces, vocab):
     return list(tokens())
 
 
-@wrong("decode_with_bytes", says="decoded alone")
+fallback_in_decimals = edit(
+    "byte_fallback",
+    "The numbers are decimal: write them in hexadecimal.",
+    ("02X", "02d"),
+)
+
+fallback_to_unk = edit(
+    "byte_fallback",
+    "The unknown token is for models without byte fallback: spell the piece in bytes.",
+    ('tokens.extend(f"<0x{byte:02X}>" for byte in piece.encode("utf-8"))', 'tokens.append("<unk>")'),
+)
+
+fallback_to_the_first_byte = edit(
+    "byte_fallback",
+    "Only the first byte of a piece was written: each byte is a token.",
+    ('piece.encode("utf-8")', 'piece.encode("utf-8")[:1]'),
+)
+
+fallback_never = edit(
+    "byte_fallback",
+    "Nothing was replaced: a piece that the vocabulary lacks is spelt in bytes.",
+    ("if piece in vocab:", "if True:"),
+)
+
+fallback_always = edit(
+    "byte_fallback",
+    "Known pieces became bytes, too: they stay as they are.",
+    ("if piece in vocab:", "if False:"),
+)
+
+fallback_with_a_capital_x = edit(
+    "byte_fallback",
+    "The name is <0xE9>: a small x after the 0.",
+    ("<0x{byte", "<0X{byte"),
+)
+
+fallback_but_for_byte_tokens = edit(
+    "byte_fallback",
+    "A piece that looks like a byte token was kept, though the vocabulary lacks it: it is a piece like any other.",
+    ("if piece in vocab:", 'if piece in vocab or piece.startswith("<0x"):'),
+    hidden=True,
+)
+
+fallback_in_any_case = edit(
+    "byte_fallback",
+    "Capital letters were not told apart: a piece is looked up as it is written.",
+    ("if piece in vocab:", "if piece.lower() in vocab:"),
+    hidden=True,
+)
+
+
+fallback_without_brackets = edit(
+    "byte_fallback",
+    "The name of a byte token has brackets: <0xE9>.",
+    ('f"<0x{byte:02X}>"', 'f"0x{byte:02X}"'),
+)
+
+fallback_backwards = edit(
+    "byte_fallback",
+    "The bytes of a piece stand in the wrong order: write them as they come.",
+    ('piece.encode("utf-8")', 'piece.encode("utf-8")[::-1]'),
+)
+
+
+@wrong("decode_with_bytes")
 def bytes_decoded_alone(pieces):
-    """Each byte token is decoded by itself."""
+    """Every byte was decoded alone: neighbouring byte tokens belong together."""
     import re
 
     parts = []
@@ -3435,107 +3999,64 @@ def bytes_decoded_alone(pieces):
     return "".join(parts).removeprefix(" ")
 
 
-@wrong("decode_with_bytes", says="only one was added")
-def decoded_and_stripped(pieces):
-    """strip() takes the text's own spaces too."""
-    import re
-
-    data = b""
-    for piece in pieces:
-        if re.fullmatch("<0x[0-9A-F]{2}>", piece):
-            data += bytes([int(piece[3:5], 16)])
-        else:
-            data += piece.replace("▁", " ").encode()
-    return data.decode("utf-8", errors="replace").strip()
+decoded_and_stripped = edit(
+    "decode_with_bytes",
+    "White space at both ends was taken away: only one space was added, in front.",
+    ('(piece.removeprefix("▁") if i == 0 else piece).replace("▁", " ")', 'piece.replace("▁", " ")'),
+    ('data.decode("utf-8", errors="replace")', 'data.decode("utf-8", errors="replace").strip()'),
+)
 
 
-@wrong("decode_with_bytes", says="all spaces in front were taken away")
-def decoded_and_left_stripped(pieces):
-    """lstrip takes all the spaces in front."""
-    import re
-
-    data = b""
-    for piece in pieces:
-        if re.fullmatch("<0x[0-9A-F]{2}>", piece):
-            data += bytes([int(piece[3:5], 16)])
-        else:
-            data += piece.replace("▁", " ").encode()
-    return data.decode("utf-8", errors="replace").lstrip(" ")
+decoded_and_left_stripped = edit(
+    "decode_with_bytes",
+    "All spaces in front were taken away: only one was added.",
+    ('(piece.removeprefix("▁") if i == 0 else piece).replace("▁", " ")', 'piece.replace("▁", " ")'),
+    ('data.decode("utf-8", errors="replace")', 'data.decode("utf-8", errors="replace").lstrip(" ")'),
+)
 
 
-@wrong("decode_with_bytes", says="is still there")
-def decoded_with_the_dummy_space(pieces):
-    """Nothing is taken away in front."""
-    import re
-
-    data = b""
-    for piece in pieces:
-        if re.fullmatch("<0x[0-9A-F]{2}>", piece):
-            data += bytes([int(piece[3:5], 16)])
-        else:
-            data += piece.replace("▁", " ").encode()
-    return data.decode("utf-8", errors="replace")
+decoded_with_the_dummy_space = edit(
+    "decode_with_bytes",
+    "The space that metaspace added is still there.",
+    ('(piece.removeprefix("▁") if i == 0 else piece).replace("▁", " ")', 'piece.replace("▁", " ")'),
+)
 
 
-@wrong("decode_with_bytes", says="though it was no ▁")
-def decoded_without_the_first_character(pieces):
-    """The first character is cut off, whatever it is."""
-    import re
-
-    data = b""
-    for piece in pieces:
-        if re.fullmatch("<0x[0-9A-F]{2}>", piece):
-            data += bytes([int(piece[3:5], 16)])
-        else:
-            data += piece.replace("▁", " ").encode()
-    return data.decode("utf-8", errors="replace")[1:]
+decoded_without_the_first_character = edit(
+    "decode_with_bytes",
+    "The first character was taken away though it was no ▁.",
+    ('(piece.removeprefix("▁") if i == 0 else piece).replace("▁", " ")', 'piece.replace("▁", " ")'),
+    ('data.decode("utf-8", errors="replace")', 'data.decode("utf-8", errors="replace")[1:]'),
+)
 
 
-@wrong("decode_with_bytes", says="broken bytes were dropped")
-def decoded_ignoring_errors(pieces):
-    """errors="ignore" hides what is broken."""
-    import re
-
-    data = b""
-    for i, piece in enumerate(pieces):
-        if re.fullmatch("<0x[0-9A-F]{2}>", piece):
-            data += bytes([int(piece[3:5], 16)])
-        else:
-            data += (piece.removeprefix("▁") if i == 0 else piece).replace("▁", " ").encode()
-    return data.decode("utf-8", errors="ignore")
+decoded_ignoring_errors = edit(
+    "decode_with_bytes",
+    "Broken bytes were dropped: they become U+FFFD.",
+    ('"replace")', '"ignore")'),
+)
 
 
-@wrong("decode_with_bytes", says="U+FFFD")
-def decoded_strictly(pieces):
-    """Broken bytes raise."""
-    import re
-
-    data = b""
-    for i, piece in enumerate(pieces):
-        if re.fullmatch("<0x[0-9A-F]{2}>", piece):
-            data += bytes([int(piece[3:5], 16)])
-        else:
-            data += (piece.removeprefix("▁") if i == 0 else piece).replace("▁", " ").encode()
-    return data.decode("utf-8")
+decoded_strictly = edit(
+    "decode_with_bytes",
+    "Bytes that are not UTF-8 become U+FFFD: that is no error.",
+    (', errors="replace"', ""),
+)
 
 
-@wrong("decode_with_bytes", says="not the underscore")
-def decoded_with_underscores(pieces):
-    """The underscore is taken for ▁."""
-    import re
-
-    data = b""
-    for piece in pieces:
-        if re.fullmatch("<0x[0-9A-F]{2}>", piece):
-            data += bytes([int(piece[3:5], 16)])
-        else:
-            data += piece.replace("_", " ").encode()
-    return data.decode("utf-8", errors="replace").removeprefix(" ")
+decoded_with_underscores = edit(
+    "decode_with_bytes",
+    "▁ is U+2581, not the underscore.",
+    (
+        '(piece.removeprefix("▁") if i == 0 else piece).replace("▁", " ")',
+        '(piece.removeprefix("_") if i == 0 else piece).replace("_", " ")',
+    ),
+)
 
 
-@wrong("decode_with_bytes", says="chr")
+@wrong("decode_with_bytes")
 def decoded_by_chr(pieces):
-    """A byte is taken for a character's number: Latin-1."""
+    """Each byte became the character of that number (`chr`): decode them as UTF-8."""
     import re
 
     parts = []
@@ -3545,18 +4066,11 @@ def decoded_by_chr(pieces):
     return "".join(parts).removeprefix(" ")
 
 
-@wrong("decode_with_bytes", says="space of every piece")
-def decoded_losing_every_word_space(pieces):
-    """The ▁ is stripped from each piece, and the words run together."""
-    import re
-
-    data = b""
-    for piece in pieces:
-        if re.fullmatch("<0x[0-9A-F]{2}>", piece):
-            data += bytes([int(piece[3:5], 16)])
-        else:
-            data += piece.removeprefix("▁").replace("▁", " ").encode()
-    return data.decode("utf-8", errors="replace")
+decoded_losing_every_word_space = edit(
+    "decode_with_bytes",
+    "The space of every piece that starts with ▁ was lost: only the first one was added.",
+    (" if i == 0 else piece", ""),
+)
 
 
 @right("decode_with_bytes")
@@ -3589,3 +4103,78 @@ def decoded_with_a_pending_buffer(pieces):
         text.append(" ".join(piece.split("▁")))
     joined = "".join(text)
     return joined[1:] if pieces and pieces[0][:1] == "▁" else joined
+
+
+decoded_with_the_result_trimmed = edit(
+    "decode_with_bytes",
+    "A space in front was taken away though the first piece does not start with ▁: ask the piece, not the text "
+    "at the end.",
+    ('(piece.removeprefix("▁") if i == 0 else piece).replace("▁", " ")', 'piece.replace("▁", " ")'),
+    ('data.decode("utf-8", errors="replace")', 'data.decode("utf-8", errors="replace").removeprefix(" ")'),
+)
+
+decoded_with_marks_replaced_at_the_end = edit(
+    "decode_with_bytes",
+    "A ▁ that the bytes spell became a space: replace ▁ in the ordinary pieces only, before the bytes are decoded.",
+    ('.replace("▁", " ").encode', ".encode"),
+    ('data.decode("utf-8", errors="replace")', 'data.decode("utf-8", errors="replace").replace("▁", " ")'),
+)
+
+decoded_with_the_bytes_left_out = edit(
+    "decode_with_bytes",
+    "The byte tokens were left out: they spell what no piece has.",
+    ("data += byte_tokens[piece]", 'data += b""'),
+)
+
+decoded_with_the_bytes_as_text = edit(
+    "decode_with_bytes",
+    "The byte tokens are still there, as text.",
+    ("if piece in byte_tokens:", "if False:"),
+)
+
+decoded_without_any_space = edit(
+    "decode_with_bytes",
+    "Every ▁ was taken away: it is a space.",
+    ('.replace("▁", " ")', '.replace("▁", "")'),
+)
+
+decoded_with_marks = edit(
+    "decode_with_bytes",
+    "▁ is still there: it is a space.",
+    ('.replace("▁", " ")', ""),
+)
+
+decoded_with_small_digits = edit(
+    "decode_with_bytes",
+    "A piece with small digits, such as <0xe9>, was taken for a byte token: the digits are capital.",
+    ("if piece in byte_tokens:", "if piece[:3] + piece[3:].upper() in byte_tokens:"),
+    ("data += byte_tokens[piece]", "data += byte_tokens[piece[:3] + piece[3:].upper()]"),
+    hidden=True,
+)
+
+decoded_with_line_ends_lost = edit(
+    "decode_with_bytes",
+    "A piece with something behind the token, such as a line end, was taken for a byte token: it must be the "
+    "whole piece.",
+    ("if piece in byte_tokens:", "if piece[:6] in byte_tokens and not piece[6:].strip():"),
+    ("data += byte_tokens[piece]", "data += byte_tokens[piece[:6]]"),
+    hidden=True,
+)
+
+
+decoded_with_spaces_between = edit(
+    "decode_with_bytes",
+    "There are spaces between the pieces: they have their own where they need them.",
+    ('.replace("▁", " ").encode', '.replace("▁", " ").join([" " * (i > 0), ""]).encode'),
+)
+
+decoded_with_any_digits = edit(
+    "decode_with_bytes",
+    "What only looks like a byte token was taken for one: it has exactly two digits, in capital letters.",
+    (
+        "if piece in byte_tokens:",
+        'if piece.startswith("<0x") and piece.endswith(">") and piece[3:-1].isalnum() and "Z" not in piece:',
+    ),
+    ("data += byte_tokens[piece]", "data += bytes([int(piece[3:-1], 16)])"),
+    hidden=True,
+)
