@@ -28,6 +28,7 @@ LISTED = ("list", "tuple", "range", "iterator")  # how the form of a list begins
 RESERVED = ("gives", "within", "exact", "worth", "changes", "about")  # what `check` takes for itself
 NOT_WRITTEN = "not written yet"
 NO_SUCH = "There is no `{}`: its cell was not run, ended in an error, or gives it another name."
+LARGEST = 1e150
 MOST_ITEMS = 100_000  # of an iterator: it may have no end
 MOST_SHOWN = 72  # characters of a value that is shown whole
 PYTHON_KINDS = (("bool", bool), ("whole", int), ("real", float), ("complex", complex))
@@ -273,12 +274,13 @@ def mark(answer: Plain, changed: Sequence[Any] = ()) -> list[Any]:
     exact: list[Any] = []
     reals: list[float] = []
     _gather(answer, exact, reals)
+    reals = [max(-LARGEST, min(LARGEST, x)) for x in reals]  # whose square is a number, too
     count = len(reals)
     scale = max(count, 1)
     sums = [
         math.fsum(reals),
         math.fsum(x * (i + 1) / scale for i, x in enumerate(reals)),
-        math.fsum(min(abs(x), 1e150) ** 2 for x in reals),
+        math.fsum(x**2 for x in reals),
     ]
     digest = f"{zlib.crc32(json.dumps(exact).encode()):08x}"
     found: list[Any] = [digest, *(float(f"{x:.6g}") for x in sums), count] if count else [digest]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -111,6 +111,8 @@ values = st.recursive(
 )  # fmt: skip
 
 
+@example([9.9792015476736e291, 1.7976931348623157e308])
+@example([0.0, 8.98846565e307])
 @given(values)
 def test_a_record_gives_back_what_it_was_given(value: Any) -> None:
     back = from_json(to_json(plain(value)))
