@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from autograder.asking import Asking
+from autograder.course.answers import Sheet
 from autograder.course.bank import Entry, load_bank
 from autograder.course.course import Course
-from autograder.notebook.source import exercise_of, read_source
+from autograder.course.record import read_record
 from autograder.report.mistakes import as_result, name_mistake
 
 COURSE = Course(Path(__file__).parent.parent)
@@ -73,43 +74,18 @@ def test_only_the_exercise_s_own_mistakes_count() -> None:
     assert name_mistake("softmax", "an overflow", []) is None
 
 
-def grade_id(cell: Any) -> str:
-    return str(cell.metadata.get("nbgrader", {}).get("grade_id", ""))
-
-
-def is_test(cell: Any) -> bool:
-    return bool(cell.metadata.get("nbgrader", {}).get("grade"))
-
-
-def message_about(one: Entry, cells: list[Any]) -> str:
-    """Run a notebook with an entry in place of its exercise, and only the exercise's own test."""
-    namespace: dict[str, Any] = {"__name__": "__main__"}
-    for cell in cells:
-        if is_test(cell) and exercise_of(grade_id(cell)) == one.exercise:
-            with pytest.raises(Exception) as error:  # noqa: PT011 - whatever the mistake raises
-                exec(cell.source, namespace)
-            return f"{error.type.__name__}: {error.value}"
-        if not is_test(cell):
-            exec(one.source if grade_id(cell) == one.exercise else cell.source, namespace)
-    raise AssertionError(f"no test for {one.exercise}")
-
-
 def test_the_known_mistakes_of_the_attention_chapter_are_given_their_names() -> None:
-    """Each wrong entry runs in its notebook; its message should name it, alone or with others that say the same."""
+    """Each wrong entry is asked in its notebook; the verdict names it, seldom with others that answer the same."""
     bank = load_bank(COURSE.bank("attention"))
-    alone = together = 0
-    wrongly = []
+    judge = Asking(read_record(COURSE.record("attention")))
+    alone = known = 0
     for path in COURSE.sources("attention"):
-        cells = [cell for cell in read_source(path).cells if cell.cell_type == "code"]
-        graded = {exercise_of(grade_id(cell)) for cell in cells if is_test(cell)}
-        for one in (e for e in bank if not e.is_right and e.exercise in graded):
-            message = message_about(one, cells)
-            named = name_mistake(one.exercise, message, bank)
-            names = named.name.split(" or ") if named else []
+        sheet = Sheet(path)
+        base = sheet.namespace()
+        for one in (e for e in bank if not e.is_right and f"test_{e.exercise}" in sheet.tests):
+            asked, _ = sheet.ask(f"test_{one.exercise}", base, one)
+            names = judge.judge(one.exercise, asked).entry.split(" or ")
+            assert one.name in names, (one.name, names)
             alone += names == [one.name]
-            together += len(names) > 1 and one.name in names
-            if one.name not in names:
-                wrongly.append((one.name, names, message))
-    known = alone + together + len(wrongly)
-    assert len(wrongly) <= 0.02 * known, f"messages that name another mistake: {wrongly}"
-    assert alone >= 0.8 * known, f"{together} of {known} mistakes share their words: let the messages tell them apart"
+            known += 1
+    assert alone >= 0.95 * known, f"{known - alone} of {known} mistakes are not told apart"

@@ -177,6 +177,12 @@ def solution_cells(path: Path) -> dict[str, str]:
     return found
 
 
+def nbgrader_cells(path: Path) -> dict[str, str]:
+    """The cells of a py:percent file that nbgrader knows, by `grade_id`, as they are written there."""
+    cells = NBGRADER_CELL.findall(path.read_text(encoding="utf-8"))
+    return {str(json.loads(head.removeprefix("nbgrader="))["grade_id"]): text for head, text in cells}
+
+
 def absent_helpers(path: Path) -> dict[str, list[str]]:
     """The helpers that are taken away while a test of a py:percent file runs, by the test's `grade_id`."""
     heads = [json.loads(head.removeprefix("nbgrader=")) for head, _ in NBGRADER_CELL.findall(path.read_text("utf-8"))]
