@@ -16,6 +16,7 @@ BOOK := $(shell find chapters solutions benchmarks -type f -not -name '*.ipynb' 
 	_config.yml _toc.yml requirements.lock
 GRADER := $(shell find autograder -type f -not -name '*.pyc')
 BANKS := $(wildcard tests/misconceptions/*.py)
+RECORDS := $(wildcard tests/record/*.json)
 
 .PHONY: course test test-fast test-all setup notebooks book sample lock clean
 
@@ -44,9 +45,11 @@ $(STAMPS)/setup-test: $(STAMPS)/setup
 # Where tests are asked for, all is installed before anything else is done: `make -j2` would use what is being installed.
 READY := $(STAMPS)/setup$(if $(filter test%,$(MAKECMDGOALS)),-test)
 
-# One chapter after the other takes one core: two at a time.
-$(STAMPS)/notebooks: $(STAMPS)/setup $(SOURCES) $(GRADER) | $(READY)
-	printf '%s\n' $(CHAPTERS) | xargs -n 1 -P 2 autograder release
+# Only the chapters of which something has changed, two at a time; all of them where the grader has.
+CHANGED = $(if $(filter autograder/% $(STAMPS)/setup,$?),$(CHAPTERS),$(filter $(CHAPTERS),$(notdir $(basename \
+	$(filter tests/record/%,$?)) $(patsubst %/,%,$(dir $(filter solutions/%,$?))))))
+$(STAMPS)/notebooks: $(STAMPS)/setup $(SOURCES) $(RECORDS) $(GRADER) | $(READY)
+	printf '%s\n' $(sort $(CHANGED)) | xargs -r -n 1 -P 2 autograder release
 	@touch $@
 
 $(STAMPS)/book: $(STAMPS)/notebooks $(BOOK) $(BANKS)
