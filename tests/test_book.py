@@ -21,6 +21,11 @@ PAGES = [TOC["root"], *(page["file"] for part in TOC["parts"] for page in part["
 MADE_BY_SPHINX = ["search", "genindex"]
 FIGURES = sorted(path.stem for path in ASSETS.glob("*-*.js"))  # a figure's script is named after its element
 FIGURE = ", ".join(FIGURES)
+# The first page and one of each kind for every run; all of them where CI goes through the long matrices.
+EVERY = [
+    name if name in (PAGES[0], "chapters/attention/weights", "search") else pytest.param(name, marks=pytest.mark.slow)
+    for name in [*PAGES, *MADE_BY_SPHINX]
+]
 LIVE = "[data-ready]"  # what a figure carries once its script has built it
 # Bytes of style sheets, scripts and fonts that a page asks for before its reader does anything. The theme alone had
 # 2.3 million; a page with figures now has about 90,000, and the text face another 63,000.
@@ -266,7 +271,7 @@ def test_page_loads_in_peace(page, site, name):
     assert sum(light.values()) <= BUDGET, f"{sum(light.values())} bytes: {light}"
 
 
-@pytest.mark.parametrize("name", [*PAGES, *MADE_BY_SPHINX])
+@pytest.mark.parametrize("name", EVERY)
 def test_page_is_accessible(page, site, name):
     """axe-core finds nothing, in the light and in the dark, with every door open."""
     from axe_playwright_python.sync_playwright import Axe

@@ -457,6 +457,7 @@ def test_ids_may_be_numbered_in_any_way(trained: dict, slices: dict[str, str]) -
 # --- The benchmark ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_benchmark_works(tmp_path: Path) -> None:
     pytest.importorskip("tokenizers")
     pytest.importorskip("tiktoken")

@@ -216,6 +216,7 @@ def test_the_command_trains_on_any_text(tmp_path: Path) -> None:
     assert "Traceback" not in missing.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.timing
 def test_a_killed_command_goes_on(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text(grammar.stories(400, seed=5), encoding="utf-8")

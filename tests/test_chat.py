@@ -601,6 +601,7 @@ def byte_to_text() -> dict[int, str]:
     return bytes_to_unicode()
 
 
+@pytest.mark.slow
 @needs_smollm
 def test_smollm2s_logits_are_those_of_transformers() -> None:
     """transformers reads the same file its own way; the two models then read the same conversation."""

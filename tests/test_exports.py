@@ -479,6 +479,7 @@ def test_nbgraders_export_for_canvas(gradebook: Path, tmp_path: Path, roster: Wr
     assert "s2" not in done.stderr
 
 
+@pytest.mark.slow
 def test_nbgraders_export_for_moodle(gradebook: Path, tmp_path: Path, roster: Write) -> None:
     given_roster = roster(WORKSHEET)
     done = export(
@@ -493,6 +494,7 @@ def test_nbgraders_export_for_moodle(gradebook: Path, tmp_path: Path, roster: Wr
     assert (tmp_path / "moodle.csv").is_file()
 
 
+@pytest.mark.slow
 def test_nbgraders_export_asks_which_assignment(gradebook: Path, tmp_path: Path) -> None:
     done = export(gradebook, tmp_path, "--exporter=autograder.lms.exports.CanvasExport")
     assert done.returncode == 1

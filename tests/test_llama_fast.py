@@ -341,6 +341,7 @@ def test_the_likeliest_are_in_order_and_ties_go_to_the_lowest() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_the_benchmark_runs_and_all_write_the_same(tmp_path: Path) -> None:
     out = tmp_path / "llama.json"
     command = [sys.executable, "-m", "benchmarks.llama", "--quick", "--only", "260K", "--out", str(out)]

@@ -50,6 +50,7 @@ def grades(folder: Path) -> dict[str, Any]:
         }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_ours_gives_what_stock_gives(example: Path, tmp_path: Path) -> None:
     found = {}
     for name in ("stock", "ours"):
