@@ -87,7 +87,9 @@ def faults_of(context, address: str, name: str) -> list[str]:
     return [*found, *(f"font: {n} glyphs from {font}" for font, n in fonts.items()), *(f"console: {e}" for e in errors)]
 
 
-@pytest.mark.parametrize("reader", ["light", *(pytest.param(name, marks=pytest.mark.slow) for name in ("dark", "phone"))])
+@pytest.mark.parametrize(
+    "reader", ["light", *(pytest.param(reader, marks=pytest.mark.slow) for reader in ("dark", "phone"))]
+)
 def test_nothing_is_wrong_with_the_look(browser, site, reader):
     width, height, scheme = READERS[reader]
     context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
