@@ -44,7 +44,7 @@ def plain(text: object) -> str:
 
 def number(value: Any, digits: int) -> str:
     """A number as a reader would write it: whole ones whole, with a true minus sign."""
-    said = f"{value:,}" if isinstance(value, int | np.integer) else f"{value + 0.0:,.{digits}f}"
+    said = f"{value:,}" if isinstance(value, int | np.integer) else f"{round(float(value), digits) + 0.0:,.{digits}f}"
     return said.replace("-", "−")
 
 
