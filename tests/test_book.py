@@ -141,7 +141,16 @@ def test_quick_questions_explain_each_choice(book, name):
     assert questions >= 3
 
 
-@pytest.mark.parametrize("name", [name for name in PAGES if name.count("/") == 2])
+WITH_NOTEBOOK = [name for name in PAGES if "```{exercises}" in (ROOT / f"{name}.md").read_text(encoding="utf-8")]
+
+
+def test_each_notebook_is_on_one_page():
+    """A page may have none; no notebook is without a page."""
+    notebooks = [path.relative_to(ROOT) for path in ROOT.glob("chapters/*/exercises/*.ipynb")]
+    assert {f"{path.parent.parent}/{path.stem}" for path in notebooks} == set(WITH_NOTEBOOK)
+
+
+@pytest.mark.parametrize("name", WITH_NOTEBOOK)
 def test_a_chapter_page_hands_out_its_notebook(book, name):
     """The notebook that the page names is in the built book, byte for byte."""
     panel = article(name).find(class_="exercise-panel")

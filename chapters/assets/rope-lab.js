@@ -34,7 +34,7 @@
 
     const dials = lab.make("div", { class: "rope-dials" }), sum = lab.make("p", { class: "rope-sum" }), notes = lab.live();
     const dot = lab.svg("circle", { r: 6, class: "rope-dot" }), plumb = lab.svg("path", { class: "rope-plumb" });
-    const plot = lab.svg("svg", { viewBox: `0 0 ${W} ${H}`, width: W, height: H, role: "img", "font-size": 13, class: "rope-plot",
+    const plot = lab.svg("svg", { viewBox: `0 0 ${W} ${H}`, width: W, height: H, role: "img", "font-size": 14, class: "rope-plot",
       "aria-label": `The score at each difference of places, from ${-last} to ${last}: a wave between ${low} and ${high}.` },
     lab.svg("path", { class: "rope-axis", d: `M${LEFT} ${TOP}V${BOTTOM}H${W - 12}` }),
     low < 0 && high > 0 ? lab.svg("path", { class: "rope-zero", d: `M${LEFT} ${y(0)}H${W - 12}` }) : "",

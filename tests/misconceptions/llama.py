@@ -7,6 +7,394 @@ import numpy as np
 
 from autograder.course.bank import edit, right, wrong
 
+# ---- block
+
+# embed
+
+embed_without_places = edit(
+    "embed",
+    "The places are missing: a token has the same vector wherever it stands, and attention cannot tell the order.",
+    (" + places[:T]", ""),
+)
+embed_places_twice = edit(
+    "embed",
+    "The places were added twice. One row of the table and one row of the places, added once.",
+    ("+ places[:T]", "+ 2 * places[:T]"),
+)
+embed_places_by_id = edit(
+    "embed",
+    "The id chose the place as well. A place counts where the token stands in its text: 0, 1, 2, …",
+    ("if len(places) < T", "if len(places) < T or np.any(ids >= len(places))"),
+    ("places[:T]", "places[ids]"),
+)
+embed_places_from_one = edit(
+    "embed",
+    "The first token got row 1 of the places. Places are counted from 0.",
+    ("places[:T]", "np.roll(places, -1, axis=0)[:T]"),
+)
+embed_same_place_for_all = edit(
+    "embed",
+    "Every token got the vector of place 0. The token at place t gets row t.",
+    ("places[:T]", "places[:1]"),
+)
+embed_last_places = edit(
+    "embed",
+    "The last rows of the places were taken. A text begins at place 0, however short it is.",
+    ("places[:T]", "places[len(places) - T :]"),
+)
+embed_places_multiplied = edit(
+    "embed",
+    "The vectors were multiplied by those of their places. They are added.",
+    ("+ places[:T]", "* places[:T]"),
+)
+embed_times_root_of_width = edit(
+    "embed",
+    "The rows were multiplied by √D, as the paper of 2017 does while it trains. Take the table as it is.",
+    ("table[ids]", "np.sqrt(table.shape[1]) * table[ids]"),
+)
+embed_places_taken_away = edit("embed", "The places were subtracted. They are added.", ("+ places[:T]", "- places[:T]"))
+embed_negative_from_the_end = edit(
+    "embed",
+    "An id below 0 was let in, and NumPy took a row from the end for it: a wrong token, without a word. Refuse it.",
+    ("(ids < 0) | (ids >= len(table))", "ids >= len(table)"),
+)
+embed_clips_ids = edit(
+    "embed",
+    "An id outside the table was moved to its edge: a wrong token, without a word. Raise a ValueError.",
+    ("if np.any((ids < 0) | (ids >= len(table))):", "ids = np.clip(ids, 0, len(table) - 1)\n    if False:"),
+)
+embed_wraps_ids = edit(
+    "embed",
+    "An id outside the table was counted round to its start: a wrong token, without a word. Raise a ValueError.",
+    ("if np.any((ids < 0) | (ids >= len(table))):", "ids = ids % len(table)\n    if False:"),
+)
+embed_cuts_the_text = edit(
+    "embed",
+    "A text with more tokens than places was cut. Nobody asked for that: raise a ValueError.",
+    ('raise ValueError("more tokens than places")', "ids, T = ids[..., : len(places)], len(places)"),
+)
+embed_repeats_the_places = edit(
+    "embed",
+    "Where the places ended, they began again at 0, so two tokens share a place. Raise a ValueError.",
+    (
+        'raise ValueError("more tokens than places")',
+        "places = np.concatenate([places] * (T // len(places) + 1))",
+    ),
+)
+embed_one_id_too_many = edit(
+    "embed",
+    "V itself was let through as an id. Counted from 0, the last row is V − 1.",
+    ("ids >= len(table)", "ids > len(table)"),
+)
+
+
+@wrong("embed")
+def embed_counts_over_all_texts(ids, table, places):
+    """The places go on from one text of the batch to the next. Each text begins at place 0."""
+    if ids.shape[-1] > len(places) or np.any((ids < 0) | (ids >= len(table))):
+        raise ValueError
+    rows = np.arange(ids.size).reshape(ids.shape) % len(places)
+    return table[ids] + places[rows]
+
+
+@right("embed")
+def embed_by_one_hot(ids, table, places):
+    """A row of zeros with a single 1, times the table."""
+    if ids.shape[-1] > len(places) or not set(np.ravel(ids).tolist()) <= set(range(len(table))):
+        raise ValueError("not in the tables")
+    one_hot = (ids[..., None] == np.arange(len(table))).astype(table.dtype)
+    return one_hot @ table + places[: ids.shape[-1]]
+
+
+@right("embed")
+def embed_by_take(ids, table, places):
+    """np.take, with the ids checked by their smallest and largest."""
+    T = ids.shape[-1]
+    if T > places.shape[0] or (ids.size and (ids.min() < 0 or ids.max() > table.shape[0] - 1)):
+        raise ValueError("not in the tables")
+    return np.take(table, ids, axis=0) + np.take(places, np.arange(T), axis=0)
+
+
+# feed_forward
+
+feed_without_relu = edit(
+    "feed_forward",
+    "ReLU is missing. Two linear maps in a row are one linear map, and the width in between gains nothing.",
+    ("np.maximum(x @ W1 + b1, 0)", "x @ W1 + b1"),
+)
+feed_relu_after_both = edit(
+    "feed_forward",
+    "ReLU stands after the second matrix. It belongs between the two, and what leaves the network may be negative.",
+    ("np.maximum(x @ W1 + b1, 0)", "x @ W1 + b1"),
+    ("return inside @ W2 + b2", "return np.maximum(inside @ W2 + b2, 0)"),
+)
+feed_relu_twice = edit(
+    "feed_forward",
+    "A second ReLU stands behind the second matrix. What leaves the network may be negative.",
+    ("return inside @ W2 + b2", "return np.maximum(inside @ W2 + b2, 0)"),
+)
+feed_relu_first = edit(
+    "feed_forward",
+    "ReLU was applied to the tokens before the first matrix. It comes after it.",
+    ("np.maximum(x @ W1 + b1, 0)", "np.maximum(x, 0) @ W1 + b1"),
+)
+feed_without_b1 = edit("feed_forward", "The bias `b1` is missing: it is added before ReLU.", (" + b1", ""))
+feed_without_b2 = edit("feed_forward", "The bias `b2` is missing: it is added at the end.", (" + b2", ""))
+feed_b1_after_relu = edit(
+    "feed_forward",
+    "`b1` was added after ReLU. Added before it, it moves the place at which a number is cut off.",
+    ("np.maximum(x @ W1 + b1, 0)", "np.maximum(x @ W1, 0) + b1"),
+)
+feed_absolute = edit(
+    "feed_forward",
+    "Negative numbers were turned into positive ones. ReLU makes them 0.",
+    ("np.maximum(x @ W1 + b1, 0)", "np.abs(x @ W1 + b1)"),
+)
+feed_keeps_the_negative = edit(
+    "feed_forward",
+    "The positive numbers were cut off and the negative ones kept. It is the other way round.",
+    ("np.maximum", "np.minimum"),
+)
+feed_adds_the_token = edit(
+    "feed_forward",
+    "x was added to the answer. That is the block's business; the network gives back its own part alone.",
+    ("return inside @ W2 + b2", "return x + inside @ W2 + b2"),
+)
+feed_one_for_all = edit(
+    "feed_forward",
+    "The largest of all numbers came back in place of each number: that is `np.max`. Compare number by number.",
+    ("np.maximum(x @ W1 + b1, 0)", "np.full((x @ W1).shape, np.max(x @ W1 + b1, initial=0))"),
+)
+feed_gelu = edit(
+    "feed_forward",
+    "That is GELU (by tanh, as in GPT-2). This network has ReLU: what is below 0 becomes 0 exactly.",
+    (
+        "np.maximum(x @ W1 + b1, 0)",
+        "x @ W1 + b1\n    inside = inside / 2 * (1 + np.tanh(np.sqrt(2 / np.pi) * (inside + 0.044715 * inside**3)))",
+    ),
+)
+feed_silu = edit(
+    "feed_forward",
+    "That is SiLU, which LLaMA has. This network has ReLU: what is below 0 becomes 0 exactly.",
+    ("np.maximum(x @ W1 + b1, 0)", "x @ W1 + b1\n    inside = inside / (1 + np.exp(-inside))"),
+)
+feed_sigmoid = edit(
+    "feed_forward",
+    "That is the sigmoid, which squeezes everything between 0 and 1. ReLU leaves positive numbers as they are.",
+    ("np.maximum(x @ W1 + b1, 0)", "1 / (1 + np.exp(-(x @ W1 + b1)))"),
+)
+feed_mean_over_tokens = edit(
+    "feed_forward",
+    "Tokens were mixed: each got the mean of all of them. Here each token works for itself.",
+    ("return inside @ W2 + b2", "return 0 * x + (inside @ W2 + b2).mean(axis=0, keepdims=True)"),
+)
+feed_only_positive_tokens = edit(
+    "feed_forward",
+    "A whole token was cut off where its sum is negative. ReLU looks at each number by itself.",
+    ("np.maximum(x @ W1 + b1, 0)", "x @ W1 + b1\n    inside = inside * (inside.sum(axis=-1, keepdims=True) > 0)"),
+)
+
+
+@right("feed_forward")
+def feed_by_where(x, W1, b1, W2, b2):
+    """np.where, and the sums written by einsum."""
+    wide = np.einsum("...i,ij->...j", x, W1) + b1
+    return np.einsum("...i,ij->...j", np.where(wide > 0, wide, 0), W2) + b2
+
+
+@right("feed_forward")
+def feed_by_a_column_of_ones(x, W1, b1, W2, b2):
+    """The biases as one more row of each matrix, for a 1 that stands beside every token."""
+    one = np.ones((*x.shape[:-1], 1))
+    wide = np.concatenate([x, one], axis=-1) @ np.vstack([W1, b1])
+    return np.concatenate([wide * (wide > 0), one], axis=-1) @ np.vstack([W2, b2])
+
+
+# decoder_block
+
+block_normed_residual = edit(
+    "decoder_block",
+    "The normed copy was added to, not the stream. The copy is for the part to read; what it adds to is x itself.",
+    ("x = x + causal_attention(norm1(x), block, heads)", "x = norm1(x)\n    x = x + causal_attention(x, block, heads)"),
+    ("return x + feed(norm2(x))", "x = norm2(x)\n    return x + feed(x)"),
+)
+block_normed_residual_of_the_second_half = edit(
+    "decoder_block",
+    "In the second half the normed copy was added to, not the stream. The copy is for the network to read alone.",
+    ("return x + feed(norm2(x))", "x = norm2(x)\n    return x + feed(x)"),
+)
+block_without_residuals = edit(
+    "decoder_block",
+    "Nothing is added to the stream: each part replaces it. A block is x plus what a part found, twice.",
+    ("x = norm1(x + causal", "x = norm1(causal"),
+    ("return norm2(x + feed(x))", "return norm2(feed(x))"),
+    ("x = x + causal_attention(norm1(x), block, heads)", "x = causal_attention(norm1(x), block, heads)"),
+    ("return x + feed(norm2(x))", "return feed(norm2(x))"),
+)
+block_second_residual_lost = edit(
+    "decoder_block",
+    "The second half gives back what the network made, without the stream that it should be added to.",
+    ("return norm2(x + feed(x))", "return norm2(feed(x))"),
+    ("return x + feed(norm2(x))", "return feed(norm2(x))"),
+)
+block_first_residual_lost = edit(
+    "decoder_block",
+    "The first half gives on what attention found, without the stream that it should be added to.",
+    ("x = norm1(x + causal", "x = norm1(causal"),
+    ("x = x + causal_attention(norm1(x), block, heads)", "x = causal_attention(norm1(x), block, heads)"),
+)
+block_adds_the_first_x = edit(
+    "decoder_block",
+    "The second half adds to the x that came in: what attention found is lost. It adds to the sum of the first half.",
+    ("if post:", "first = x\n    if post:"),
+    ("return norm2(x + feed(x))", "return norm2(first + feed(x))"),
+    ("return x + feed(norm2(x))", "return first + feed(norm2(x))"),
+)
+block_both_from_the_first_x = edit(
+    "decoder_block",
+    "Both parts read the x that came in, side by side. Here the network reads what attention has added already.",
+    ("x = norm1(x + causal_attention(x, block, heads))", "after = norm1(x + causal_attention(x, block, heads))"),
+    ("return norm2(x + feed(x))", "return norm2(after + feed(x))"),
+    ("x = x + causal_attention(norm1(x), block, heads)", "after = x + causal_attention(norm1(x), block, heads)"),
+    ("return x + feed(norm2(x))", "return after + feed(norm2(x))"),
+)
+block_always_pre = edit(
+    "decoder_block", "`post=True` asks for the order of 2017, with the norm after each sum.", ("if post:", "if False:")
+)
+block_always_post = edit(
+    "decoder_block",
+    "The norm stands after each sum, as in 2017. Unless `post=True`, it stands before each part.",
+    ("if post:", "if True:"),
+)
+block_orders_swapped = edit(
+    "decoder_block",
+    "The two orders are swapped: `post=True` is the one with the norm after each sum.",
+    ("if post:", "if not post:"),
+)
+block_without_norms = edit(
+    "decoder_block",
+    "The norms are missing. Without them the stream grows from block to block until nothing can be learned.",
+    ('return layer_norm(h, block["gain1"], block["bias1"])', "return h"),
+    ('return layer_norm(h, block["gain2"], block["bias2"])', "return h"),
+)
+block_norm1_twice = edit(
+    "decoder_block",
+    "The second half used the first norm's gain and bias. It has its own: `gain2` and `bias2`.",
+    ('layer_norm(h, block["gain2"], block["bias2"])', 'layer_norm(h, block["gain1"], block["bias1"])'),
+)
+block_norms_swapped = edit(
+    "decoder_block",
+    "The two norms are swapped: `gain1` and `bias1` belong to attention, `gain2` and `bias2` to the network.",
+    ('layer_norm(h, block["gain1"], block["bias1"])', 'layer_norm(h, block["gain_2"], block["bias_2"])'),
+    ('layer_norm(h, block["gain2"], block["bias2"])', 'layer_norm(h, block["gain1"], block["bias1"])'),
+    ("gain_2", "gain2"),
+    ("bias_2", "bias2"),
+)
+block_network_first = edit(
+    "decoder_block",
+    "The feed-forward network came first. Attention brings the tokens together, and then each works on what it has.",
+    ("x = norm1(x + causal_attention(x, block, heads))", "x = norm2(x + feed(x))"),
+    ("return norm2(x + feed(x))", "return norm1(x + causal_attention(x, block, heads))"),
+    ("x = x + causal_attention(norm1(x), block, heads)", "x = x + feed(norm2(x))"),
+    ("return x + feed(norm2(x))", "return x + causal_attention(norm1(x), block, heads)"),
+)
+block_norm_of_the_part = edit(
+    "decoder_block",
+    "The norm was taken of what the part gave back. In pre-norm it is what the part reads, in post-norm the whole sum.",
+    ("x = norm1(x + causal_attention(x, block, heads))", "x = x + norm1(causal_attention(x, block, heads))"),
+    ("return norm2(x + feed(x))", "return x + norm2(feed(x))"),
+    ("x = x + causal_attention(norm1(x), block, heads)", "x = x + norm1(causal_attention(x, block, heads))"),
+    ("return x + feed(norm2(x))", "return x + norm2(feed(x))"),
+)
+block_one_head = edit(
+    "decoder_block",
+    "Attention ran with one head, whatever `heads` is: hand it on.",
+    ("x = norm1(x + causal_attention(x, block, heads))", "x = norm1(x + causal_attention(x, block, 1))"),
+    ("x = x + causal_attention(norm1(x), block, heads)", "x = x + causal_attention(norm1(x), block, 1)"),
+)
+block_without_attention = edit(
+    "decoder_block",
+    "Attention is missing: no token hears of another.",
+    ("x = norm1(x + causal_attention(x, block, heads))", "x = norm1(x)"),
+    ("x = x + causal_attention(norm1(x), block, heads)", "x = x + 0"),
+)
+block_without_network = edit(
+    "decoder_block",
+    "The feed-forward network is missing: after attention each token works on what it has.",
+    ("return norm2(x + feed(x))", "return norm2(x)"),
+    ("return x + feed(norm2(x))", "return x"),
+)
+block_linear_network = edit(
+    "decoder_block",
+    "The network has no ReLU between its matrices.",
+    ('np.maximum(h @ block["W1"] + block["b1"], 0)', '(h @ block["W1"] + block["b1"])'),
+)
+block_relu_after_the_network = edit(
+    "decoder_block",
+    "ReLU stands behind the second matrix of the network. It belongs between the two.",
+    (
+        'np.maximum(h @ block["W1"] + block["b1"], 0) @ block["W2"] + block["b2"]',
+        'np.maximum((h @ block["W1"] + block["b1"]) @ block["W2"] + block["b2"], 0)',
+    ),
+)
+block_without_network_biases = edit(
+    "decoder_block",
+    "The biases of the network are missing: `b1` before ReLU, `b2` at the end.",
+    (' + block["b1"]', ""),
+    (' + block["b2"]', ""),
+)
+block_norm_over_time = edit(
+    "decoder_block",
+    "The norm ran from token to token, along T. Each token is normed by itself, along its D numbers.",
+    (
+        'return layer_norm(h, block["gain1"], block["bias1"])',
+        'return layer_norm(np.swapaxes(h, -1, -2), 1, 0).swapaxes(-1, -2) * block["gain1"] + block["bias1"]',
+    ),
+    (
+        'return layer_norm(h, block["gain2"], block["bias2"])',
+        'return layer_norm(np.swapaxes(h, -1, -2), 1, 0).swapaxes(-1, -2) * block["gain2"] + block["bias2"]',
+    ),
+)
+block_norm_at_the_end_too = edit(
+    "decoder_block",
+    "A pre-norm block ends with its second sum. The one norm after the last block belongs to the model.",
+    ("return x + feed(norm2(x))", "return norm2(x + feed(norm2(x)))"),
+)
+block_post_with_a_norm_before = edit(
+    "decoder_block",
+    "In post-norm the parts read the stream itself. It comes normed from the sum before: no second norm.",
+    ("x = norm1(x + causal_attention(x, block, heads))", "x = norm1(x + causal_attention(norm1(x), block, heads))"),
+    ("return norm2(x + feed(x))", "return norm2(x + feed(norm2(x)))"),
+)
+
+
+@right("decoder_block")
+def block_in_small_steps(x, block, heads, post=False):
+    """The parts named one by one, and the network by einsum."""
+    read = x if post else layer_norm(x, block["gain1"], block["bias1"])  # noqa: F821  the notebook's
+    stream = x + causal_attention(read, block, heads)  # noqa: F821
+    if post:
+        stream = layer_norm(stream, block["gain1"], block["bias1"])  # noqa: F821
+    read = stream if post else layer_norm(stream, block["gain2"], block["bias2"])  # noqa: F821
+    inside = np.einsum("...d,df->...f", read, block["W1"]) + block["b1"]
+    stream = stream + np.einsum("...f,fd->...d", np.where(inside > 0, inside, 0.0), block["W2"]) + block["b2"]
+    return layer_norm(stream, block["gain2"], block["bias2"]) if post else stream  # noqa: F821
+
+
+@right("decoder_block")
+def block_as_a_loop_over_parts(x, block, heads, post=False):
+    """The two halves have one form, so a loop goes over them."""
+    attend = lambda h: causal_attention(h, block, heads)  # noqa: E731, F821
+    network = lambda h: np.clip(h @ block["W1"] + block["b1"], 0, None) @ block["W2"] + block["b2"]  # noqa: E731
+    for number, part in (("1", attend), ("2", network)):
+        gain, bias = block["gain" + number], block["bias" + number]
+        if post:
+            x = layer_norm(x + part(x), gain, bias)  # noqa: F821
+        else:
+            x = x + part(layer_norm(x, gain, bias))  # noqa: F821
+    return x
+
+
 # ---- parts
 
 # rms_norm

@@ -32,6 +32,51 @@ def tensor(x: np.ndarray, dtype: torch.dtype | None = None) -> torch.Tensor:
     return torch.as_tensor(np.array(x), dtype=dtype)
 
 
+# ---- block
+
+
+@oracle("embed")
+def embed(ids, table, places):
+    """torch's embedding, one for the tokens and one for the places; it refuses what is not in its table."""
+    try:
+        tokens = F.embedding(tensor(ids).long(), tensor(table))
+        return (tokens + F.embedding(torch.arange(ids.shape[-1]), tensor(places))).numpy()
+    except IndexError as error:
+        raise ValueError(str(error)) from error
+
+
+@oracle("feed_forward")
+def feed_forward(x, W1, b1, W2, b2):
+    """torch's linear maps and ReLU."""
+    x, W1, b1, W2, b2 = (tensor(a).double() for a in (x, W1, b1, W2, b2))
+    return F.linear(F.relu(F.linear(x, W1.T, b1)), W2.T, b2).numpy()
+
+
+@oracle("decoder_block")
+def decoder_block(x, block, heads, post=False):
+    """torch's encoder layer with a causal mask; its attention has biases, which are 0 here."""
+    w = {name: tensor(a).double() for name, a in block.items()}
+    D, width = w["W1"].shape
+    layer = torch.nn.TransformerEncoderLayer(
+        D, heads, width, dropout=0.0, activation="relu", batch_first=True, norm_first=not post, dtype=torch.float64
+    ).eval()
+    zeros = torch.zeros(D, dtype=torch.float64)
+    attention = {
+        "in_proj_weight": torch.cat([w["Wq"].T, w["Wk"].T, w["Wv"].T]), "in_proj_bias": torch.cat([zeros] * 3),
+        "out_proj.weight": w["Wo"].T, "out_proj.bias": zeros,
+    }  # fmt: skip
+    layer.load_state_dict(
+        {f"self_attn.{name}": a for name, a in attention.items()}
+        | {"linear1.weight": w["W1"].T, "linear1.bias": w["b1"], "linear2.weight": w["W2"].T, "linear2.bias": w["b2"]}
+        | {f"norm{i}.{ours}": w[name] for i in (1, 2) for ours, name in (("weight", f"gain{i}"), ("bias", f"bias{i}"))}
+    )
+    T = x.shape[-2]
+    hidden = torch.ones(T, T).triu(1).bool()  # True = may not look, in torch
+    with torch.no_grad():
+        out = layer(tensor(x).double().reshape(-1, T, D), src_mask=hidden)
+    return out.reshape(x.shape).numpy()
+
+
 # ---- parts
 
 
