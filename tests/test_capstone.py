@@ -6,9 +6,12 @@ import math
 import subprocess
 import sys
 import time
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,8 +21,9 @@ from tokenizers import Tokenizer
 from transformers import LlamaForCausalLM
 
 from solutions import texts
-from solutions.capstone import grammar, pretrain, training
-from solutions.capstone.pretrain import RECIPES, Data, Model, Recipe, prepare, rate_at, texts_of
+from solutions.capstone import grammar, own, pretrain, training
+from solutions.capstone.pretrain import RECIPES, Data, Model, Recipe, prepare, texts_of
+from solutions.llama.chat import ChatError
 from solutions.llama.checkpoints import load
 from solutions.llama.fast import Llama
 from solutions.texts.complete_tang import is_regular, poems
@@ -307,11 +311,62 @@ def test_adamw_is_pytorchs(decay: float) -> None:
         assert np.abs(w - weight.detach().numpy()).max() < 1e-13
 
 
-def test_the_schedule_is_the_one_that_trains() -> None:
-    for recipe in [TINY, RECIPES["austen"], replace(TINY, warmup=0)]:
-        for step in range(0, recipe.steps, 7):
-            right = training.cosine_with_warmup(step, recipe.steps, recipe.warmup, 1.0, 0.01)
-            assert rate_at(step, recipe) == pytest.approx(right, rel=1e-12)
+def test_the_functions_of_the_exercises_are_those_that_train(tiny: Data) -> None:
+    """Each is called in every step; AdamW by hand ends where PyTorch's does."""
+    called: Counter[str] = Counter()
+
+    def counted(name: str) -> Callable[..., Any]:
+        def call(*args: Any) -> Any:
+            called[name] += 1
+            return getattr(training, name)(*args)
+
+        return call
+
+    ours = own.Functions(**{name: counted(name) for name in own.NAMES})
+    by_hand, _ = pretrain.pretrain(TINY, tiny, functions=ours)
+    optimized = sum(w.ndim == 1 or "embed" in name for name, w in by_hand.named_parameters())
+    assert called["get_batch"] == TINY.steps
+    assert called["cosine_with_warmup"] >= TINY.steps
+    assert called["adamw_step"] == optimized * TINY.steps
+
+    def with_torch(model: Model, functions: own.Functions) -> list[torch.optim.Optimizer]:
+        muon, mine = pretrain.muon_and_adamw(model, functions)
+        (group,) = mine.param_groups
+        return [muon, torch.optim.AdamW(group["params"], group["lr"], group["betas"], 1e-8, group["weight_decay"])]
+
+    theirs, _ = pretrain.pretrain(TINY, tiny, make_optimizers=with_torch)
+    for a, b in zip(by_hand.parameters(), theirs.parameters(), strict=True):
+        assert (a - b).abs().max() < 1e-4
+
+
+def notebook_with(path: Path, **answers: str) -> Path:
+    cells = [{"cell_type": "code", "metadata": {}, "source": "import numpy as np\n"}]
+    cells += [
+        {"cell_type": "code", "metadata": {"nbgrader": {"grade_id": name}}, "source": source}
+        for name, source in answers.items()
+    ]
+    path.write_text(json.dumps({"cells": cells}), encoding="utf-8")
+    return path
+
+
+def test_a_readers_functions_train(tmp_path: Path, tiny: Data) -> None:
+    """Those that are written are taken, those that fail on a little are named, the others are the course's own."""
+    mine = notebook_with(
+        tmp_path / "mine.ipynb",
+        get_batch="def get_batch(ids, context, batch, rng):\n    raise NotImplementedError\n",
+        cosine_with_warmup="def cosine_with_warmup(step, steps, warmup, peak, floor):\n    return 0.0\n",
+        adamw_step="def adamw_step(w, grad, *rest):\n    return w - grad\n",
+    )
+    said: list[str] = []
+    functions = own.from_notebook(mine, said.append)
+    assert functions.sources == {"cosine_with_warmup": "mine.ipynb"}
+    assert (functions.get_batch, functions.adamw_step) == (training.get_batch, training.adamw_step)
+    assert any("adamw_step of mine.ipynb" in line and "the course's own is used" in line for line in said)
+    assert said[-1] == "from mine.ipynb: cosine_with_warmup; the course's own: get_batch, adamw_step"
+    still, _ = pretrain.pretrain(TINY, tiny, functions=functions)
+    assert same_weights(still, Model(TINY, len(tiny.lengths))), "a rate of zero moves nothing"
+    with pytest.raises(ChatError, match="is no notebook"):
+        own.from_notebook(Path(__file__), said.append)
 
 
 @pytest.mark.parametrize("tied", [True, False])

@@ -4,10 +4,12 @@
     python -m solutions.capstone.pretrain tang               poems of the Tang
     python -m solutions.capstone.pretrain grammar            stories from a small grammar, in about a minute
     python -m solutions.capstone.pretrain my_own_text.txt    anything you like, in UTF-8
+    … --from chapters/capstone/exercises/training.ipynb      with your own batches, schedule and AdamW
 
-It trains byte-level BPE on the text (chapter 2), then the model of chapter 4 in PyTorch, in float32, on one thread. Then
-it writes a folder in the form that Hugging Face uses, with a record of how it was made. A run that was interrupted goes
-on where it stopped, and ends with the very same weights; the same seed gives the same weights on the same machine.
+It trains byte-level BPE on the text, then a LLaMA in PyTorch, in float32, on one thread. The batches, the learning rate
+and AdamW's step are the exercises of this chapter. Then it writes a folder in the form that Hugging Face uses, with a
+record of how it was made. A run that was interrupted goes on where it stopped, and ends with the very same weights; the
+same seed gives the same weights on the same machine.
 
 A part of the text is held out: neither the tokenizer nor the model sees it, and it measures the result.
 
@@ -21,6 +23,7 @@ import platform
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,6 +35,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch import nn
 
+from solutions.capstone.own import OURS, AdamW, Functions, from_notebook
+from solutions.llama.chat import ChatError
 from solutions.texts import english, tang
 from solutions.tokenization.bpe import byte_to_unicode
 from solutions.tokenization.fast import Encoder, count_words, train_numpy
@@ -202,10 +207,10 @@ def rotate(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tenso
     return torch.cat([a * cos - b * sin, b * cos + a * sin], dim=-1)
 
 
-def loss_of(model: Model, pieces: torch.Tensor) -> torch.Tensor:
-    """The mean cross-entropy in nats: pieces (B, T + 1), of which each token but the first is predicted."""
-    logits = model(pieces[:, :-1])
-    return F.cross_entropy(logits.flatten(0, 1), pieces[:, 1:].flatten())
+def loss_of(model: Model, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """The mean cross-entropy in nats of what the model says after each of x at the tokens y that came. Both (B, T)."""
+    logits = model(x)  # (B, T, V)
+    return F.cross_entropy(logits.flatten(0, 1), y.flatten())
 
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -252,30 +257,29 @@ def orthogonal(x: torch.Tensor, rounds: int = 5) -> torch.Tensor:
     return x.mT if tall else x
 
 
-def muon_and_adamw(model: Model) -> list[torch.optim.Optimizer]:
-    """Muon for the matrices of the blocks, AdamW for the embedding and the norms."""
+def muon_and_adamw(model: Model, functions: Functions = OURS) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices of the blocks, the AdamW of `functions` for the embedding and the norms."""
     recipe = model.recipe
     matrices = [w for name, w in model.named_parameters() if w.ndim == 2 and "embed" not in name]
     others = [w for name, w in model.named_parameters() if w.ndim == 1 or "embed" in name]
     return [
         Muon(matrices, recipe.lr, recipe.weight_decay),
-        torch.optim.AdamW(others, recipe.lr_adamw, betas=(0.9, 0.95), weight_decay=0.0),
+        AdamW(others, recipe.lr_adamw, (0.9, 0.95), weight_decay=0.0, adamw_step=functions.adamw_step),
     ]
 
 
-def rate_at(step: int, recipe: Recipe) -> float:
+def rate_at(step: int, recipe: Recipe, functions: Functions = OURS) -> float:
     """The share of the learning rate: up in a line during warm-up, then down along a cosine, to a hundredth."""
-    if step < recipe.warmup:
-        return (step + 1) / recipe.warmup
-    done = (step - recipe.warmup) / max(1, recipe.steps - recipe.warmup)
-    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done))
+    return float(functions.cosine_with_warmup(step, recipe.steps, recipe.warmup, 1.0, 0.01))
 
 
-def pieces_at(step: int, ids: np.ndarray, recipe: Recipe) -> torch.Tensor:
-    """The batch of one step, (B, T + 1). It depends on the seed and the step alone, not on the steps before."""
+def batch_at(
+    step: int, ids: np.ndarray, recipe: Recipe, functions: Functions = OURS
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The batch of one step, twice (B, T). It depends on the seed and the step alone, not on the steps before."""
     rng = np.random.default_rng([recipe.seed, step])
-    starts = rng.integers(0, len(ids) - recipe.context, recipe.batch)
-    return torch.from_numpy(ids[starts[:, None] + np.arange(recipe.context + 1)])
+    x, y = functions.get_batch(ids, recipe.context, recipe.batch, rng)
+    return torch.from_numpy(np.array(x, np.int64)), torch.from_numpy(np.array(y, np.int64))
 
 
 def measure(model: Model, ids: np.ndarray, lengths: np.ndarray) -> tuple[float, float]:
@@ -290,7 +294,8 @@ def measure(model: Model, ids: np.ndarray, lengths: np.ndarray) -> tuple[float, 
     if len(ids) - 1 > whole:
         batches.append(ids[None, whole:])
     with torch.no_grad():
-        nats = sum(loss_of(model, torch.from_numpy(b)).item() * b[:, 1:].size for b in batches)
+        pieces = [torch.from_numpy(batch) for batch in batches]  # (B, T + 1) each
+        nats = sum(loss_of(model, p[:, :-1], p[:, 1:]).item() * p[:, 1:].numel() for p in pieces)
     return nats / math.log(2) / int(lengths[ids[1:]].sum()), nats / (len(ids) - 1)
 
 
@@ -331,7 +336,8 @@ def pretrain(
     save_every: int = 100,
     measure_every: int | None = None,
     report: Callable[[int, float], Any] = lambda step, loss: None,
-    make_optimizers: Callable[[Model], list[torch.optim.Optimizer]] = muon_and_adamw,
+    make_optimizers: Callable[[Model, Functions], list[torch.optim.Optimizer]] = muon_and_adamw,
+    functions: Functions = OURS,
 ) -> tuple[Model, list[dict[str, float]]]:
     """The trained model and its learning curve. With `saved`, a file, the run can be interrupted and taken up again.
 
@@ -342,12 +348,12 @@ def pretrain(
     if len(data.train) <= recipe.context:
         raise ValueError(f"the text has {len(data.train)} tokens, and a context of {recipe.context} needs more")
     model = Model(recipe, len(data.lengths))
-    optimizers = make_optimizers(model)
+    optimizers = make_optimizers(model, functions)
     peaks = [[group["lr"] for group in optimizer.param_groups] for optimizer in optimizers]
     measure_every = measure_every or max(1, recipe.steps // 24)
     sample = data.held_out[: 64 * recipe.context + 1]
     start, mean, seconds, curve = 0, math.nan, 0.0, []
-    settings = {"recipe": asdict(recipe), "text": data.digest}
+    settings = {"recipe": asdict(recipe), "text": data.digest, "functions": functions.sources}
 
     if saved is not None and saved.exists():
         old = torch.load(saved, weights_only=True)
@@ -364,8 +370,8 @@ def pretrain(
             curve.append({"step": 0, "seconds": 0.0, "bits_per_byte": measure(model, sample, data.lengths)[0]})
         for optimizer, tops in zip(optimizers, peaks):
             for group, top in zip(optimizer.param_groups, tops):
-                group["lr"] = top * rate_at(step, recipe)
-        loss = loss_of(model, pieces_at(step, data.train, recipe))
+                group["lr"] = top * rate_at(step, recipe, functions)
+        loss = loss_of(model, *batch_at(step, data.train, recipe, functions))
         loss.backward()
         for optimizer in optimizers:
             optimizer.step()
@@ -550,6 +556,9 @@ def main(
     dim: Annotated[int | None, typer.Option(min=8, help="width; a multiple of twice the number of heads")] = None,
     layers: Annotated[int | None, typer.Option(min=1)] = None,
     seed: Annotated[int | None, typer.Option(min=0)] = None,
+    notebook: Annotated[
+        Path | None, typer.Option("--from", help="your notebook: its get_batch, cosine_with_warmup and adamw_step")
+    ] = None,
 ) -> None:
     """Train a small LLaMA on a text and export it. Interrupted, the same command goes on where it stopped."""
     console = Console()
@@ -565,6 +574,10 @@ def main(
     recipe = replace(RECIPES.get(what, RECIPES["austen"]), **changed)
     if recipe.dim % (2 * recipe.heads):
         raise typer.BadParameter(f"--dim {recipe.dim} must be a multiple of {2 * recipe.heads}")
+    try:
+        functions = from_notebook(notebook, partial(console.print, markup=False, highlight=False)) if notebook else OURS
+    except ChatError as error:
+        raise typer.BadParameter(str(error)) from None
     folder = out or Path("trained", name)
     folder.mkdir(parents=True, exist_ok=True)
     saved = folder / "unfinished.pt"
@@ -589,7 +602,7 @@ def main(
                 console.print(f"{done}/{recipe.steps} loss {loss:.3f} {seconds:.0f} s", highlight=False)
 
         try:
-            model, curve = pretrain(recipe, data, saved, report=report)
+            model, curve = pretrain(recipe, data, saved, report=report, functions=functions)
         except ValueError as error:
             raise typer.BadParameter(str(error)) from None
         except KeyboardInterrupt:
@@ -600,6 +613,7 @@ def main(
     made = {
         "command": f"python -m solutions.capstone.pretrain {what if what in RECIPES else Path(what).name}{options}",
         "recipe": asdict(recipe),
+        "functions": functions.sources,
         "cpu_seconds": curve[-1]["seconds"],
         "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
         "curve": curve,
