@@ -6,13 +6,14 @@ plots("weights")                                  once, before the first plot; t
 table(["token", "score"], rows, mark=[2])         a row that the text speaks of is marked
 table(["asks ↓", *TOKENS], rows, shade=True)      numbers from 0 to 1 with a ground that says how large they are
 bars(["酒店", "很"], [0.7, 0.3])                   shares as bars, with their numbers
+quotes({"after 20 steps": text})                  what a model wrote, each with a line that says when
 """
 
 from __future__ import annotations
 
 import html
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -89,3 +90,13 @@ def bars(labels: Sequence[str], shares: Sequence[float], what: str = "Shares", d
         for label, share in zip(labels, shares, strict=True)
     ]
     return HTML(f'<div class="bars" role="group" aria-label="{html.escape(what)}">{"".join(rows)}</div>')
+
+
+def quotes(texts: Mapping[str, str]) -> HTML:
+    """Texts that a model wrote (or read), each under a line that says what it is; line ends are kept."""
+    parts = [
+        f'<figure class="written"><figcaption>{plain(what)}</figcaption>'
+        f'<blockquote>{plain(text.strip()).replace(chr(10), "<br>")}</blockquote></figure>'
+        for what, text in texts.items()
+    ]
+    return HTML("".join(parts))

@@ -398,7 +398,7 @@ def pretrain(
 
 
 def sample(model: Model, encoder: Encoder, prompt: str, tokens: int, seed: int, temperature: float = 0.8) -> str:
-    """The prompt and what the model makes of it. (The plain way, without a cache: that is chapter 4's.)"""
+    """The prompt and what the model makes of it. (The plain way: the cache is the LLaMA chapter's.)"""
     rng, ids = np.random.default_rng(seed), encoder.encode(prompt)
     with torch.no_grad():
         for _ in range(tokens):
@@ -471,7 +471,7 @@ def hugging_face_config(r: Recipe, vocab: int) -> dict[str, Any]:
 
 
 def hugging_face_tokenizer(encoder: Encoder) -> dict[str, Any]:
-    """What Hugging Face's `tokenizers` reads. Its ByteLevel splits as GPT-2 does, which is the pattern of chapter 2."""
+    """What Hugging Face's `tokenizers` reads. Its ByteLevel splits as GPT-2 does, which is the pattern of the tokenization chapter."""
     printable = byte_to_unicode()
     written = {id: "".join(printable[byte] for byte in token) for id, token in encoder.vocabulary.items()}
     pairs = [(ord(pair[0]), ord(pair[1])) for pair in encoder.rank]

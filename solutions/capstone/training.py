@@ -22,7 +22,7 @@
 # and its gradient, clip it, take AdamW's step as PyTorch takes it, shape a learning rate, and write a checkpoint byte by byte.
 #
 # **You need** NumPy: axes, indexing with arrays, broadcasting. The last exercise also wants the idea of a LLaMA's weights
-# from chapter 4. Plan about two hours and a half.
+# from the LLaMA chapter. Plan two hours and a quarter.
 #
 # **Shapes.** `B` batch, `T` time, `V` vocabulary, `D` width, `H` query heads, `K` key/value heads, `d = D / H` head size,
 # `F` hidden width of the feed-forward part, `L` layers.
@@ -552,7 +552,7 @@ def test_cosine_with_warmup():
 
 # %% [markdown]
 # ## Given: the shape of a model, and the tables of RoPE
-# The weights are those of chapter 4, in the form `x @ W`:
+# The weights are those of the LLaMA chapter, in the form `x @ W`:
 # `{"embed": (V, D), "blocks": [{"attn_norm": (D,), "Wq": (D, D), "Wk": (D, K*d), "Wv": (D, K*d), "Wo": (D, D),
 # "mlp_norm": (D,), "Wg": (D, F), "Wu": (D, F), "Wd": (F, D)}, …], "norm": (D,), "head": (D, V)}`.
 
