@@ -181,6 +181,27 @@ def test_glossary_is_sorted_bilingual_and_linked(book):
             assert links, f"{name}: no term is linked to the glossary"
 
 
+def test_the_glossary_and_the_references_lead_back(book):
+    """A term links to the pages that use it, a reference to those that name it, and both ways say so."""
+    glossary = article("chapters/glossary")
+    for name in (name for name in PAGES if name.count("/") == 2):
+        here = f"{name.removeprefix('chapters/')}.html"
+        for link in article(name).select("a.term-link"):
+            term = glossary.find(id=link["href"].split("#")[1])
+            meaning = term.find_next_sibling("dd")
+            assert link["title"].rstrip("…") in " ".join(meaning.get_text().split()), f"{name}: {link['title']}"
+            assert here in [back["href"] for back in meaning.select(".used-on a")], f"{term.get_text()} in {name}"
+    short = [dd for dd in glossary.select("dd") if dd.get_text().startswith("Short for")]
+    assert len(short) > 5
+    references = article("chapters/references")
+    papers = [item.get_text() for item in references.find(id="papers-and-books").select("li")]
+    names = [re.match(r"(?:[A-Z]\. )+(.+?)(?:,|\.| and others)", paper)[1].lower() for paper in papers]
+    assert names == sorted(names)
+    assert len(papers) == len({paper[:40] for paper in papers})
+    unused = [item.get_text() for item in references.select("li") if not item.select(".used-on a")]
+    assert not unused, "named by no page: " + "; ".join(unused)
+
+
 def test_first_page_leads_into_each_chapter(book):
     """The map links the chapters that the book has."""
     chapters = {name.split("/")[1] for name in PAGES if name.count("/") == 2}

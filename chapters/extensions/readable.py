@@ -1,14 +1,11 @@
-"""What every page gets without a word in its source: a description, image sizes, marked answers, Chinese as Chinese.
+"""What every page gets without a word in its source: a description, image sizes, marked answers.
 
 - `<meta name="description">`: the page's first paragraph, or `html_meta: description` in its front matter.
 - Width and height of every image, so that nothing jumps while the pictures load.
 - A quick question's choices (one `<details><summary>choice</summary>` after another) are marked as right where the
   answer opens with Yes, and as wrong where it does not, so that an opened choice shows which it is.
-- The glossary's terms are sorted by their English.
 - `arXiv:1706.03762` in running text becomes a link, and in a drawing, `<a data-chapter="attention">` one to the first
   page of that chapter.
-- Chinese in running text is marked as such, for fonts and screen readers; where a run of it is a term of the glossary,
-  its first use on a page links there.
 """
 
 from __future__ import annotations
@@ -19,13 +16,9 @@ from typing import Any
 from urllib.parse import unquote
 
 from docutils import nodes
-from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.transforms.post_transforms import SphinxPostTransform
-from sphinx.util.nodes import make_refnode
 
-HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]+(?:[、，。：；！？]?[\u3400-\u4dbf\u4e00-\u9fff]+)*")
-CHINESE = "language-zh-Hans"  # docutils makes lang="zh-Hans" of this class
 DESCRIPTION_LENGTH = 155
 PIXELS = {"": 1.0, "px": 1.0, "pt": 4 / 3, "in": 96.0, "cm": 96 / 2.54, "mm": 96 / 25.4}
 OTHER_PAGES = {"search": "Search this book: {title}.", "genindex": "Index of terms and functions: {title}."}
@@ -81,15 +74,6 @@ class ImageSizes(SphinxPostTransform):
                 image["width"], image["height"] = map(str, size)
 
 
-def glossary_terms(env: Any) -> dict[str, tuple[str, str]]:
-    """The Chinese of each glossary term (`English · 中文`) and where it is explained."""
-    terms = {}
-    for (kind, name), where in env.get_domain("std").objects.items():
-        if kind == "term" and "·" in name:
-            terms[name.split("·", 1)[1].strip()] = where
-    return terms
-
-
 def within(node: Any, *kinds: type) -> bool:
     """Whether a node stands, however deep, in one of these kinds of node."""
     while node is not None and not isinstance(node, kinds):
@@ -114,45 +98,6 @@ class ArxivLinks(SphinxPostTransform):
                         address = f"https://arxiv.org/abs/{number}"
                         pieces.append(nodes.reference("", f"arXiv:{number}", refuri=address, internal=False))
                 text.parent.replace(text, pieces)
-
-
-class Chinese(SphinxPostTransform):
-    """Mark runs of Chinese, and link the first use of a glossary term in each page."""
-
-    default_priority = 950
-    formats = ("html",)
-
-    def run(self, **kwargs: Any) -> None:
-        docname = self.env.docname
-        terms = {text: where for text, where in glossary_terms(self.env).items() if where[0] != docname}
-        for text in list(self.document.findall(nodes.Text)):
-            if HAN.search(text) and not self._untouched(text):
-                text.parent.replace(text, list(self._pieces(text, terms)))
-
-    def _untouched(self, text: nodes.Text) -> bool:
-        """Code, formulas and what is no text of the page stay as they are, and so does what is marked already."""
-        kinds = nodes.literal, nodes.math, nodes.FixedTextElement, nodes.raw, nodes.comment, addnodes.index
-        return within(text, *kinds) or CHINESE in text.parent.get("classes", [])
-
-    def _pieces(self, text: nodes.Text, terms: dict[str, tuple[str, str]]) -> Any:
-        linkable = self._linkable(text)
-        end = 0
-        for run in HAN.finditer(text):
-            if run.start() > end:
-                yield nodes.Text(text[end : run.start()])
-            word = nodes.inline("", run.group(), classes=[CHINESE])
-            if linkable and run.group() in terms:
-                docname, label = terms.pop(run.group())
-                word = make_refnode(self.app.builder, self.env.docname, docname, label, [word], "in the glossary")
-                word["classes"].append("term-link")
-            yield word
-            end = run.end()
-        if end < len(text):
-            yield nodes.Text(text[end:])
-
-    def _linkable(self, text: nodes.Text) -> bool:
-        """In a paragraph (of a cell, a list…), and not within a link or a title."""
-        return within(text, nodes.paragraph) and not within(text, nodes.reference, nodes.title)
 
 
 SIZED = re.compile(r'<img ([^>]*) style="width: (\d+)px; height: (\d+)px;" />')
@@ -188,13 +133,6 @@ def finish_body(app: Sphinx, pagename: str, templatename: str, context: dict[str
     context["body"] = body.replace('<summary aria-label="Toggle hidden content">', "<summary>")
 
 
-def sort_glossary(app: Sphinx, doctree: nodes.document) -> None:
-    """By the English alone, in which `attention` stands before `attention weights`."""
-    for glossary in doctree.findall(addnodes.glossary):
-        for terms in glossary.findall(nodes.definition_list):
-            terms.children.sort(key=lambda item: item[0].astext().split("·")[0].strip().lower())
-
-
 CHAPTER = re.compile(r'<a data-chapter="(\w+)">(.*?)</a>', re.DOTALL)
 
 
@@ -209,8 +147,6 @@ def link_chapter(app: Sphinx, pathto: Any, chapter: str, content: str) -> str:
 def setup(app: Sphinx) -> dict[str, Any]:
     app.add_post_transform(ImageSizes)
     app.add_post_transform(ArxivLinks)
-    app.add_post_transform(Chinese)
-    app.connect("doctree-read", sort_glossary)
     app.connect("html-page-context", describe)
     app.connect("html-page-context", finish_body)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
