@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from autograder.course.course import Course
 from autograder.course.verify import Fill
-from autograder.grading.workspace import write_whole
+from autograder.files import write_whole
 
 OPEN = "gives=..."
 

@@ -14,19 +14,21 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired
 
 from autograder import asking
 from autograder.course.bank import Entry, load_bank
 from autograder.course.course import Course
 from autograder.course.record import read_record, written
 from autograder.course.release import generate
-from autograder.engine.execution import CellResult, cells_of
+from autograder.engine.execution import cells_of
+from autograder.engine.jobs import PlainCell
 from autograder.engine.runner import run_cell
+from autograder.engine.runs import CellResult
 from autograder.errors import CourseError
-from autograder.grading.check import TooManyPointsError, earned
-from autograder.grading.workspace import digest, write_whole
+from autograder.files import digest, write_whole
 from autograder.nbgrader.configuration import checked, nbgrader_api, quiet
+from autograder.notebook.points import TooManyPointsError, earned
 from autograder.notebook.rebuild import ours_from
 from autograder.notebook.source import exercise_of, read_source, visible
 from autograder.scratch import scratch_folder
@@ -84,7 +86,13 @@ class Verification:
         return not self.problems and not any(v.problem for v in self.verdicts)
 
 
-def run_tests(cells: list[dict[str, str]], tests: dict[str, str], *, hidden: bool) -> dict[str, str]:
+class Tried(PlainCell):
+    """A cell of a notebook that is tried, with the points that it is worth as a test."""
+
+    points: NotRequired[float]
+
+
+def run_tests(cells: Sequence[Tried], tests: dict[str, str], *, hidden: bool) -> dict[str, str]:
     """Run a notebook's cells in this process; per exercise the message of the failing test, "" for a pass."""
     namespace: dict[str, Any] = {"__name__": "__main__"}
     messages = {}
@@ -93,7 +101,7 @@ def run_tests(cells: list[dict[str, str]], tests: dict[str, str], *, hidden: boo
         ran = run_cell(source, namespace, cell["id"])
         if cell["id"] in tests:
             result = CellResult(cell["id"], ran.error, ran.message, ran.printed, 0.0, ran.value)
-            messages[tests[cell["id"]]] = _said(result, float(cell.get("points", 1.0)))
+            messages[tests[cell["id"]]] = _said(result, cell.get("points", 1.0))
     return messages
 
 
@@ -108,9 +116,9 @@ def _said(result: CellResult, worth: float) -> str:
     return "" if points == worth else result.printed.strip() or f"partly right: {points:g} of {worth:g} points"
 
 
-def judge(entry: Entry, cells: list[dict[str, str]], tests: dict[str, str]) -> Verdict:
+def judge(entry: Entry, cells: Sequence[Tried], tests: dict[str, str]) -> Verdict:
     """Put an entry in place of its exercise and see which tests fail, and with what words."""
-    swapped = [c | {"source": entry.source} if c["id"] == entry.exercise else c for c in cells]
+    swapped = [Tried(id=c["id"], source=entry.source) if c["id"] == entry.exercise else c for c in cells]
     with_hidden = run_tests(swapped, tests, hidden=True)
     own = with_hidden if entry.hidden or entry.is_right else run_tests(swapped, tests, hidden=False)
     message = own[entry.exercise]
@@ -143,7 +151,8 @@ def verify_chapter(course: Course, chapter: str, progress: Callable[[str], None]
         found.points[path.stem] = float(sum(ours.tests.values()))
         if ours.by_hand:
             found.by_hand[path.stem] = float(sum(ours.by_hand.values()))
-        cells = [c | {"points": str(ours.tests.get(c["id"], 0))} for c in cells_of(ours.cells)]
+        worth = ours.tests
+        cells = [Tried(id=c["id"], source=c["source"], points=worth.get(c["id"], 0.0)) for c in cells_of(ours.cells)]
         known |= set(tests.values())
         if _asks(path):
             progress(f"{path.stem}: the answers")
@@ -229,9 +238,7 @@ def _steady(mine: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
     return mine | {"marks": marks}
 
 
-def _hold(
-    exercise: str, entries: list[Entry], answers: dict[str, Any] | None, found: Verification, path: Path
-) -> None:
+def _hold(exercise: str, entries: list[Entry], answers: dict[str, Any] | None, found: Verification, path: Path) -> None:
     """One exercise: its questions, its entries, and its place in the record."""
     if answers is None or not answers["questions"]:
         found.problems.append(f"{path.name}: test_{exercise} asks nothing: it needs at least one check(…)")

@@ -14,6 +14,8 @@ import tempfile
 from collections.abc import Sequence
 from typing import Any
 
+from autograder.engine.jobs import GivenCell, TestCell
+
 START_SECONDS = 120.0
 END_SECONDS = 5.0
 READ = 1 << 16  # bytes to ask for
@@ -168,7 +170,7 @@ class Warm:
             for descriptor in descriptors:
                 os.close(descriptor)
 
-    def prepare(self, given: Sequence[dict[str, str]], tests: Sequence[dict[str, str]]) -> None:
+    def prepare(self, given: Sequence[GivenCell], tests: Sequence[TestCell]) -> None:
         """Have our own cells compiled, once, before anything is forked that runs them."""
         text = json.dumps([list(given), list(tests)])
         if text in self.prepared:

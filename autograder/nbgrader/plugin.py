@@ -22,14 +22,15 @@ from traitlets import Bool, Float
 
 from autograder.course.course import Course
 from autograder.course.record import read_record
-from autograder.engine.execution import Run
 from autograder.engine.limits import Limits
-from autograder.engine.pools import EngineOptions, Engines, plain_job
+from autograder.engine.pools import EngineOptions, Engines
 from autograder.engine.processes import EngineError
+from autograder.engine.runs import Run
 from autograder.errors import CourseError
+from autograder.files import digest
 from autograder.grading.assignment import environment
 from autograder.grading.reference import as_handed_in, why_not_full
-from autograder.grading.workspace import Workspace, digest, run_from
+from autograder.grading.workspace import Workspace
 from autograder.notebook.file import Cell, cells_in
 from autograder.notebook.graded import as_notebook, outputs_of, read_template
 from autograder.notebook.rebuild import Ours, Placed, imports_of, make_job, ours_from
@@ -78,7 +79,7 @@ class RunCells(NbGraderPreprocessor):  # type: ignore[misc]
                 continue  # the tests are made of it by nbgrader, and not in this file
             placed = as_handed_in(ours)
             key = digest(
-                [environment(), vars(self._options(ours).limits), self.unsafe, plain_job(make_job(ours, placed))]
+                [environment(), vars(self._options(ours).limits), self.unsafe, make_job(ours, placed).plain()]
             )
             if kept.load_run(key) is not None:
                 continue
@@ -90,9 +91,9 @@ class RunCells(NbGraderPreprocessor):  # type: ignore[misc]
 
     def _run(self, ours: Ours, placed: Sequence[Placed]) -> Run:
         """A notebook's run; one that our side broke, or the clock, is run once more before it counts."""
-        engines, task = engines_for(self._options(ours)), plain_job(make_job(ours, placed))
-        run = run_from(engines.run(task))
-        return run_from(engines.run(task)) if run.fault or run.doubt else run
+        engines, job = engines_for(self._options(ours)), make_job(ours, placed)
+        run = engines.run(job)
+        return engines.run(job) if run.fault or run.doubt else run
 
     def _options(self, ours: Ours) -> EngineOptions:
         preload = imports_of(cell.source for cell in ours.cells if cell.kind == "code")

@@ -7,8 +7,10 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from autograder.report.markup import text
+from markupsafe import Markup, escape
+
 from autograder.report.statistics import ExerciseStats, NotebookStats
+from autograder.text import clean_page
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -90,7 +92,7 @@ def exercise_bars(stats: Sequence[ExerciseStats]) -> str:
         return _svg(figure)
 
 
-def inline(svg: str, name: str, label: str) -> str:
+def inline(svg: str, name: str, label: str) -> Markup:
     """An SVG file as part of an HTML page: named, in the page's colours, its ids apart from other plots'."""
     inside = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
     opening, inside = inside.split(">", 1)
@@ -99,7 +101,8 @@ def inline(svg: str, name: str, label: str) -> str:
     inside = re.sub(r'(\bid="|\bhref="#|url\(#)', rf"\g<1>{name}-", inside)
     for stand_in, colour in _COLOURS.items():
         inside = inside.replace(stand_in, colour)
-    return f'<svg role="img" aria-label="{text(label)}" {box.group() if box else ""}>{inside.strip()}'
+    box_there = box.group() if box else ""
+    return Markup(f'<svg role="img" aria-label="{escape(clean_page(label))}" {box_there}>{inside.strip()}')
 
 
 def _percent(axes: Any, label: str) -> None:
