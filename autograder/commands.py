@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from autograder.course.verify import Verification
 
+# Each command imports what it needs when it is called: `--help` takes half a second, `grade` needs three for that.
+
 # Reading a notebook needs `jsonschema`, which imports this where it can and spends more than a second at it, to check
 # internationalised addresses; nothing here asks for that.
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]

@@ -392,7 +392,7 @@ def _kept_exercise(new: dict[str, Any], old: dict[str, Any]) -> dict[str, Any]:
 
 def _through_nbgrader(course: Course, chapter: str, found: Verification) -> None:
     """Autograde the reference and the untouched notebook in a gradebook of their own."""
-    from nbgrader.api import Gradebook
+    from nbgrader.api import Gradebook  # three seconds, which a quick look at an exercise does without
 
     with scratch_folder("verify") as folder:
         workspace = folder

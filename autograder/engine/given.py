@@ -186,13 +186,13 @@ def offer_what_notebooks_have(namespace: dict[str, Any]) -> None:
     """`display` and `get_ipython`, imported or made when first used."""
 
     def display(*args: Any, **kwargs: Any) -> Any:
-        from IPython.display import display as show
+        from IPython.display import display as show  # half a second that few need; so below
 
         return show(*args, **kwargs)
 
     @functools.cache
     def get_ipython() -> Any:
-        from autograder.engine.student import make_shell
+        from autograder.engine.student import make_shell  # which is built on this file
 
         shell = make_shell(namespace)
         run_cell = shell.run_cell

@@ -31,7 +31,8 @@ from autograder import asking
 from autograder.engine import streams
 from autograder.engine.given import Given, run_given, run_test_cell, statements, test_code
 from autograder.engine.limits import Limits
-from autograder.engine.peer import Bounded, Peer, error_names, text_of
+from autograder.engine.peer import Bounded, Peer
+from autograder.engine.raised import error_names, text_of
 from autograder.engine.wire import Decoder, Encoder, WireError, named_tuple
 from autograder.notebook.magics import as_python
 
@@ -172,7 +173,7 @@ class StudentSide(Peer):
         return copy
 
     def _with_gradient(self, number: int, tensor: Any) -> Any:
-        from autograder.engine.gradients import attach
+        from autograder.engine.gradients import attach  # imports torch, as all of that file
 
         return attach(self, number, tensor, self.leaves)
 

@@ -195,7 +195,7 @@ def run_on_worker(job: Job, options: EngineOptions) -> Run:
 def cluster_pool(address: str, options: EngineOptions) -> Iterator[Pool]:
     """The workers of a running `dask.distributed` scheduler; a job whose worker dies is run by another."""
     try:
-        from distributed import Client
+        from distributed import Client  # not everybody has it, and it takes a second
     except ImportError as error:
         raise CourseError("--scheduler needs the package `distributed`: pip install distributed") from error
     try:

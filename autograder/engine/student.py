@@ -19,6 +19,7 @@ import itertools
 import json
 import os
 import pickle
+import random
 import select
 import signal
 import socket
@@ -36,7 +37,8 @@ import numpy as np
 from autograder import asking
 from autograder.engine.clock import TookTooLong, hear_the_clock, time_limit
 from autograder.engine.limits import Limits
-from autograder.engine.peer import Bounded, Peer, error_names, text_of
+from autograder.engine.peer import Bounded, Peer
+from autograder.engine.raised import error_names, text_of
 from autograder.engine.wire import Decoder, Encoder, WireError, named_tuple
 
 GRACE = 0.2  # seconds for a snapshot to leave after its test
@@ -203,8 +205,6 @@ class JudgeSide(Peer):
             case ["rng", key, str(kind), state]:
                 return self._borrow(key, "rng", _generator(kind, decoder.decode(state, depth)))
             case ["prng", key, state]:
-                import random
-
                 generator = random.Random()
                 generator.setstate(_as_state(decoder.decode(state, depth)))
                 return self._borrow(key, "prng", generator)
@@ -232,7 +232,7 @@ class JudgeSide(Peer):
             with time_limit(self.limits.call_cpu, self.limits.test), _numeric_context(request):
                 value = self._perform(request, decoder)
                 if isinstance(value, types.CoroutineType):
-                    import asyncio
+                    import asyncio  # a tenth of a second, in a process where hardly anybody needs it
 
                     value = asyncio.run(value)
             told = {"changed": changed} if (changed := self.changed) else {}

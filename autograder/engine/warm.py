@@ -34,7 +34,7 @@ def warm_up(preload: list[str]) -> None:
     torch = sys.modules.get("torch")
     if torch is not None:
         torch.set_num_threads(1)
-        import torch.optim
+        import torch.optim  # only where the notebooks use torch
 
         torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)  # its first use imports much more
 
@@ -52,7 +52,7 @@ def read_job(connection: socket.socket) -> dict[str, Any]:
 
 
 def become_judge(room: courtroom.Courtroom, sockets: list[socket.socket]) -> None:
-    from autograder.engine.judge import run_tests
+    from autograder.engine.judge import run_tests  # by `main`, once the libraries are there; so below
 
     sandbox.die_with_parent(signal.SIGKILL)
     report, *students = sockets

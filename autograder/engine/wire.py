@@ -281,7 +281,7 @@ _TORCH_DTYPES = frozenset({
 
 
 def _torch_dtype(name: Any) -> Any:
-    import torch
+    import torch  # where there is none, no tensor comes this way
 
     if name not in _TORCH_DTYPES:
         raise WireError("a tensor of a kind that does not cross")

@@ -26,6 +26,9 @@ import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
+import numpy as np
+from scipy import sparse
+
 from autograder.course.bank import load_bank
 from autograder.course.course import Course
 from autograder.notebook.source import read_source
@@ -170,9 +173,6 @@ def _weight(students: int, everyone: int) -> float:
 
 def _agreeing(own: Mapping[str, frozenset[int]]) -> Iterable[tuple[str, str, float, float]]:
     """The pairs that agree on one exercise, with what they share and what the smaller of the two has in all."""
-    import numpy as np
-    from scipy import sparse
-
     counts = Counter(p for prints in own.values() for p in prints)
     weights = {p: _weight(count, len(own)) for p, count in counts.items()}
     size = {student: sum(weights[p] for p in sorted(prints)) for student, prints in own.items()}

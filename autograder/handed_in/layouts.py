@@ -210,7 +210,7 @@ def _owner(folder: Node) -> str:
     """The account that wrote a folder, if it is neither this one nor unknown: nbgrader's collect compares it, too."""
     if sys.platform == "win32" or not isinstance(folder, DiskNode):
         return ""
-    import pwd
+    import pwd  # not on Windows
 
     with contextlib.suppress(OSError, KeyError):
         owner = folder.path.lstat().st_uid

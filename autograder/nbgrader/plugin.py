@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import fnmatch
 import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import nbgrader.apps.api
+import nbgrader.apps.autogradeapp
 from nbformat import NotebookNode
 from nbgrader.converters import Autograde
 from nbgrader.converters.base import NbGraderException
@@ -31,6 +34,7 @@ from autograder.files import digest
 from autograder.grading.assignment import environment
 from autograder.grading.reference import as_handed_in, why_not_full
 from autograder.grading.workspace import Workspace
+from autograder.handed_in.intake import read_assignment, read_submission, read_timestamp
 from autograder.notebook.file import Cell, cells_in
 from autograder.notebook.graded import as_notebook, outputs_of, read_template
 from autograder.notebook.rebuild import Ours, Placed, imports_of, make_job, ours_from
@@ -101,8 +105,6 @@ class RunCells(NbGraderPreprocessor):  # type: ignore[misc]
 
     def _all_of(self, source: Path) -> dict[str, Ours]:
         """Our notebooks, with the data beside them and their record; none where nbgrader has only its gradebook."""
-        from autograder.handed_in.intake import read_assignment
-
         record = read_record(Course(Path(_course_root(self))).record(source.name))
         return read_assignment(source, record) if any(source.glob("*.ipynb")) else {}
 
@@ -160,8 +162,6 @@ class VettedAutograde(Autograde):  # type: ignore[misc]
 
     def _stage(self, folder: Path, staged: Path) -> None:
         """Copies of one student's notebooks; a notebook that cannot be read becomes an untouched one."""
-        from autograder.handed_in.intake import read_assignment, read_submission, read_timestamp
-
         if not folder.is_dir() or folder.is_symlink():
             return
         assignment = self.coursedir.assignment_id
@@ -197,15 +197,13 @@ class VettedAutograde(Autograde):  # type: ignore[misc]
 
 
 def _matches(name: str, pattern: str) -> bool:
-    import fnmatch
-
     return fnmatch.fnmatchcase(name, pattern)
 
 
 def vet_before_autograde() -> None:
-    """Make every way into nbgrader's autograde (command, API, formgrader) use `VettedAutograde`."""
-    import nbgrader.apps.api
-    import nbgrader.apps.autogradeapp
+    """Make every way into nbgrader's autograde (command, API, formgrader) use `VettedAutograde`.
 
+    Both import the converter by name and none of nbgrader's options names another, so it is replaced where they look.
+    """
     nbgrader.apps.api.Autograde = VettedAutograde
     nbgrader.apps.autogradeapp.Autograde = VettedAutograde

@@ -5,15 +5,15 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import matplotlib as mpl
 from markupsafe import Markup, escape
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from autograder.report.statistics import ExerciseStats, NotebookStats
 from autograder.text import clean_page
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 WIDTH = 5.4  # inches; about as wide as a phone, so that letters stay letters there
 INK, BAR, RULE = "#010203", "#040506", "#070809"  # stand-ins, replaced by the page's own colours
@@ -38,10 +38,6 @@ _RC: Any = {
 
 def histogram(counts: Sequence[int], edges: Sequence[float], middle: float) -> str:
     """How many students have how many points; a line stands at the median."""
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import MaxNLocator
-
     with mpl.rc_context(_RC):
         figure = Figure(figsize=(WIDTH, 2.4), layout="constrained")
         axes = figure.subplots()
@@ -60,9 +56,6 @@ def histogram(counts: Sequence[int], edges: Sequence[float], middle: float) -> s
 
 def notebook_spans(stats: Sequence[NotebookStats]) -> str:
     """The middle half of the class on each notebook, with the median, as shares of its points."""
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-
     with mpl.rc_context(_RC):
         figure = Figure(figsize=(WIDTH, 0.75 + 0.34 * len(stats)), layout="constrained")
         axes = figure.subplots()
@@ -78,9 +71,6 @@ def notebook_spans(stats: Sequence[NotebookStats]) -> str:
 
 def exercise_bars(stats: Sequence[ExerciseStats]) -> str:
     """The share of its full points that the class earned on each exercise."""
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-
     with mpl.rc_context(_RC):
         figure = Figure(figsize=(WIDTH, 0.7 + 0.24 * len(stats)), layout="constrained")
         axes = figure.subplots()
