@@ -11,15 +11,16 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NotRequired
 
 from autograder import asking
+from autograder.course.answers import Answers, Broken, OfEntry, marks_of
 from autograder.course.bank import Entry, load_bank
 from autograder.course.course import Course
-from autograder.course.record import read_record, written
+from autograder.course.record import Known, KnownQuestion, read_record, written
 from autograder.course.release import generate
 from autograder.engine.execution import cells_of
 from autograder.engine.jobs import PlainCell
@@ -69,7 +70,7 @@ class Verification:
     untouched: dict[str, float] = field(default_factory=dict)  # notebook → what the blank notebook got
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)  # what an author may want to mend
-    record: dict[str, Any] = field(default_factory=dict)  # of the notebooks that ask
+    record: dict[str, Known] = field(default_factory=dict)  # of the notebooks that ask
     fills: list[Fill] = field(default_factory=list)  # answers for the author's `gives=...`
 
     def count(self, *, is_right: bool) -> tuple[int, int]:
@@ -199,7 +200,7 @@ def verify_exercises(course: Course, chapter: str, only: Sequence[str]) -> Verif
     return found
 
 
-def _answers(course: Course, chapter: str, only: Sequence[str] = ()) -> dict[str, Any]:
+def _answers(course: Course, chapter: str, only: Sequence[str] = ()) -> dict[str, Answers]:
     """What everything answers, asked twice under different hash seeds: a mark that differs is none."""
     with scratch_folder("verify") as folder:
         seeds = SEEDS[:1] if only else SEEDS
@@ -210,14 +211,19 @@ def _answers(course: Course, chapter: str, only: Sequence[str] = ()) -> dict[str
             if process.returncode:
                 last = (complaint.strip().splitlines() or ["it ended without a word"])[-1]
                 raise CourseError(f"{chapter}: the reference or the bank cannot be asked: {last}")
-        first, second = (json.loads(out.read_text(encoding="utf-8")) for out in (outs[0], outs[-1]))
+        first, second = (_read(out) for out in (outs[0], outs[-1]))
     for exercise, known in first.items():
         for name, mine in known["entries"].items():
             other = second[exercise]["entries"][name]
             known["entries"][name] = _steady(mine, other)
-        for question, other in zip(known["questions"], second[exercise]["questions"], strict=True):
-            question["steady"] = asking.same_mark(question["mark"], other["mark"])
-    return dict(first)
+        for question, again in zip(known["questions"], second[exercise]["questions"], strict=True):
+            question["steady"] = asking.same_mark(question["mark"], again["mark"])
+    return first
+
+
+def _read(out: Path) -> dict[str, Answers]:
+    """What `autograder.course.answers` has written."""
+    return dict(json.loads(out.read_text(encoding="utf-8")))
 
 
 def _start(course: Course, chapter: str, seed: str, out: Path, only: Sequence[str]) -> subprocess.Popen[str]:
@@ -229,16 +235,18 @@ def _start(course: Course, chapter: str, seed: str, out: Path, only: Sequence[st
     )  # fmt: skip
 
 
-def _steady(mine: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+def _steady(mine: OfEntry | Broken, other: OfEntry | Broken) -> OfEntry | Broken:
     """An entry's answers, with `UNSTEADY` where they hang on the order of a set."""
-    if "broken" in mine or "broken" in other:
-        return mine if "broken" in mine else other
+    if "broken" in mine:
+        return mine
+    if "broken" in other:
+        return other
     pairs = zip(mine["marks"], other["marks"], strict=True)
-    marks = [a if a == b or (a and b and asking.same_mark(a, b)) else UNSTEADY for a, b in pairs]
-    return mine | {"marks": marks}
+    mine["marks"] = [a if a == b or (a and b and asking.same_mark(a, b)) else UNSTEADY for a, b in pairs]
+    return mine
 
 
-def _hold(exercise: str, entries: list[Entry], answers: dict[str, Any] | None, found: Verification, path: Path) -> None:
+def _hold(exercise: str, entries: list[Entry], answers: Answers | None, found: Verification, path: Path) -> None:
     """One exercise: its questions, its entries, and its place in the record."""
     if answers is None or not answers["questions"]:
         found.problems.append(f"{path.name}: test_{exercise} asks nothing: it needs at least one check(…)")
@@ -270,18 +278,18 @@ def _hold(exercise: str, entries: list[Entry], answers: dict[str, Any] | None, f
     known = _known(entries, answers)
     found.record[exercise] = known
     for entry in entries:
-        found.verdicts.append(_verdict_on(entry, answers, known))
-    found.notes += _advice(exercise, entries, answers, known)
+        found.verdicts.append(_verdict_on(entry, answers))
+    found.notes += _advice(exercise, entries, answers)
 
 
-def _known(entries: list[Entry], answers: dict[str, Any]) -> dict[str, Any]:
+def _known(entries: list[Entry], answers: Answers) -> Known:
     """An exercise in the record."""
     told = {entry.name: entry.summary for entry in entries if not entry.is_right}
-    questions = []
+    questions: list[KnownQuestion] = []
+    every = {name: marks_of(answers["entries"][name]) for name in told}
     for number, question in enumerate(answers["questions"]):
-        every = {name: answers["entries"][name].get("marks") for name in told}
-        marks = {name: marks[number] for name, marks in every.items() if marks and marks[number] is not None}
-        kept = {"visible": question["visible"], "answer": question["answer"], "marks": marks}
+        marks = {name: mark for name, found in every.items() if found and (mark := found[number]) is not None}
+        kept = KnownQuestion(visible=question["visible"], answer=question["answer"], marks=marks)
         if question["secret"]:
             kept |= {"secret": True, "mark": question["mark"]}
         questions.append(kept)
@@ -289,7 +297,7 @@ def _known(entries: list[Entry], answers: dict[str, Any]) -> dict[str, Any]:
     return {"digest": digest(calls)[:16], "entries": told, "questions": questions}
 
 
-def _verdict_on(entry: Entry, answers: dict[str, Any], known: dict[str, Any]) -> Verdict:
+def _verdict_on(entry: Entry, answers: Answers) -> Verdict:
     mine = answers["entries"][entry.name]
     if "broken" in mine:
         return Verdict(entry, "", (), f"it cannot be asked: {mine['broken']}")
@@ -315,7 +323,7 @@ def _verdict_on(entry: Entry, answers: dict[str, Any], known: dict[str, Any]) ->
     return Verdict(entry, message, blamed, problem)
 
 
-def _advice(exercise: str, entries: list[Entry], answers: dict[str, Any], known: dict[str, Any]) -> list[str]:
+def _advice(exercise: str, entries: list[Entry], answers: Answers) -> list[str]:
     """What an author may want to mend: mistakes that look alike, kinds of arguments never asked, slow answers."""
     notes = []
     for names, question in answers["apart"].items():
@@ -328,16 +336,16 @@ def _advice(exercise: str, entries: list[Entry], answers: dict[str, Any], known:
         if seconds > SLOW:
             notes.append(f"{exercise}: question {number + 1} takes the reference {seconds:.1f} s")
     for name, mine in answers["entries"].items():
-        if mine.get("slowest", 0.0) > SLOW:
+        if "broken" not in mine and mine["slowest"] > SLOW:
             notes.append(f"{exercise}: {name}: a question takes it {mine['slowest']:.1f} s")
     return notes
 
 
-def _shadowed(entries: list[Entry], answers: dict[str, Any]) -> list[str]:
+def _shadowed(entries: list[Entry], answers: Answers) -> list[str]:
     """Entries that only a hidden question tells apart: a student's notebook names them all."""
     groups: dict[str, dict[str, list[str]]] = {}
     for entry in entries:
-        marks = answers["entries"][entry.name].get("marks")
+        marks = marks_of(answers["entries"][entry.name])
         if entry.is_right or not marks:
             continue
         shown = [m for m, q in zip(marks, answers["questions"], strict=True) if q["visible"]]
@@ -362,17 +370,17 @@ def keep_record(course: Course, chapter: str, found: Verification, *, write: boo
     return [f"{path.relative_to(course.root)} is written anew: run `autograder release {chapter}`, and commit both"]
 
 
-def _kept(new: dict[str, Any], old: dict[str, Any]) -> dict[str, Any]:
+def _kept(new: Mapping[str, Known], old: Mapping[str, Known]) -> dict[str, Known]:
     """The new record, with the old numbers wherever they moved by no more than the tolerance."""
-    return {name: _kept_exercise(known, old.get(name, {})) for name, known in new.items()}
+    return {name: _kept_exercise(known, old.get(name)) for name, known in new.items()}
 
 
-def _kept_exercise(new: dict[str, Any], old: dict[str, Any]) -> dict[str, Any]:
-    if old.get("digest") != new["digest"]:
+def _kept_exercise(new: Known, old: Known | None) -> Known:
+    if old is None or old.get("digest") != new["digest"]:
         return new
-    questions = []
+    questions: list[KnownQuestion] = []
     for mine, before in zip(new["questions"], old["questions"], strict=True):
-        question = dict(mine)
+        question = mine.copy()
         if "answer" in before:
             answers = asking.from_json(before["answer"]), asking.from_json(mine["answer"])
             if asking.difference(*answers, (asking.RTOL, asking.ATOL), exact=True) is None:
@@ -384,7 +392,9 @@ def _kept_exercise(new: dict[str, Any], old: dict[str, Any]) -> dict[str, Any]:
             for name, mark in mine["marks"].items()
         }
         questions.append(question)
-    return new | {"questions": questions}
+    kept = new.copy()
+    kept["questions"] = questions
+    return kept
 
 
 # ---- through nbgrader
