@@ -362,6 +362,7 @@ def test_what_no_test_graded_counts_in_no_figure(tmp_path: Path) -> None:
     rows = [
         row("ann", [exercise("a", 1, 2, "wrong axis"), exercise("essay", 0, 5, "graded by a person")]),
         row("bob", [exercise("a", 0, 2, "not handed in"), exercise("essay", 0, 5, "graded by a person")]),
+        row("cat", [exercise("a", 0, 2, "could not be graded")], "failed"),
     ]
     assert [(s.exercise, s.count, s.difficulty) for s in exercise_stats(rows_of(rows))] == [("a", 1, 0.5)]
     assert [(s.points, s.count, s.mean) for s in notebook_stats(rows_of(rows))] == [(2, 1, 1)]
@@ -369,7 +370,7 @@ def test_what_no_test_graded_counts_in_no_figure(tmp_path: Path) -> None:
     page = Page(written({"assignment": "x", "max_score": 7.0, "rows": rows}, tmp_path))
     assert "1  of 1" in " ".join(page.text)
     everyone = page.tables["Points by student and exercise"]
-    assert [line[3:] for line in everyone[1:]] == [["1", "–"], ["–", "–"]]
+    assert [line[3:] for line in everyone[1:]] == [["1", "–"], ["–", "–"], ["–", "–"]]
 
 
 def test_changes_and_notes_about_the_files(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from autograder.engine import groups, sandbox
-from autograder.engine.jobs import Job
+from autograder.engine.jobs import Job, JudgeOrder, Order, Place, StudentOrder
 from autograder.engine.keeper import FAILED, NO_WALLS, OUT_OF_MEMORY, TOO_MUCH_COMPUTING
 from autograder.engine.limits import Limits
 from autograder.engine.processes import Child, EngineError, Libraries, Warm
@@ -87,7 +87,7 @@ class Engine:
         self.core = core
         self.libraries = libraries or Libraries(preload)
         self.shares = libraries is not None
-        place = {"walls": asdict(self.walls), "hidden": self.hidden, "unsafe": unsafe}
+        place: Place = {"walls": asdict(self.walls), "hidden": self.hidden, "unsafe": unsafe}
         self.warm = {role: Warm(role, self.libraries, place, core) for role in ("student", "judge")}
 
     def __enter__(self) -> Engine:
@@ -120,7 +120,7 @@ class Engine:
     def _attempt(self, job: Job, state: _State, deadline: float) -> bool:
         """Start both processes and watch them; True where everything that can be known is known."""
         pairs = [socket.socketpair() for _ in job.tests]
-        plain = {
+        common: Order = {
             "limits": self.limits.to_plain(),
             "done": list(state.tests),
             "walls": asdict(self.walls),
@@ -128,16 +128,23 @@ class Engine:
             "hidden": self.hidden,
             "group": self.group,
             "files": [[name, content.hex()] for name, content in job.files],
+            "scratch": "",
         }
         items = [i for i in job.items if i["id"] not in state.excluded]
-        judged = {"given": job.given, "tests": job.tests, "names": job.names, "values": job.values}
         own_files = bool(self.walls.namespaces)  # then the student's folder lies in memory, behind the walls
         with contextlib.nullcontext("") if own_files else scratch_folder() as theirs, scratch_folder() as ours:
             try:
-                student = self.warm["student"].fork(
-                    plain | {"items": items, "scratch": str(theirs)}, [s for s, _ in pairs]
-                )
-                judge = self.warm["judge"].fork(plain | judged | {"scratch": str(ours)}, [j for _, j in pairs])
+                for_student: StudentOrder = {**common, "items": items, "scratch": str(theirs)}
+                for_judge: JudgeOrder = {
+                    **common,
+                    "given": job.given,
+                    "tests": job.tests,
+                    "names": job.names,
+                    "values": job.values,
+                    "scratch": str(ours),
+                }
+                student = self.warm["student"].fork(for_student, [s for s, _ in pairs])
+                judge = self.warm["judge"].fork(for_judge, [j for _, j in pairs])
             finally:
                 for pair in pairs:
                     for end in pair:

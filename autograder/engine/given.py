@@ -15,6 +15,7 @@ from collections.abc import Collection, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
+from autograder.engine.jobs import GivenCell
 from autograder.notebook.magics import as_python
 
 SHOWN = 300  # characters of a cause
@@ -135,7 +136,7 @@ def _base(node: ast.expr) -> set[str]:
     return {node.id} if isinstance(node, ast.Name) else set()
 
 
-def run_given(cells: Sequence[dict[str, str]], answers: Collection[str], namespace: dict[str, Any]) -> Given:
+def run_given(cells: Sequence[GivenCell], answers: Collection[str], namespace: dict[str, Any]) -> Given:
     """Run the given cells in `namespace`, where `answers` stand for themselves only."""
     found = Given()
     apart = set(answers)  # what only the student's side has

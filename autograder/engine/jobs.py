@@ -52,3 +52,42 @@ class Job:
     def plain(self) -> dict[str, Any]:
         """As JSON, for a digest."""
         return asdict(self) | {"files": [[name, content.hex()] for name, content in self.files]}
+
+
+# ---- what the engine tells both processes, as JSON on their sockets
+
+
+class Order(TypedDict):
+    """What both are told of a job."""
+
+    limits: dict[str, Any]  # of `Limits`
+    done: list[str]  # tests that have their verdict from an attempt before
+    walls: dict[str, Any]  # of `sandbox.Walls`
+    unsafe: bool
+    hidden: list[str]  # folders that nobody is to see
+    group: str  # a control group to put the student's processes into, "" for none
+    files: list[list[str]]  # name, content in hexadecimal digits
+    scratch: str  # a folder on disk, where there are no walls that bring one
+
+
+class StudentOrder(Order):
+    """What the student's process is to do."""
+
+    items: list[Step]
+
+
+class JudgeOrder(Order):
+    """What the judge's process is to do."""
+
+    given: Sequence[GivenCell]
+    tests: Sequence[TestCell]
+    names: Sequence[str]
+    values: Sequence[str]
+
+
+class Place(TypedDict):
+    """Where the warm processes stand: what walls there are, and what they are to hide."""
+
+    walls: dict[str, Any]
+    hidden: list[str]
+    unsafe: bool

@@ -19,6 +19,7 @@ from typing import Any
 from autograder import asking
 from autograder.engine.caller import TEXT, Caller
 from autograder.engine.given import Given, run_given, run_test_cell, statements, test_code
+from autograder.engine.jobs import GivenCell, JudgeOrder, TestCell
 from autograder.engine.limits import Limits
 from autograder.engine.peer import Bounded
 from autograder.engine.raised import text_of
@@ -62,7 +63,7 @@ class RemoteAsking(asking.Asking):
         return super().ask(test, absent)
 
 
-def run_tests(job: dict[str, Any], report: socket.socket, students: list[socket.socket]) -> None:
+def run_tests(job: JudgeOrder, report: socket.socket, students: list[socket.socket]) -> None:
     """Run each test against its snapshot of the student; one verdict a test to `report`."""
     limits = Limits(**job["limits"])
     module = types.ModuleType("__main__")
@@ -81,8 +82,8 @@ def run_tests(job: dict[str, Any], report: socket.socket, students: list[socket.
 
 
 def _run_test(
-    test: dict[str, Any],
-    job: dict[str, Any],
+    test: TestCell,
+    job: JudgeOrder,
     connection: socket.socket,
     limits: Limits,
     namespace: dict[str, Any],
@@ -173,7 +174,7 @@ def mentioned(source: str) -> frozenset[str]:
     return frozenset(node.id for node in ast.walk(ast.parse(as_python(source))) if isinstance(node, ast.Name))
 
 
-def prepare(given: list[dict[str, str]], tests: list[dict[str, str]]) -> None:
+def prepare(given: list[GivenCell], tests: list[TestCell]) -> None:
     """Compile what judges will run; what does not compile is said where it is run."""
     for cells, compile_cell in ((given, statements), (tests, test_code)):
         for cell in cells:

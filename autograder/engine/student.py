@@ -26,6 +26,7 @@ from typing import Any
 
 from autograder.engine.answerer import names_of, serve
 from autograder.engine.clock import TookTooLong, hear_the_clock, time_limit
+from autograder.engine.jobs import StudentOrder
 from autograder.engine.limits import Limits
 from autograder.engine.peer import Bounded
 from autograder.engine.raised import text_of
@@ -114,7 +115,7 @@ def run_cell(shell: Any, source: str, limits: Limits) -> dict[str, str]:
 
 
 def run_notebook(
-    shell: Any, job: dict[str, Any], report: socket.socket, tests: list[socket.socket], scratch: Path
+    shell: Any, job: StudentOrder, report: socket.socket, tests: list[socket.socket], scratch: Path
 ) -> None:
     """Run cells in order; at the place of each test, a snapshot of this process answers its calls.
 

@@ -21,6 +21,7 @@ from collections.abc import Callable
 from typing import Any
 
 from autograder.engine import courtroom, huge_pages, sandbox
+from autograder.engine.jobs import JudgeOrder, Place
 from autograder.engine.keeper import become_keeper, end_descendants
 from autograder.engine.limits import Limits
 
@@ -39,7 +40,7 @@ def warm_up(preload: list[str]) -> None:
         torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)  # its first use imports much more
 
 
-def read_job(connection: socket.socket) -> dict[str, Any]:
+def read_job(connection: socket.socket) -> Any:
     """The job of a new child: one line of JSON on its own socket, so that no other child ever held it."""
     parts = []
     while True:
@@ -48,7 +49,7 @@ def read_job(connection: socket.socket) -> dict[str, Any]:
             raise EOFError("no job")
         parts.append(part)
         if part.endswith(b"\n"):
-            return json.loads(b"".join(parts))  # type: ignore[no-any-return]
+            return json.loads(b"".join(parts))
 
 
 def become_judge(room: courtroom.Courtroom, sockets: list[socket.socket]) -> None:
@@ -56,7 +57,7 @@ def become_judge(room: courtroom.Courtroom, sockets: list[socket.socket]) -> Non
 
     sandbox.die_with_parent(signal.SIGKILL)
     report, *students = sockets
-    job = read_job(report)
+    job: JudgeOrder = read_job(report)
     limits = Limits(**job["limits"])
     try:
         room.admit(job, limits)
@@ -76,7 +77,7 @@ def _leave_to_no_collector() -> None:
     gc.freeze()
 
 
-def tend(role: str, core: int | None, place: dict[str, Any], control: socket.socket) -> None:
+def tend(role: str, core: int | None, place: Place, control: socket.socket) -> None:
     """The life of a warm process: children of one role, until the other end hangs up.
 
     `place` says what walls there are, and what they are to hide.
