@@ -24,7 +24,7 @@ from autograder.results import Results, Status, read_results
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from autograder.course.verify import Verification
+    from autograder.course.findings import Verification
 
 # Each command imports what it needs when it is called: `--help` takes half a second, `grade` needs three for that.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from autograder.course.course import Course
-from autograder.course.verify import Fill
+from autograder.course.findings import Fill
 from autograder.files import write_whole
 
 OPEN = "gives=..."
