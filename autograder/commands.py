@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -19,11 +19,14 @@ from autograder.course.bank import BankError
 from autograder.course.course import Course
 from autograder.engine.processes import EngineError
 from autograder.errors import CourseError, SubmissionError
+from autograder.results import Results, Status, read_results
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from autograder.course.verify import Verification
+    from autograder.course.findings import Verification
+
+# Each command imports what it needs when it is called: `--help` takes half a second, `grade` needs three for that.
 
 # Reading a notebook needs `jsonschema`, which imports this where it can and spends more than a second at it, to check
 # internationalised addresses; nothing here asks for that.
@@ -225,7 +228,7 @@ def grade(
     _show_results(results)
     typer.echo(f"{root / 'results.csv'}\n{root / 'feedback'}\nnext: autograder report {root / 'results.json'}")
     gc.freeze()  # else Python takes a fifth of a second to look through all that nbgrader imported, before it leaves
-    raise typer.Exit(1 if any(row["status"] == "failed" for row in results["rows"]) else 0)
+    raise typer.Exit(1 if any(row.status is Status.FAILED for row in results.rows) else 0)
 
 
 def _as_ctrl_c(number: int, frame: object) -> None:
@@ -240,21 +243,20 @@ def _bar() -> Progress:
     return Progress(*columns, console=out)
 
 
-def _show_results(results: dict[str, Any]) -> None:
+def _show_results(results: Results) -> None:
     """A line a student, and whose score is another than last time."""
     table = Table("student", "status", "score", "note")
-    for row in results["rows"]:
-        score = f"{row['score']:g}/{results['max_score']:g}"
-        table.add_row(escape(row["student"]), row["status"], score, escape(row["note"][:200]))
+    for row in results.rows:
+        score = f"{row.score:g}/{results.max_score:g}"
+        table.add_row(escape(row.student), row.status, score, escape(row.note[:200]))
     out.print(table)
-    for note in results["notes"]:
+    for note in results.notes:
         typer.echo(note)
-    for c in results["changes"]:
-        what = f"{c['student']}: {c['exercise']}: {c['before']:g} → {c['after']:g} points: {c['why']}"
-        typer.echo(f"changed: {what}")
-    run = results["run"]
-    pace = f"{run['submissions']} submissions in {run['seconds']:.1f} s, {run['submissions_a_minute']:g} a minute"
-    typer.echo(pace)
+    for c in results.changes:
+        typer.echo(f"changed: {c.student}: {c.exercise}: {c.before:g} → {c.after:g} points: {c.why}")
+    if run := results.run:
+        pace = f"{run.submissions_a_minute:.1f} a minute"
+        typer.echo(f"{run.submissions} submissions in {run.seconds:.1f} s, {pace}")
 
 
 @app.command()
@@ -265,8 +267,9 @@ def export(
     to: Annotated[Path | None, typer.Option(help="The file to write (default: FORM.csv beside the results)")] = None,
 ) -> None:
     """Write the scores as a CSV file that Canvas or Moodle imports."""
-    from autograder.grading.workspace import load_results
-    from autograder.lms.exports import write_canvas, write_moodle
+
+    from autograder.lms.canvas import write_canvas
+    from autograder.lms.moodle import write_moodle
 
     writers = {"canvas": write_canvas, "moodle": write_moodle}
     with one_line_errors():
@@ -275,7 +278,7 @@ def export(
         if not results.is_file():
             raise CourseError(f"{results}: no such file: run `autograder grade FOLDER` first")
         target = to or results.with_name(f"{form}.csv")
-        notes = writers[form](load_results(results), target, roster)
+        notes = writers[form](read_results(results), target, roster)
     for note in notes:
         typer.echo(note)
     typer.echo(target)
@@ -309,14 +312,14 @@ def report(
     to: Annotated[Path | None, typer.Option(help="The page to write (default: report.html beside the results)")] = None,
 ) -> None:
     """Write one self-contained HTML page about a graded class."""
-    from autograder.grading.workspace import load_results
-    from autograder.report import write_report
+
+    from autograder.report.page import write_report
 
     with one_line_errors():
         if not results.is_file():
             raise CourseError(f"{results}: no such file: run `autograder grade FOLDER` first")
         page = to or results.with_name("report.html")
-        write_report(load_results(results), page)
+        write_report(read_results(results), page)
     typer.echo(page)
 
 

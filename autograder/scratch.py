@@ -65,7 +65,7 @@ def sweep() -> list[Path]:
 def _lock(folder: Path, *, wait: bool) -> int | None:
     """A descriptor that holds the folder's lock; None where somebody else has it."""
     try:
-        import fcntl
+        import fcntl  # a folder's own lock, so no `filelock`
     except ImportError:  # Windows
         return None
     try:

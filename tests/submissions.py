@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from autograder.results import Results
+
 GOOD_PORTIONS = "def portions(grams, people):\n    return grams / people\n"
 GOOD_DOUBLE = "def double(grams):\n    return grams + grams\n"
 ROUNDED_PORTIONS = "def portions(grams, people):\n    return grams // people\n"
@@ -22,5 +24,5 @@ def write(blank: Path, target: Path, **answers: str) -> Path:
     return target
 
 
-def scores(results: dict[str, Any]) -> dict[str, float]:
-    return {row["student"]: row["score"] for row in results["rows"]}
+def scores(results: Results) -> dict[str, float]:
+    return {row.student: row.score for row in results.rows}

@@ -14,11 +14,13 @@ from submissions import GOOD_DOUBLE, GOOD_PORTIONS, write
 
 from autograder.course.course import Course
 from autograder.engine.execution import run_cells
+from autograder.engine.jobs import Job
 from autograder.engine.limits import Limits
 from autograder.engine.pools import run_without_walls
-from autograder.grading.check import ExerciseResult, check_notebook, notebooks_in
+from autograder.grading.check import check_notebook, notebooks_in
 from autograder.notebook.helper import helper_cell
 from autograder.report.terminal import show_exercises
+from autograder.results import Exercise, State
 
 COMPUTING = Limits(cell_cpu=1.0, cell=100.0, test=100.0, call_cpu=1.0, notebook=300.0)
 STUBBORN = Limits(cell_cpu=1.0, cell=4.0, test=4.0, call_cpu=1.0, notebook=300.0)
@@ -83,13 +85,15 @@ def test_names_of_the_student_s_own_break_no_test() -> None:
 
 
 def test_tests_that_ask_run_without_walls_too() -> None:
-    task = {
-        "items": [{"kind": "cell", "id": "f", "source": "def f(x):\n    return x"}, {"kind": "test", "id": "test_f"}],
-        "tests": [{"id": "test_f", "source": ASKS, "record": {}}],
-    }
-    (_, _, result) = run_without_walls(task, Limits())["cells"]
-    assert result["error"] == "WrongAnswer"
-    assert result["message"].endswith("expected: 2\n  got:      1")
+    job = Job(
+        [{"kind": "cell", "id": "f", "source": "def f(x):\n    return x"}, {"kind": "test", "id": "test_f"}],
+        [],
+        [{"id": "test_f", "source": ASKS, "record": {}}],
+        ["f"],
+    )
+    result = run_without_walls(job, Limits()).cells["test_f"]
+    assert result.error == "WrongAnswer"
+    assert result.message.endswith("expected: 2\n  got:      1")
 
 
 def without_metadata(path: Path) -> Path:
@@ -136,7 +140,7 @@ def test_long_lines_go_on_below_what_they_say(width: int) -> None:
 
     message = f"None came back.\n  asked:    f({list(range(60))})\n  expected: 1\n  got:      None"
     console = Console(width=width, record=True, file=sys.stdout)
-    show_exercises(console, [ExerciseResult("a", "f", 0.0, 2.0, message, title="✗ f: 0 of 2 right")])
+    show_exercises(console, [Exercise("a", "f", 0.0, 2.0, State.WRONG, message, title="✗ f: 0 of 2 right")])
     lines = console.export_text().splitlines()
     assert all(len(line) <= width for line in lines)
     below = lines[lines.index("✗ f: 0 of 2 right") :]

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import threading
 from pathlib import Path
-from typing import Any
 
 import pytest
 from nbgrader.api import Gradebook
@@ -16,12 +14,12 @@ from tiny_course import HEADER
 
 from autograder.course.course import Course
 from autograder.course.release import build_student_notebooks
-from autograder.engine.engine import Engine, Job
-from autograder.engine.execution import CellResult, Run
+from autograder.engine.engine import Engine
+from autograder.engine.jobs import Job
 from autograder.engine.pools import Engines
+from autograder.engine.runs import CellResult, Ended, Run
 from autograder.errors import CourseError
 from autograder.grading.grade import Options, grade_class
-from autograder.grading.workspace import plain_run
 
 SQUARES = (
     HEADER
@@ -91,7 +89,7 @@ def test_given_cells_that_call_an_answer_or_fail_cost_nobody_anything(tmp_path: 
     folder = hand_in(course, tmp_path, good=GOOD, zero=FROM_ZERO, syntax="def squares(n:\n")
     results = grade_class(course, "maths", folder, tmp_path / "graded")
     assert scores(results) == {"good": 5, "zero": 0, "syntax": 0}
-    assert not [row for row in results["rows"] if "ended the process" in json.dumps(row)]
+    assert not [row for row in results.rows if "ended the process" in str(row)]
 
 
 @pytest.mark.parametrize(
@@ -122,7 +120,7 @@ def test_the_reference_is_run_once_for_a_course_and_anew_for_another(
 ) -> None:
     ran: list[str] = []
     run = Engines.run
-    monkeypatch.setattr(Engines, "run", lambda self, task: ran.append(task["items"][0]["source"]) or run(self, task))
+    monkeypatch.setattr(Engines, "run", lambda self, job: ran.append(job.items[0]["source"]) or run(self, job))
     course = course_of(tmp_path, SQUARES)
     folder = hand_in(course, tmp_path, good=GOOD)
     for _ in range(2):
@@ -155,15 +153,15 @@ def test_a_judge_that_is_killed_is_no_verdict(tmp_path: Path, monkeypatch: pytes
     assert sorted(grades_of(root, "one")) == [2, 3]
     ran: list[str] = []
     run = Engines.run
-    monkeypatch.setattr(Engines, "run", lambda self, task: ran.append(task["items"][0]["source"]) or run(self, task))
+    monkeypatch.setattr(Engines, "run", lambda self, job: ran.append(job.items[0]["source"]) or run(self, job))
     results = grade_class(course, "maths", hand_in(course, tmp_path, one=ENDS), root)
-    row = {row["student"]: row for row in results["rows"]}
-    assert (row["one"]["status"], row["two"]["status"]) == ("failed", "graded")
-    assert "could not be graded" in row["one"]["note"]
-    assert row["two"]["score"] == 5
+    row = {row.student: row for row in results.rows}
+    assert (row["one"].status, row["two"].status) == ("failed", "graded")
+    assert "could not be graded" in row["one"].note
+    assert row["two"].score == 5
     assert ran == [ENDS, ENDS], "run once more, and not kept"
     assert sorted(grades_of(root, "one")) == [2, 3], "the gradebook is as it was"
-    assert results["changes"] == []
+    assert results.changes == ()
     grade_class(course, "maths", tmp_path / "class", root)
     assert len(ran) == 4, "nothing of it was kept"
 
@@ -199,16 +197,16 @@ def test_a_time_out_by_the_clock_is_run_once_more_with_nothing_beside_it(
     under_way: list[str] = []
     beside: dict[str, list[int]] = {}
 
-    def slow_at_first(self: Engines, task: dict[str, Any]) -> dict[str, Any]:
-        source = task["items"][0]["source"]
+    def slow_at_first(self: Engines, job: Job) -> Run:
+        source = job.items[0]["source"]
         with lock:
             beside.setdefault(source, []).append(len(under_way))
             under_way.append(source)
         try:
             if source.endswith("# two") and len(beside[source]) == 1:
                 late = CellResult("test_squares", "TimedOut", "the calls of this test took too long", "", 1.0)
-                return plain_run(Run({"test_squares": late}, "timed out", doubt="timed out"))
-            return run(self, task)
+                return Run({"test_squares": late}, Ended.TIMED_OUT, doubt="timed out")
+            return run(self, job)
         finally:
             with lock:
                 under_way.remove(source)

@@ -86,7 +86,7 @@ def test_a_gradebook_that_is_damaged_or_another(tiny: Course, two: Path, tmp_pat
 def test_results_that_cannot_be_read_are_never_written_over(tiny: Course, two: Path, tmp_path: Path) -> None:
     root = tmp_path / "graded"
     root.mkdir()
-    damaged = [b"", b"{", b'{"rows": 3}', b'{"assignment": "cooking", "rows": [{}]}', b"\xff[]"]
+    damaged = [b"", b"{", b'{"rows": 3}', b'{"assignment": "cooking", "rows": [{}]}', b"\xff[]", b"[" * 10**5]
     for content, only in itertools.product(damaged, [(), ("ann",)]):
         (root / "results.json").write_bytes(content)
         with pytest.raises(CourseError, match=r"results.json: "):

@@ -19,10 +19,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from autograder.errors import CourseError
+from autograder.files import MAX_NOTEBOOK
 from autograder.handed_in import layouts, trees
 from autograder.handed_in.delivery import Deliveries, Delivery, deliveries, original_stem
 from autograder.handed_in.times import in_utc, read_time
-from autograder.handed_in.trees import safe_id, safe_stem, shown
+from autograder.handed_in.trees import safe_id, safe_stem
+from autograder.text import shown
 
 NOTEBOOK = b'{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}'
 Member = tuple[str | zipfile.ZipInfo, bytes]
@@ -672,9 +674,9 @@ def test_too_much_costs_its_student_only(tmp_path: Path, read: Read, monkeypatch
 def test_a_notebook_of_more_than_20_mib_is_refused(tmp_path: Path, read: Read) -> None:
     source = tree(tmp_path / "class", "ann/small.ipynb")
     with (source / "ann" / "large.ipynb").open("wb") as file:
-        file.truncate(trees.MAX_FILE + 1)  # sparse
+        file.truncate(MAX_NOTEBOOK + 1)  # sparse
     with (source / "ann" / "largest.ipynb").open("wb") as file:
-        file.truncate(trees.MAX_FILE)
+        file.truncate(MAX_NOTEBOOK)
     (ann,) = deliveries(source, "attention", tmp_path / "outer" / "scratch")
     assert names(ann) == ["largest.ipynb", "small.ipynb"]
     assert ann.notes == ("large.ipynb: larger than 20 MiB: leave out data and outputs",)
@@ -759,8 +761,7 @@ def test_packings_that_cannot_be_read_in_bounded_memory_are_refused(read: Read, 
 
 
 def test_bombs_are_counted_while_reading(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trees, "MAX_FILE", 10**5)
-    monkeypatch.setattr("autograder.handed_in.delivery.MAX_FILE", 2**20)
+    monkeypatch.setattr("autograder.handed_in.delivery.MAX_NOTEBOOK", 2**20)
     bomb = zipped(("bomb.ipynb", bytes(2**20 + 1)), ("heads.ipynb", NOTEBOOK))
     assert len(bomb) < 5000
     jane = student_with(read, bomb)
@@ -769,7 +770,7 @@ def test_bombs_are_counted_while_reading(read: Read, monkeypatch: pytest.MonkeyP
 
 
 def test_a_bomb_that_lies_about_its_size(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("autograder.handed_in.delivery.MAX_FILE", 2**20)
+    monkeypatch.setattr("autograder.handed_in.delivery.MAX_NOTEBOOK", 2**20)
     bomb = bytearray(zipped(("bomb.ipynb", bytes(2**22))))
     for signature, at in ((b"PK\x03\x04", 22), (b"PK\x01\x02", 24)):
         struct.pack_into("<L", bomb, bomb.index(signature) + at, 10)

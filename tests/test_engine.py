@@ -19,12 +19,12 @@ from typer.testing import CliRunner
 
 from autograder.commands import app
 from autograder.engine import sandbox, streams
-from autograder.engine.engine import Engine, Job
-from autograder.engine.execution import CellResult, Run
+from autograder.engine.engine import Engine
+from autograder.engine.jobs import Job
 from autograder.engine.limits import Limits
-from autograder.engine.pools import EngineOptions, Engines, plain_job
+from autograder.engine.pools import EngineOptions, Engines
 from autograder.engine.processes import EngineError
-from autograder.grading.workspace import run_from
+from autograder.engine.runs import CellResult, Run
 from autograder.notebook.rebuild import imports_of
 
 pytestmark = pytest.mark.skipif(not sandbox.probe().safe(), reason="this machine offers no sandbox")
@@ -411,13 +411,13 @@ def test_engines_have_the_libraries_in_common_and_outlive_them() -> None:
         engines.start(2)
         first, second = engines.all
         assert first.libraries is second.libraries
-        assert run_from(engines.run(plain_job(job))).cells["t"].passed
+        assert engines.run(job).cells["t"].passed
         second.warm["judge"].wait_ready()
         pids = [warm.pid for warm in (*first.warm.values(), second.warm["judge"])]
         assert first.libraries.process.pid not in pids and len(set(pids)) == 3
         first.libraries.process.kill()
         first.libraries.process.wait()
-        assert run_from(engines.run(plain_job(job))).cells["t"].passed
+        assert engines.run(job).cells["t"].passed
         assert engines.libraries is not first.libraries
     finally:
         engines.close()

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,28 +17,25 @@ from hypothesis import strategies as st
 
 from autograder.errors import CourseError
 from autograder.handed_in.delivery import deliveries
-from autograder.lms.exports import no_formula, write_canvas, write_csv, write_moodle
+from autograder.lms.canvas import write_canvas
+from autograder.lms.moodle import write_moodle
+from autograder.lms.plain import write_csv
+from autograder.lms.sheet import no_formula
+from autograder.results import Exercise, Results, Row, State, Status
 
 MARK = b"\xef\xbb\xbf"
 
 
-def row(student: str, score: float = 3.0, status: str = "graded", **more: Any) -> dict[str, Any]:
-    exercises = [
-        {"notebook": "heads", "exercise": "split", "points": score - 1, "max_points": 4.0, "message": ""},
-        {"notebook": "weights", "exercise": "softmax", "points": 1.0, "max_points": 1.0, "message": ""},
-    ]
-    return {
-        "student": student,
-        "status": status,
-        "note": "",
-        "score": score,
-        "seconds": 1.0,
-        "exercises": exercises,
-    } | more
+def row(student: str, score: float = 3.0, status: Status = Status.GRADED, **more: Any) -> Row:
+    exercises = (
+        Exercise("heads", "split", score - 1, 4.0, State.PARTLY),
+        Exercise("weights", "softmax", 1.0, 1.0, State.RIGHT),
+    )
+    return replace(Row(student, status, score=score, seconds=1.0, exercises=exercises), **more)
 
 
-def results(*rows: dict[str, Any], most: float = 5.0) -> dict[str, Any]:
-    return {"assignment": "attention", "max_score": most, "rows": list(rows)}
+def results(*rows: Row, most: float = 5.0) -> Results:
+    return Results("attention", most, rows)
 
 
 def cells(path: Path, delimiter: str = ",") -> list[list[str]]:
@@ -65,7 +63,7 @@ def roster(tmp_path: Path) -> Write:
 
 def test_the_plain_csv(tmp_path: Path) -> None:
     path = tmp_path / "results.csv"
-    rows = (row("zoë", 2.5), row("=cmd", -1.0, note="=HYPERLINK(1)"), row("ann", exercises=[], status="refused"))
+    rows = (row("zoë", 2.5), row("=cmd", -1.0, note="=HYPERLINK(1)"), row("ann", exercises=(), status=Status.REFUSED))
     write_csv(results(*rows), path)
     assert path.read_bytes().startswith(MARK)
     table = cells(path)
@@ -76,10 +74,9 @@ def test_the_plain_csv(tmp_path: Path) -> None:
 
 
 def test_the_plain_csv_tells_exercises_of_one_name_apart_and_shows_names(tmp_path: Path) -> None:
-    exercises = [
-        {"notebook": book, "exercise": "split", "points": points, "max_points": 4.0, "message": ""}
-        for book, points in (("heads", 1.0), ("weights", 2.0))
-    ]
+    exercises = tuple(
+        Exercise(book, "split", points, 4.0, State.PARTLY) for book, points in (("heads", 1.0), ("weights", 2.0))
+    )
     write_csv(results(row("doe_12", exercises=exercises, display_name="Jané Doe")), tmp_path / "results.csv")
     table = cells(tmp_path / "results.csv")
     assert table[0] == ["student", "name", "status", "score", "max_score", "heads/split", "weights/split", "note"]
@@ -139,7 +136,7 @@ def test_canvas_keeps_the_roster_and_fills_in_the_column(tmp_path: Path, roster:
         row("xl@uni.edu", 1 / 3),
         row("bob", 5.0),
         row("gone_77", 5.0, display_name="gone", lms={"canvas_user": "77"}),
-        row("qq", 0.0, status="refused", note="a link: not followed"),
+        row("qq", 0.0, status=Status.REFUSED, note="a link: not followed"),
     )
     said = write_canvas(results(*rows), tmp_path / "out.csv", given_roster)
     before, after = cells(given_roster), cells(tmp_path / "out.csv")
@@ -189,7 +186,7 @@ def test_canvas_two_rows_for_one_student(tmp_path: Path, roster: Write) -> None:
     said = write_canvas(results(bob, jane), tmp_path / "out.csv", roster(GRADEBOOK))
     assert cells(tmp_path / "out.csv")[3][5] == "4"
     assert said == ["bob_12: has the number 12, as has doejane_12: decide by hand"]
-    said = write_canvas(results(bob, bob | {"student": "bob_2"}), tmp_path / "out.csv", roster(GRADEBOOK))
+    said = write_canvas(results(bob, replace(bob, student="bob_2")), tmp_path / "out.csv", roster(GRADEBOOK))
     assert cells(tmp_path / "out.csv")[3][5] == ""
     assert len(said) == 2
 
@@ -298,7 +295,7 @@ WORKSHEET = (
 )
 
 
-def moodle_row(name: str, number: str, score: float) -> dict[str, Any]:
+def moodle_row(name: str, number: str, score: float) -> Row:
     return row(f"{name.replace(' ', '_')}_{number}", score, display_name=name, lms={"moodle_participant": number})
 
 
@@ -385,7 +382,7 @@ CANVAS_ZIP = ("doejane_12_345_heads.ipynb", "leeann_LATE_13_400_heads.ipynb", "x
 MOODLE_ZIP = ("Jane Doe_678", "Jane Doe_679", "Bob O'Ray_680", "李 小龙_681")
 
 
-def graded(source: Path, members: tuple[str, ...], scratch: Path, *, with_lms: bool) -> dict[str, Any]:
+def graded(source: Path, members: tuple[str, ...], scratch: Path, *, with_lms: bool) -> Results:
     """Results as `grade` would write them for a zip with these members; scores 0, 1, 2 …"""
     with zipfile.ZipFile(source, "w") as archive:
         for member in members:
@@ -470,7 +467,7 @@ def test_nbgraders_export_for_canvas(gradebook: Path, tmp_path: Path, roster: Wr
     done = export(
         gradebook,
         tmp_path,
-        *("--exporter=autograder.lms.exports.CanvasExport", "--to=out.csv", '--assignment=["attention"]'),
+        *("--exporter=autograder.nbgrader.export.CanvasExport", "--to=out.csv", '--assignment=["attention"]'),
         f"--CanvasExport.roster={given_roster}",
     )
     assert done.returncode == 0, done.stderr
@@ -485,7 +482,8 @@ def test_nbgraders_export_for_moodle(gradebook: Path, tmp_path: Path, roster: Wr
     done = export(
         gradebook,
         tmp_path,
-        *("--exporter=autograder.lms.exports.MoodleExport", '--assignment=["attention"]', '--student=["s2", "jdoe"]'),
+        "--exporter=autograder.nbgrader.export.MoodleExport",
+        *('--assignment=["attention"]', '--student=["s2", "jdoe"]'),
         f"--MoodleExport.roster={given_roster}",
     )
     assert done.returncode == 0, done.stderr
@@ -496,14 +494,15 @@ def test_nbgraders_export_for_moodle(gradebook: Path, tmp_path: Path, roster: Wr
 
 @pytest.mark.slow
 def test_nbgraders_export_asks_which_assignment(gradebook: Path, tmp_path: Path) -> None:
-    done = export(gradebook, tmp_path, "--exporter=autograder.lms.exports.CanvasExport")
+    done = export(gradebook, tmp_path, "--exporter=autograder.nbgrader.export.CanvasExport")
     assert done.returncode == 1
     assert """which assignment? Add --assignment='["attention"]'""" in done.stderr
     assert "Traceback" not in done.stderr
 
 
 def test_nbgrader_is_not_imported_for_a_csv() -> None:
-    code = "import sys, autograder.lms.exports, autograder.handed_in.delivery; print('nbgrader' in sys.modules)"
+    names = "autograder.lms.canvas, autograder.lms.moodle, autograder.lms.plain, autograder.handed_in.delivery"
+    code = f"import sys, {names}; print('nbgrader' in sys.modules)"
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

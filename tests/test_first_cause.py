@@ -48,8 +48,8 @@ def test_grade_names_the_first_cause(tiny: Course, blank: Path, tmp_path: Path) 
     notebook["cells"].insert(1, mine)
     path.write_text(json.dumps(notebook), encoding="utf-8")
     results = grade_class(tiny, "cooking", folder, tmp_path / "graded")
-    said = {row["student"]: row["exercises"][1]["message"] for row in results["rows"]}
-    assert {row["score"] for row in results["rows"]} == {2.0}
+    said = {row.student: row.exercises[1].message for row in results.rows}
+    assert {row.score for row in results.rows} == {2.0}
     for name, (_, cause, detail) in CAUSES.items():
         message = said[name.replace(" ", "_")]
         assert cause in message, message

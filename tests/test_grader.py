@@ -142,20 +142,20 @@ def test_a_mixed_class_gets_a_row_each(tiny: Course, blank: Path, tmp_path: Path
 
     workspace = tmp_path / "graded"
     results = grade_class(tiny, "cooking", folder, workspace, Options(seconds=15))
-    rows = {row["student"]: row for row in results["rows"]}
+    rows = {row.student: row for row in results.rows}
 
-    scores = {name: row["score"] for name, row in rows.items()}
+    scores = {name: row.score for name, row in rows.items()}
     assert scores == {
         "good": 5, "blank": 0, "renamed": 2, "rounds": 0, "exits": 2, "hangs": 2, "broken": 0, "empty": 0, "link": 0,
     }  # fmt: skip
-    assert [i["kind"] for i in rows["exits"]["incidents"]] == ["crashed"]
-    assert "exit code 0" in rows["exits"]["note"]
-    assert [i["kind"] for i in rows["hangs"]["incidents"]] == ["timed out"]
-    assert rows["broken"]["status"] == "refused"
-    assert "cut short" in rows["broken"]["note"]
-    assert (rows["empty"]["status"], rows["empty"]["note"]) == ("refused", "no notebook was handed in")
-    assert "link" in rows["link"]["note"]
-    assert "was the result rounded?" in rows["rounds"]["exercises"][0]["message"]
+    assert [i.kind for i in rows["exits"].incidents] == ["crashed"]
+    assert "exit code 0" in rows["exits"].note
+    assert [i.kind for i in rows["hangs"].incidents] == ["timed out"]
+    assert rows["broken"].status == "refused"
+    assert "cut short" in rows["broken"].note
+    assert (rows["empty"].status, rows["empty"].note) == ("refused", "no notebook was handed in")
+    assert "link" in rows["link"].note
+    assert "was the result rounded?" in rows["rounds"].exercises[0].message
     feedback = (workspace / "feedback" / "rounds" / "cooking" / "recipes.html").read_text(encoding="utf-8")
     assert "was the result rounded?" in feedback
     assert "portions(1, 4)" not in feedback
@@ -178,23 +178,23 @@ def test_tampering_with_tests_and_points_is_ignored(tiny: Course, blank: Path, t
     (tmp_path / "class" / "deleted").mkdir()
     nbformat.write(notebook, tmp_path / "class" / "deleted" / "recipes.ipynb")
     results = grade_class(tiny, "cooking", tmp_path / "class", tmp_path / "graded")
-    assert [row["score"] for row in results["rows"]] == [0, 0]
-    assert "the cell test_double was missing" in results["rows"][1]["note"]
+    assert [row.score for row in results.rows] == [0, 0]
+    assert "the cell test_double was missing" in results.rows[1].note
 
 
 def test_grading_twice_gives_the_same_results(tiny: Course, blank: Path, tmp_path: Path) -> None:
     write(blank, tmp_path / "class" / "one" / "recipes.ipynb", portions=GOOD_PORTIONS)
     first = grade_class(tiny, "cooking", tmp_path / "class", tmp_path / "graded")
     second = grade_class(tiny, "cooking", tmp_path / "class", tmp_path / "graded")
-    assert first["rows"][0]["score"] == second["rows"][0]["score"] == 2
-    assert first["rows"][0]["exercises"] == second["rows"][0]["exercises"]
+    assert first.rows[0].score == second.rows[0].score == 2
+    assert first.rows[0].exercises == second.rows[0].exercises
 
 
 def test_the_sample_class_scores_as_it_was_made(tiny: Course, tmp_path: Path) -> None:
     make_sample_class(tiny, "cooking", tmp_path / "sample", students=6, seed=1)
     expected = json.loads((tmp_path / "sample" / "expected.json").read_text(encoding="utf-8"))
     results = grade_class(tiny, "cooking", tmp_path / "sample" / "class", tmp_path / "graded")
-    got = {row["student"]: {e["exercise"]: e["points"] for e in row["exercises"]} for row in results["rows"]}
+    got = {row.student: {e.exercise: e.points for e in row.exercises} for row in results.rows}
     assert got == expected
     assert len({tuple(scores.values()) for scores in got.values()}) > 1, "a class of one kind shows nothing"
 

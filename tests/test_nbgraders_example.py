@@ -70,8 +70,8 @@ def test_grade_gives_it_too_where_the_course_is_written_our_way(tmp_path: Path) 
         notebook = nbformat.read(path, as_version=4)
         jupytext.write(notebook, folder / f"{path.stem}.py", fmt="py:percent")
     results = grade_class(Course(tmp_path / "course"), "ps1", GUIDE / "submitted", tmp_path / "graded")
-    assert results["max_score"] == 13
-    assert {row["student"]: row["score"] for row in results["rows"]} == {name: s for name, (s, _) in SCORES.items()}
+    assert results.max_score == 13
+    assert {row.student: row.score for row in results.rows} == {name: s for name, (s, _) in SCORES.items()}
 
 
 @pytest.mark.parametrize("minor", range(6))

@@ -14,13 +14,16 @@ from tiny_course import HEADER
 from autograder.course.course import Course
 from autograder.course.release import build_student_notebooks
 from autograder.course.verify import run_tests
-from autograder.engine.engine import Engine, Job
-from autograder.engine.execution import Run, cells_of, run_cells
+from autograder.engine.engine import Engine
+from autograder.engine.execution import cells_of, run_cells
+from autograder.engine.jobs import Job
+from autograder.engine.runs import Run
 from autograder.errors import CourseError
-from autograder.grading.check import TooManyPointsError, check_notebook, earned
+from autograder.grading.check import check_notebook
 from autograder.grading.grade import grade_class
 from autograder.notebook.file import cells_in
 from autograder.notebook.graded import outputs_of
+from autograder.notebook.points import TooManyPointsError, earned
 
 WORTH = 4
 ANSWERS = '''n = 5
@@ -222,7 +225,7 @@ def test_a_class_earns_parts_with_the_reason(halves: Course, tmp_path: Path) -> 
     results = grade_class(halves, "maths", folder, tmp_path / "graded")
     assert scores(results) == {"all": 4, "part": 1, "none": 0}
     why = "3 of 4 points missing: odd numbers: nothing is rounded"
-    assert [row["exercises"][0]["message"] for row in results["rows"]] == ["", "not written yet", why]
+    assert [row.exercises[0].message for row in results.rows] == ["", "not written yet", why]
     page = (tmp_path / "graded" / "feedback" / "part" / "maths" / "halves.html").read_text(encoding="utf-8")
     assert "1 of 4 points" in page
     assert why in page
@@ -234,7 +237,7 @@ def test_verify_sees_a_part_as_a_rejection(halves: Course) -> None:
     from autograder.notebook.source import read_source
 
     notebook = read_source(halves.sources("maths")[0])
-    cells = [c | {"points": "4"} for c in cells_of(cells_in(notebook, "halves"))]
+    cells = [c | {"points": 4.0} for c in cells_of(cells_in(notebook, "halves"))]
     tests = {"test_halve": "halve"}
     assert run_tests(cells, tests, hidden=True) == {"halve": ""}
     cells[0]["source"] = "def halve(x):\n    return x // 2"

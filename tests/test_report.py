@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
 from html.parser import HTMLParser
@@ -10,15 +11,18 @@ from typing import Any
 
 import pytest
 
-from autograder.course.bank import Entry
-from autograder.report import common_mistakes, exercise_stats, normalised, notebook_stats, write_report
-from autograder.report.statistics import one_line
+from autograder.report.page import write_report
+from autograder.report.statistics import common_mistakes, exercise_stats, normalised, notebook_stats, one_line
+from autograder.results import VERSION, Results, Row, State, from_json
 
 HOSTILE = '<script>alert(1)</script><img src="https://evil.example/x" onerror=alert(2)>'
 
 
 def exercise(name: str, points: float, most: float, message: str = "") -> dict[str, Any]:
-    return {"notebook": "weights", "exercise": name, "points": points, "max_points": most, "message": message}
+    states = {str(state) for state in State}
+    state = message if message in states else State.WRONG if message else State.RIGHT
+    about = {"notebook": "weights", "exercise": name, "points": points, "max_points": most, "message": message}
+    return about | {"state": state}
 
 
 def row(student: str, exercises: list[dict[str, Any]], status: str = "graded", **more: Any) -> dict[str, Any]:
@@ -51,6 +55,15 @@ def small_class() -> dict[str, Any]:
         row("eve", [exercise("a", 0, 2, "not reached")], "timed out", note="stopped after 120 s", seconds=120.0),
     ]
     return {"assignment": "attention", "max_score": 4.0, "rows": rows}
+
+
+def typed(results: dict[str, Any]) -> Results:
+    """As a file with these results is read."""
+    return from_json(json.dumps(results | {"version": VERSION}))
+
+
+def rows_of(rows: list[dict[str, Any]]) -> tuple[Row, ...]:
+    return typed({"assignment": "attention", "max_score": 1.0, "rows": rows}).rows
 
 
 class Page(HTMLParser):
@@ -96,12 +109,12 @@ class Page(HTMLParser):
 
 def written(results: dict[str, Any], tmp_path: Path) -> str:
     target = tmp_path / "deep" / "report.html"
-    write_report(results, target)
+    write_report(typed(results), target)
     return target.read_text(encoding="utf-8")
 
 
 def test_figures_of_the_small_class() -> None:
-    stats = {s.exercise: s for s in exercise_stats(small_class()["rows"])}
+    stats = {s.exercise: s for s in exercise_stats(typed(small_class()).rows)}
     assert list(stats) == ["a", "b", "c"]
     assert [s.count for s in stats.values()] == [4, 4, 4], "the time-out must not count"
     assert [s.difficulty for s in stats.values()] == [0.5, 0.5, 1.0]
@@ -116,7 +129,7 @@ def test_discrimination_leaves_the_exercise_itself_out() -> None:
         row(str(i), [exercise("a", a, 1), exercise("b", b, 3)])
         for i, (a, b) in enumerate([(1, 3), (1, 1), (0, 2), (0, 0)])
     ]
-    a, b = exercise_stats(rows)
+    a, b = exercise_stats(rows_of(rows))
     assert a.discrimination == pytest.approx(5**-0.5), "with the exercise left in, it would be larger"
     assert b.discrimination == pytest.approx(5**-0.5)
     assert (a.difficulty, b.difficulty) == (0.5, 0.5)
@@ -124,14 +137,14 @@ def test_discrimination_leaves_the_exercise_itself_out() -> None:
 
 def test_a_telling_and_a_misleading_exercise() -> None:
     rows = [row(str(i), [exercise("up", i, 3), exercise("same", i, 3), exercise("down", 3 - i, 3)]) for i in range(4)]
-    up, same, down = exercise_stats(rows)
+    up, same, down = exercise_stats(rows_of(rows))
     assert up.discrimination is None, "`same` and `down` cancel: the rest is 3 for everybody"
     assert same.discrimination is None
     assert down.discrimination == pytest.approx(-1)
 
 
 def test_messages_are_grouped_whatever_their_numbers() -> None:
-    found = common_mistakes(small_class()["rows"])
+    found = common_mistakes(typed(small_class()).rows)
     assert list(found) == [("weights", "a"), ("weights", "b")]
     assert [(m.message, m.count, m.wordings) for m in found["weights", "a"]] == [
         ("wrong axis", 2, 1),
@@ -171,7 +184,7 @@ def test_the_page_shows_the_figures(tmp_path: Path) -> None:
     assert page.tables["Points by notebook"][1:] == [["weights", "4", "4", "2.5", "1.8", "2.5", "3.2", "1"]]
     assert page.tables["Not graded to the end"][1:] == [["eve", "timed out", "0", "stopped after 120 s"]]
     assert page.tables["Graded, with a note"][1:] == [["dan", "graded", "1", "cost.ipynb was not handed in"]]
-    assert page.tables["Slowest submissions"][1] == ["eve", "timed out", "120.0"]
+    assert page.tables["Slowest submissions"][1] == ["eve", "timed out", "120.0", "0.0"]
     everyone = page.tables["Points by student and exercise"]
     assert everyone[0] == ["student", "status", "score of 4", "a of 2", "b of 1", "c of 1"]
     assert everyone[2] == ["bob", "graded", "3", "2", "0", "1"]
@@ -184,15 +197,17 @@ def test_hostile_text_stays_text(tmp_path: Path) -> None:
     results["assignment"] = HOSTILE
     for r in results["rows"]:
         r["student"] += HOSTILE
-        r["note"] = r["status"] = r["display_name"] = HOSTILE
-        kinds = ("timed out", "refused", "late", HOSTILE)
+        r["note"] = r["display_name"] = HOSTILE
+        kinds = ("timed out", "refused", "late")
         r["incidents"] = [{"notebook": HOSTILE, "cell": HOSTILE, "kind": kind, "text": HOSTILE} for kind in kinds]
         for e in r["exercises"]:
             e["message"], e["exercise"], e["notebook"] = HOSTILE, e["exercise"] + HOSTILE, HOSTILE
             e["mistake"] = {"name": HOSTILE, "summary": HOSTILE}
     results["similar"] = [{"students": [HOSTILE, results["rows"][0]["student"]], "share": 1, "exercises": [HOSTILE]}]
-    results["run"] = {"started": HOSTILE, "seconds": 1, "workers": HOSTILE, "sandbox": [HOSTILE]}
-    results["rows"][0]["status"] = "graded"
+    results["run"] = RUN | {"sandbox": [HOSTILE]}
+    change = dict.fromkeys(("student", "notebook", "exercise", "why"), HOSTILE)
+    results["changes"] = [change | {"before": 0, "after": 1}]
+    results["notes"] = [HOSTILE]
     text = written(results, tmp_path)
     assert "<script" not in text
     assert "<img" not in text
@@ -261,7 +276,15 @@ def test_the_same_results_make_the_same_page(tmp_path: Path) -> None:
     assert written(small_class(), tmp_path) == written(small_class(), tmp_path)
 
 
-# ---- what newer results say
+# ---- a class to which everything happened
+
+RUN = {
+    "started": "2026-11-24T08:12:00+01:00",
+    "seconds": 71.6,
+    "submissions": 170,
+    "workers": 2,
+    "sandbox": ["namespaces", "seccomp"],
+}
 
 
 def newer_class() -> dict[str, Any]:
@@ -284,18 +307,12 @@ def newer_class() -> dict[str, Any]:
     ann["incidents"].append({"notebook": "", "cell": "", "kind": "late", "text": "2 h late"})
     bob["incidents"].append({"notebook": "", "cell": "", "kind": "late", "text": "5 h late"})
     results["similar"] = [{"students": ["ann", "dan"], "share": 0.934, "exercises": ["a", "b"]}]
-    results["run"] = {
-        "started": "2026-11-24T08:12:00",
-        "seconds": 71.6,
-        "workers": 2,
-        "sandbox": ["namespaces", "seccomp"],
-        "submissions_a_minute": 142.7,
-    }
+    results["run"] = RUN
     return results
 
 
 def test_mistakes_by_name_come_with_counts_share_wording_and_what_to_say(tmp_path: Path) -> None:
-    found = common_mistakes(newer_class()["rows"])
+    found = common_mistakes(typed(newer_class()).rows)
     assert [(m.name, m.summary, m.count, m.wordings) for m in found["weights", "b"]] == [
         ("b_off_by_one", "One too many.", 2, 2)
     ]
@@ -304,21 +321,10 @@ def test_mistakes_by_name_come_with_counts_share_wording_and_what_to_say(tmp_pat
     assert "2 of 4 50% One too many. b_ off_ by_ one The test says: expected 1.5, got 2 (and 1 more" in text
 
 
-def test_a_bank_names_the_mistakes_of_an_older_file(tmp_path: Path) -> None:
-    bank = [
-        Entry("a", "a_by_columns", False, "wrong axis", False, "", "The sum runs down the columns."),
-        Entry("b", "other", False, "wrong axis", False, "", "Not this one."),
-    ]
-    write_report(small_class(), tmp_path / "report.html", bank)
-    text = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert "The sum runs down the columns." in text
-    assert "Not this one." not in text
-
-
 def test_untouched_exercises_are_counted_apart(tmp_path: Path) -> None:
     rows = [row(str(i), [exercise("a", 0, 1, "not written yet")]) for i in range(3)]
     rows += [row("x", [exercise("a", 0, 1, "wrong axis")])]
-    assert exercise_stats(rows)[0].untouched == 3
+    assert exercise_stats(rows_of(rows))[0].untouched == 3
     text = " ".join(Page(written({"assignment": "x", "max_score": 1.0, "rows": rows}, tmp_path)).text)
     assert "not written: 3 of 4" in text
     assert "Commonest  mistake : wrong axis" in text.replace("\n", " "), "an empty answer is no mistake to talk about"
@@ -337,7 +343,7 @@ def test_incidents_by_kind_and_place(tmp_path: Path) -> None:
 def test_the_run_and_the_similar_pairs(tmp_path: Path) -> None:
     page = Page(written(newer_class(), tmp_path))
     text = " ".join(" ".join(page.text).split())
-    assert "graded 24 November 2026, 08:12 took 1 min 12 s workers 2 submissions a minute 143" in text
+    assert "graded 24 November 2026, 08:12 UTC+01:00 took 1 min 12 s workers 2 submissions a minute 142" in text
     assert "sandbox namespaces, seccomp" in text
     assert "To look at, never a verdict." in text
     assert page.tables["Similar submissions"][1:] == [["ann and Dan Dare dan", "93%", "2", "a, b"]]
@@ -345,11 +351,10 @@ def test_the_run_and_the_similar_pairs(tmp_path: Path) -> None:
 
 
 def test_a_run_without_a_sandbox_says_so(tmp_path: Path) -> None:
-    text = written(small_class() | {"run": {"started": 1.8e9, "sandbox": []}}, tmp_path)
-    assert "none: the students' code ran as the one who graded" in text
-    assert "ran as the one who" in written(small_class() | {"run": {"unsafe": True}}, tmp_path)
-    assert "ran as the one who" not in written(small_class() | {"run": {"unsafe": False}}, tmp_path)
-    assert "15 January 2027, 08:00 UTC" in text
+    said = "none: the students&#39; code ran as the one who graded"
+    assert said in written(small_class() | {"run": RUN | {"sandbox": []}}, tmp_path)
+    assert said in written(small_class() | {"run": RUN | {"sandbox": None, "unsafe": True}}, tmp_path)
+    assert said not in written(small_class() | {"run": RUN | {"sandbox": None, "unsafe": False}}, tmp_path)
 
 
 def test_what_no_test_graded_counts_in_no_figure(tmp_path: Path) -> None:
@@ -357,14 +362,15 @@ def test_what_no_test_graded_counts_in_no_figure(tmp_path: Path) -> None:
     rows = [
         row("ann", [exercise("a", 1, 2, "wrong axis"), exercise("essay", 0, 5, "graded by a person")]),
         row("bob", [exercise("a", 0, 2, "not handed in"), exercise("essay", 0, 5, "graded by a person")]),
+        row("cat", [exercise("a", 0, 2, "could not be graded")], "failed"),
     ]
-    assert [(s.exercise, s.count, s.difficulty) for s in exercise_stats(rows)] == [("a", 1, 0.5)]
-    assert [(s.points, s.count, s.mean) for s in notebook_stats(rows)] == [(2, 1, 1)]
-    assert [m.message for found in common_mistakes(rows).values() for m in found] == ["wrong axis"]
+    assert [(s.exercise, s.count, s.difficulty) for s in exercise_stats(rows_of(rows))] == [("a", 1, 0.5)]
+    assert [(s.points, s.count, s.mean) for s in notebook_stats(rows_of(rows))] == [(2, 1, 1)]
+    assert [m.message for found in common_mistakes(rows_of(rows)).values() for m in found] == ["wrong axis"]
     page = Page(written({"assignment": "x", "max_score": 7.0, "rows": rows}, tmp_path))
     assert "1  of 1" in " ".join(page.text)
     everyone = page.tables["Points by student and exercise"]
-    assert [line[3:] for line in everyone[1:]] == [["1", "–"], ["–", "–"]]
+    assert [line[3:] for line in everyone[1:]] == [["1", "–"], ["–", "–"], ["–", "–"]]
 
 
 def test_changes_and_notes_about_the_files(tmp_path: Path) -> None:
@@ -374,9 +380,9 @@ def test_changes_and_notes_about_the_files(tmp_path: Path) -> None:
     assert HOSTILE in " ".join(page.text)
 
 
-def test_nothing_is_claimed_about_what_an_older_file_does_not_say(tmp_path: Path) -> None:
+def test_nothing_is_claimed_about_what_the_results_do_not_say(tmp_path: Path) -> None:
     text = " ".join(Page(written(small_class(), tmp_path)).text)
-    for claim in ("Similar", "Stopped while running", "sandbox", "Refused files", "Late", "CPU seconds"):
+    for claim in ("Similar", "sandbox", "Refused files", "Late", "Changed", "How the files came in"):
         assert claim not in text
     assert "No two submissions have more code in common" in written(small_class() | {"similar": []}, tmp_path)
 
@@ -388,7 +394,7 @@ def test_points_of_the_notebooks() -> None:
         rows[i]["exercises"].append(
             {"notebook": "heads"} | {k: v for k, v in exercise("h", i, 1).items() if k != "notebook"}
         )
-    weights, heads = notebook_stats(rows)
+    weights, heads = notebook_stats(rows_of(rows))
     assert (weights.notebook, weights.points, weights.count, weights.full, weights.mean) == ("weights", 4, 4, 1, 2.5)
     assert weights.quartiles == pytest.approx((1.75, 2.5, 3.25))
     assert (heads.count, heads.mean, heads.full) == (2, 0.5, 1)
@@ -459,7 +465,7 @@ def test_everybody_can_use_the_page(browser: Any, students: int, theme: str, tmp
     from axe_playwright_python.sync_playwright import Axe
 
     target = tmp_path / "report.html"
-    write_report(large_class(students, 12), target)
+    write_report(typed(large_class(students, 12)), target)
     for width in (1280, 390):
         context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=theme)
         page = context.new_page()
@@ -478,7 +484,7 @@ def test_everybody_can_use_the_page(browser: Any, students: int, theme: str, tmp
 
 def test_names_and_heads_stay_in_sight_while_the_points_scroll(browser: Any, tmp_path: Path) -> None:
     target = tmp_path / "report.html"
-    write_report(large_class(300, 20), target)
+    write_report(typed(large_class(300, 20)), target)
     context = browser.new_context(viewport={"width": 390, "height": 800})
     page = context.new_page()
     page.goto(target.as_uri())
@@ -497,7 +503,7 @@ def test_names_and_heads_stay_in_sight_while_the_points_scroll(browser: Any, tmp
 def test_on_paper_the_points_lie_across_and_their_heads_are_repeated(browser: Any, tmp_path: Path) -> None:
     """Chromium's PDF: upright pages first, then pages on their side, as many as 120 lines need."""
     target = tmp_path / "report.html"
-    write_report(large_class(120, 20), target)
+    write_report(typed(large_class(120, 20)), target)
     context = browser.new_context(color_scheme="dark")
     page = context.new_page()
     page.goto(target.as_uri())

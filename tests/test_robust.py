@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
@@ -22,6 +21,7 @@ from autograder.grading import grade
 from autograder.grading.grade import Options, grade_class
 from autograder.grading.workspace import Workspace
 from autograder.handed_in.intake import Submission, read_submission
+from autograder.results import read_results
 
 SLOW = "import time\ntime.sleep(0.4)\n"
 
@@ -84,7 +84,7 @@ def test_a_broken_run_goes_on_where_it_stopped(tiny: Course, many: Path, tmp_pat
     again = command(tiny, many, root)
     output = again.communicate(timeout=300)[0]
     assert again.returncode == 0, output
-    results = json.loads((root / "results.json").read_text(encoding="utf-8"))
+    results = read_results(root / "results.json")
     assert scores(results) == EXPECTED
     after = {name: next((root / ".autograder").glob(f"runs/*/{name}")).stat().st_mtime_ns for name in kept}
     assert after == before, "a notebook that was graded before the break was run again"
@@ -99,7 +99,7 @@ def test_grading_again_changes_nothing(tiny: Course, many: Path, tmp_path: Path)
     second = grade_class(tiny, "cooking", many, root)
     assert rows_of(root) == content
     assert scores(first) == scores(second) == EXPECTED
-    assert second["changes"] == []
+    assert second.changes == ()
     third = grade_class(tiny, "cooking", many, root, Options(again=True))
     assert rows_of(root) == content
     assert scores(third) == EXPECTED
@@ -126,10 +126,10 @@ def test_a_mended_test_changes_the_scores_that_it_touches_and_says_why(
     source.write_text(mended, encoding="utf-8")
     results = grade_class(tiny, "cooking", folder, root)
     assert scores(results) == {"good": 5, "rounds": 5}
-    assert [(c["student"], c["exercise"], c["before"], c["after"]) for c in results["changes"]] == [
+    assert [(c.student, c.exercise, c.before, c.after) for c in results.changes] == [
         ("rounds", "portions", 0, 2)
     ]
-    assert results["changes"][0]["why"] == "the notebook or its tests changed"
+    assert results.changes[0].why == "the notebook or its tests changed"
 
 
 def test_one_student_alone(tiny: Course, blank: Path, tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ def test_one_student_alone(tiny: Course, blank: Path, tmp_path: Path) -> None:
         write(blank, folder / student / "recipes.ipynb", portions=GOOD_PORTIONS, double=GOOD_DOUBLE)
     results = grade_class(tiny, "cooking", folder, root, Options(only=("two",)))
     assert scores(results) == {"one": 3, "two": 5}
-    assert [(c["student"], c["why"]) for c in results["changes"]] == [("two", "another version was handed in")]
+    assert [(c.student, c.why) for c in results.changes] == [("two", "another version was handed in")]
     with pytest.raises(CourseError, match="no such student"):
         grade_class(tiny, "cooking", folder, root, Options(only=("nobody",)))
 
@@ -158,10 +158,10 @@ def test_what_we_cannot_read_costs_nobody_elses_row(
 
     monkeypatch.setattr(grade, "read_submission", fails_for_one)
     results = grade_class(tiny, "cooking", many, tmp_path / "graded")
-    rows = {row["student"]: row for row in results["rows"]}
-    assert rows["s03"]["status"] == "failed"
-    assert "TypeError: no such thing" in rows["s03"]["note"]
-    assert {name: row["score"] for name, row in rows.items() if name != "s03"} == {
+    rows = {row.student: row for row in results.rows}
+    assert rows["s03"].status == "failed"
+    assert "TypeError: no such thing" in rows["s03"].note
+    assert {name: row.score for name, row in rows.items() if name != "s03"} == {
         name: score for name, score in EXPECTED.items() if name != "s03"
     }
 
@@ -177,9 +177,9 @@ def test_lateness_and_its_penalty_are_nbgraders(tiny: Course, blank: Path, tmp_p
         file.write('\nget_config().LateSubmissionPlugin.penalty_method = "zero"\n')
     results = grade_class(tiny, "cooking", folder, root, Options(due="2026-12-01 23:59 UTC"))
     assert scores(results) == {"early": 5, "late": 0}
-    late = next(row for row in results["rows"] if row["student"] == "late")
-    assert [i["kind"] for i in late["incidents"]] == ["late"]
-    assert sum(e["points"] for e in late["exercises"]) == 5
+    late = next(row for row in results.rows if row.student == "late")
+    assert [i.kind for i in late.incidents] == ["late"]
+    assert sum(e.points for e in late.exercises) == 5
 
 
 def test_a_persons_score_stays(tiny: Course, many: Path, tmp_path: Path) -> None:

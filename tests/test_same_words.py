@@ -57,7 +57,7 @@ def graded(asking: Course, blank_asking: Path, tmp_path_factory: pytest.TempPath
     for name, answer in (ANSWERS | {name: answer for name, (answer, _) in CAUSES.items()}).items():
         write(blank_asking, root / "class" / name / "shares.ipynb", shares=answer, thrice=THRICE)
     results = grade_class(asking, "cooking", root / "class", root / "graded")
-    return root / "graded", {row["student"]: row["exercises"][0] for row in results["rows"]}
+    return root / "graded", {row.student: row.exercises[0] for row in results.rows}
 
 
 def output_of(path: Path, test: str) -> Any:
@@ -102,7 +102,7 @@ def test_in_check(blank_asking: Path, tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("name", ANSWERS)
 def test_in_grade_and_feedback(graded: tuple[Path, dict[str, Any]], name: str) -> None:
     root, exercises = graded
-    assert exercises[name]["message"] == SAID[name]
+    assert exercises[name].message == SAID[name]
     page = (root / "feedback" / name / "cooking" / "shares.html").read_text(encoding="utf-8")
     shown = re.search(r'<div class="wrong"><p>.*?</p><pre>(.*?)</pre>', page, re.S)
     assert (html.unescape(shown[1]) if shown else "") == SAID[name]
@@ -114,7 +114,7 @@ def test_the_first_cause(graded: tuple[Path, dict[str, Any]], blank_asking: Path
     path = write(blank_asking, tmp_path / "shares.ipynb", shares=answer, thrice=THRICE)
     shares, thrice = check_notebook(path)
     assert (shares.message, thrice.points) == (says, 1.0)
-    assert graded[1][name]["message"] == says
+    assert graded[1][name].message == says
 
 
 @pytest.mark.parametrize("name", ANSWERS)

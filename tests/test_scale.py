@@ -86,7 +86,7 @@ def test_a_worker_that_dies_costs_nobody_anything(
     assert killed, "no worker was killed: the test shows nothing"
     assert workers[0].wait(60) == -signal.SIGKILL
     assert scores(results) == EXPECTED
-    assert len(results["rows"]) == len(EXPECTED)
+    assert len(results.rows) == len(EXPECTED)
     with Gradebook(f"sqlite:///{root / 'gradebook.db'}", "course") as gradebook:
         assert {s.student_id: s.score for s in gradebook.assignment_submissions("cooking")} == EXPECTED
 

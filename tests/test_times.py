@@ -95,13 +95,13 @@ def test_a_class_is_late_by_its_own_clocks_and_a_bad_time_is_said(tiny: Course, 
 
     root = tmp_path / "graded"
     results = grade_class(tiny, "cooking", timed, root, Options(due="2026-12-01 23:59 UTC"))
-    rows = {row["student"]: row for row in results["rows"]}
-    assert all(row["status"] == "graded" for row in rows.values())
-    late = {name for name, row in rows.items() if any(i["kind"] == "late" for i in row["incidents"])}
+    rows = {row.student: row for row in results.rows}
+    assert all(row.status == "graded" for row in rows.values())
+    late = {name for name, row in rows.items() if any(i.kind == "late" for i in row.incidents)}
     assert late == {"late", "number"}
-    assert {name for name, row in rows.items() if "is not known" in row["note"]} == {"zzz", "nines", "ancient", "none"}
-    assert "'2024-01-01 00:00:00 +9959'" not in rows["late"]["note"]
-    assert "+9959" in rows["nines"]["note"]
+    assert {name for name, row in rows.items() if "is not known" in row.note} == {"zzz", "nines", "ancient", "none"}
+    assert "'2024-01-01 00:00:00 +9959'" not in rows["late"].note
+    assert "+9959" in rows["nines"].note
     with Gradebook(f"sqlite:///{root / 'gradebook.db'}", "course") as book:
         assert book.find_submission("cooking", "late").total_seconds_late == 16 * 3600 + 60
         assert book.find_submission("cooking", "nines").timestamp is None

@@ -93,10 +93,10 @@ def test_release_takes_out_what_the_student_is_to_write(written: Course, tmp_pat
 def test_a_person_grades_what_was_written_and_it_counts(written: Course, folder: Path, tmp_path: Path) -> None:
     root = tmp_path / "graded"
     results = grade_class(written, "cooking", folder, root)
-    rows = {row["student"]: row for row in results["rows"]}
-    assert results["max_score"] == 15
-    assert {name: row["score"] for name, row in rows.items()} == {"all": 5, "none": 0}
-    by_hand = [e["exercise"] for e in rows["all"]["exercises"] if e["message"] == "graded by a person"]
+    rows = {row.student: row for row in results.rows}
+    assert results.max_score == 15
+    assert {name: row.score for name, row in rows.items()} == {"all": 5, "none": 0}
+    by_hand = [e.exercise for e in rows["all"].exercises if e.message == "graded by a person"]
     assert by_hand == ["why_share", "why_halve", "own_recipe", "cook_it"]
     waiting = {"all": {"why_share", "why_halve", "own_recipe", "cook_it"}, "none": {"cook_it"}}
     with Gradebook(f"sqlite:///{root / 'gradebook.db'}", "course") as book:
@@ -107,7 +107,7 @@ def test_a_person_grades_what_was_written_and_it_counts(written: Course, folder:
         book.find_grade("cook_it", "recipes", "cooking", "all").manual_score = 3
         book.db.commit()
     again = grade_class(written, "cooking", folder, root)
-    assert {row["student"]: row["score"] for row in again["rows"]} == {"all": 10.5, "none": 0}
+    assert {row.student: row.score for row in again.rows} == {"all": 10.5, "none": 0}
     notebook = (root / "autograded" / "all" / "cooking" / "recipes.ipynb").read_text(encoding="utf-8")
     assert "burnt pan" in notebook, "the mark scheme is what the person who grades goes by"
     assert "It burnt." in notebook

@@ -1,1 +1,4 @@
-"""What an author does: lay a course out, release it, keep the bank, hold the tests to it."""
+"""What an author does: lay a course out, keep the bank, hold the tests to it, release notebooks, make a sample class.
+
+It runs the course's own code, which is trusted; nothing of a student's comes here.
+"""

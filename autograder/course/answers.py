@@ -16,16 +16,65 @@ import sys
 import time
 import types
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypedDict, final
 
 from autograder import asking
 from autograder.course import forgotten
 from autograder.course.bank import Entry, load_bank
 from autograder.course.course import Course
+from autograder.course.record import Mark
 from autograder.notebook.file import Cell, cells_in
 from autograder.notebook.source import asks, exercise_of, read_source, visible
+
+
+class Question(TypedDict):
+    """One question, as the reference answers it."""
+
+    visible: bool
+    answer: Any  # as JSON
+    mark: Mark
+    changed: list[int]  # arguments that the reference changed
+    call: str
+    secret: bool  # there are no arguments: the answer is what is asked for
+    said: bool  # the test has a `gives`
+    fill: bool  # a `gives` that is left to be filled in
+    agrees: bool  # what the test says and what the reference gives
+    gives: str
+    line: int
+    steady: NotRequired[bool]  # the same under another hash seed
+
+
+class Broken(TypedDict):
+    """An entry that could not be asked, and why."""
+
+    broken: str
+
+
+@final
+class OfEntry(TypedDict):
+    """What an entry answers, question by question."""
+
+    marks: list[Mark | None]  # None where it answers as the reference does
+    near: list[int]  # questions on which it is within ten tolerances of the reference
+    blamed: list[str]  # other exercises whose tests it fails
+    little: list[bool]  # answers of a few bits, which name nobody
+    slowest: float  # seconds
+    shown: str  # its first answer that differs
+
+
+class Answers(TypedDict):
+    """All answers to the questions of one exercise."""
+
+    notebook: str
+    questions: list[Question]
+    seconds: list[float]  # the reference's, by question
+    entries: dict[str, OfEntry | Broken]
+    forgotten: list[str]  # kinds of arguments that are never asked
+    answers_in_sight: list[str]
+    apart: dict[str, str]  # entries that answer alike → a question that tells them apart
+
 
 SECONDS = 10.0  # of CPU time, for one call; a loop without end is a mistake, too
 
@@ -148,13 +197,13 @@ def mentioned(source: str) -> set[str]:
     return {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)}
 
 
-def collect(course: Course, chapter: str, only: Sequence[str] = ()) -> dict[str, Any]:
+def collect(course: Course, chapter: str, only: Sequence[str] = ()) -> dict[str, Answers]:
     """Everything that the chapter's asking notebooks and its bank answer, as JSON has it: exercise → answers.
 
     With `only`, the exercises of these names alone.
     """
     bank = load_bank(course.bank(chapter))
-    found: dict[str, Any] = {}
+    found: dict[str, Answers] = {}
     for path in course.sources(chapter):
         sheet = Sheet(path)
         wanted = [test for test in sheet.tests if not only or exercise_of(test) in only]
@@ -166,15 +215,16 @@ def collect(course: Course, chapter: str, only: Sequence[str] = ()) -> dict[str,
         for test in wanted:
             exercise = exercise_of(test)
             entries = [entry for entry in bank if entry.exercise == exercise]
-            found[exercise] = {"notebook": sheet.name, **_answers(sheet, test, base, entries)}
+            found[exercise] = _answers(sheet, test, base, entries)
     return found
 
 
-def _answers(sheet: Sheet, test: str, base: dict[str, Any], entries: Sequence[Entry]) -> dict[str, Any]:
+def _answers(sheet: Sheet, test: str, base: dict[str, Any], entries: Sequence[Entry]) -> Answers:
     reference, seconds = sheet.ask(test, base)
     shown = len(sheet.ask(test, base, hidden=False)[0])
     answers = {entry.name: _of_entry(sheet, test, base, entry, reference) for entry in entries}
     return {
+        "notebook": sheet.name,
         "questions": [_question(one, number < shown) for number, one in enumerate(reference)],
         "seconds": seconds,
         "entries": answers,
@@ -202,7 +252,7 @@ def _answers_in_sight(sheet: Sheet, test: str, base: dict[str, Any], reference: 
     return found
 
 
-def _question(one: asking.Asked, is_visible: bool) -> dict[str, Any]:
+def _question(one: asking.Asked, is_visible: bool) -> Question:
     said = one.gives is not asking.NOT_SAID
     open_to_fill = one.gives is Ellipsis
     agrees = True
@@ -230,7 +280,7 @@ def _question(one: asking.Asked, is_visible: bool) -> dict[str, Any]:
 
 def _of_entry(
     sheet: Sheet, test: str, base: dict[str, Any], entry: Entry, reference: Sequence[asking.Asked]
-) -> dict[str, Any]:
+) -> OfEntry | Broken:
     """The marks of an entry where it differs from the reference, and whose other tests it fails."""
     try:
         mine, seconds = sheet.ask(test, base, entry)
@@ -238,7 +288,7 @@ def _of_entry(
         return {"broken": f"{type(error).__name__}: {error}"}
     if len(mine) != len(reference):
         return {"broken": f"it changes which questions are asked ({len(mine)}, not {len(reference)})"}
-    marks: list[Any] = []
+    marks: list[Mark | None] = []
     near = []
     for number, (right, one) in enumerate(zip(reference, mine, strict=True)):
         found = asking.difference(right.answer, one.answer, right.within, right.exact)
@@ -264,14 +314,14 @@ def _apart(
     test: str,
     base: dict[str, Any],
     entries: Sequence[Entry],
-    answers: dict[str, Any],
+    answers: Mapping[str, OfEntry | Broken],
     reference: Sequence[asking.Asked],
 ) -> dict[str, str]:
     """For entries that give the same answers everywhere: a question, made of the asked ones, that tells them apart."""
     same: dict[str, list[Entry]] = {}
     for entry in entries:
-        marks = answers[entry.name].get("marks")
-        if marks and any(marks) and not entry.is_right:
+        marks = marks_of(answers[entry.name])
+        if any(marks) and not entry.is_right:
             same.setdefault(json.dumps(marks), []).append(entry)
     found = {}
     for group in (group for group in same.values() if len(group) > 1):
@@ -280,6 +330,11 @@ def _apart(
         question = forgotten.telling_question(functions, direct) if all(functions) else ""
         found[" = ".join(entry.name for entry in group)] = question
     return found
+
+
+def marks_of(answers: OfEntry | Broken) -> list[Mark | None]:
+    """Of an entry, question by question; none where it could not be asked."""
+    return [] if "broken" in answers else answers["marks"]
 
 
 def _function_of(sheet: Sheet, base: dict[str, Any], entry: Entry) -> Any:

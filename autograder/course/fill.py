@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from autograder.course.course import Course
-from autograder.course.verify import Fill
-from autograder.grading.workspace import write_whole
+from autograder.course.findings import Fill
+from autograder.files import write_whole
 
 OPEN = "gives=..."
 

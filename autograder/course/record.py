@@ -11,12 +11,30 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 from autograder.errors import CourseError
 
 VERSION = 1
-Known = dict[str, Any]  # of one exercise: "questions", "entries", "digest"
+Mark = list[Any]  # of an answer, as JSON: see `asking.mark`
+
+
+class KnownQuestion(TypedDict):
+    """What is recorded of one question; a student's notebook has a part of it."""
+
+    visible: NotRequired[bool]
+    answer: NotRequired[Any]  # the reference's, as JSON
+    mark: NotRequired[Mark]  # of the reference's answer, where that must stay a secret
+    secret: NotRequired[bool]
+    marks: dict[str, Mark]  # entry → mark, where it differs from the reference
+
+
+class Known(TypedDict):
+    """What is recorded of one exercise."""
+
+    digest: NotRequired[str]  # of its questions: tells the author that a record is old
+    entries: dict[str, str]  # entry → what a student is told
+    questions: list[KnownQuestion]
 
 
 def read_record(path: Path) -> dict[str, Known]:
@@ -55,7 +73,7 @@ def _json(value: Any) -> str:
 
 def visible_part(exercises: Mapping[str, Known]) -> dict[str, Known]:
     """What a student's notebook holds: the visible questions, and no answer that is itself what is asked for."""
-    found = {}
+    found: dict[str, Known] = {}
     for name, known in exercises.items():
         questions = [_for_students(question) for question in known["questions"] if question["visible"]]
         shown = {entry for question in questions for entry in question["marks"]}
@@ -64,11 +82,7 @@ def visible_part(exercises: Mapping[str, Known]) -> dict[str, Known]:
     return found
 
 
-def _for_students(question: Mapping[str, Any]) -> dict[str, Any]:
-    kept = {key: value for key, value in question.items() if key != "visible"}
+def _for_students(question: KnownQuestion) -> KnownQuestion:
     if question.get("secret"):
-        del kept["answer"]
-    else:
-        kept.pop("mark", None)
-    kept.pop("secret", None)
-    return kept
+        return {"mark": question["mark"], "marks": question["marks"]}
+    return {"answer": question["answer"], "marks": question["marks"]}

@@ -10,9 +10,9 @@ from pathlib import Path
 from autograder.course.bank import Entry, load_bank
 from autograder.course.course import Course
 from autograder.course.release import build_student_notebooks
-from autograder.grading.check import test_points
 from autograder.notebook.file import cells_in
 from autograder.notebook.graded import read_template
+from autograder.notebook.points import test_points
 from autograder.notebook.source import exercise_of, read_source
 
 MARKER = re.compile(r"^[ \t]*### (BEGIN|END) SOLUTION[^\n]*\n?", re.M)

@@ -20,6 +20,7 @@ from typing import Any
 import autograder
 from autograder import folders
 from autograder.engine import sandbox
+from autograder.engine.jobs import JudgeOrder
 from autograder.engine.limits import Limits
 
 OWN_FOLDER = f"/{sandbox.SCRATCH}/judge"  # of the one judge that there is at a time
@@ -36,7 +37,7 @@ class Courtroom:
     claim: socket.socket | None
     held: int  # bytes of memory that every judge begins with
 
-    def admit(self, job: dict[str, Any], limits: Limits) -> None:
+    def admit(self, job: JudgeOrder, limits: Limits) -> None:
         """Shut this process in, a judge, in an empty folder but for `files`."""
         files = [(name, bytes.fromhex(content)) for name, content in job["files"]]
         folder = self._own_folder(job["scratch"])

@@ -12,13 +12,13 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from autograder.engine import groups, sandbox
-from autograder.engine.execution import CellResult, Incident, Run
+from autograder.engine.jobs import Job, JudgeOrder, Order, Place, StudentOrder
 from autograder.engine.keeper import FAILED, NO_WALLS, OUT_OF_MEMORY, TOO_MUCH_COMPUTING
 from autograder.engine.limits import Limits
 from autograder.engine.processes import Child, EngineError, Libraries, Warm
-from autograder.handed_in.trees import shown
+from autograder.engine.runs import CellResult, Ended, Incident, Kind, Run
 from autograder.scratch import scratch_folder
-from autograder.text import clean, clean_output
+from autograder.text import clean, clean_output, shown
 
 ATTEMPTS = 8  # how often a notebook is started anew, without the cell that ended it
 GRACE = 3.0  # seconds beyond a limit before the process is ended from outside
@@ -27,18 +27,6 @@ BY_CPU = "too much computing"  # in the text of a time-out that no neighbour can
 IDLE = 15.0  # seconds with neither a cell nor a test under way
 REPORT_BYTES = 32 * 2**20
 MOST_SHOWN = 300  # characters of an incident: they are shown in terminals and tables
-
-
-@dataclass(frozen=True)
-class Job:
-    """One notebook to run: the student's cells and the places of the tests, and what the judge needs."""
-
-    items: Sequence[dict[str, str]]  # {"kind": "cell", "id", "source"} or {"kind": "test", "id"}
-    given: Sequence[dict[str, str]]  # our own plain cells, for the judge
-    tests: Sequence[dict[str, Any]]  # {"id", "source", perhaps "record"}, in the order of their places
-    names: Sequence[str]  # functions and classes that the student writes
-    values: Sequence[str] = ()  # other names that the student assigns
-    files: Sequence[tuple[str, bytes]] = ()  # data beside the notebook
 
 
 @dataclass
@@ -99,7 +87,7 @@ class Engine:
         self.core = core
         self.libraries = libraries or Libraries(preload)
         self.shares = libraries is not None
-        place = {"walls": asdict(self.walls), "hidden": self.hidden, "unsafe": unsafe}
+        place: Place = {"walls": asdict(self.walls), "hidden": self.hidden, "unsafe": unsafe}
         self.warm = {role: Warm(role, self.libraries, place, core) for role in ("student", "judge")}
 
     def __enter__(self) -> Engine:
@@ -132,7 +120,7 @@ class Engine:
     def _attempt(self, job: Job, state: _State, deadline: float) -> bool:
         """Start both processes and watch them; True where everything that can be known is known."""
         pairs = [socket.socketpair() for _ in job.tests]
-        plain = {
+        common: Order = {
             "limits": self.limits.to_plain(),
             "done": list(state.tests),
             "walls": asdict(self.walls),
@@ -140,16 +128,23 @@ class Engine:
             "hidden": self.hidden,
             "group": self.group,
             "files": [[name, content.hex()] for name, content in job.files],
+            "scratch": "",
         }
         items = [i for i in job.items if i["id"] not in state.excluded]
-        judged = {"given": job.given, "tests": job.tests, "names": job.names, "values": job.values}
         own_files = bool(self.walls.namespaces)  # then the student's folder lies in memory, behind the walls
         with contextlib.nullcontext("") if own_files else scratch_folder() as theirs, scratch_folder() as ours:
             try:
-                student = self.warm["student"].fork(
-                    plain | {"items": items, "scratch": str(theirs)}, [s for s, _ in pairs]
-                )
-                judge = self.warm["judge"].fork(plain | judged | {"scratch": str(ours)}, [j for _, j in pairs])
+                for_student: StudentOrder = {**common, "items": items, "scratch": str(theirs)}
+                for_judge: JudgeOrder = {
+                    **common,
+                    "given": job.given,
+                    "tests": job.tests,
+                    "names": job.names,
+                    "values": job.values,
+                    "scratch": str(ours),
+                }
+                student = self.warm["student"].fork(for_student, [s for s, _ in pairs])
+                judge = self.warm["judge"].fork(for_judge, [j for _, j in pairs])
             finally:
                 for pair in pairs:
                     for end in pair:
@@ -251,7 +246,7 @@ class Engine:
                 _note_failure(state, result)
                 if record.get("flood"):
                     text = f"the cell printed more than {self.limits.output} characters; the rest was cut"
-                    _note(state, Incident(name, "flood", text))
+                    _note(state, Incident(name, Kind.FLOOD, text))
         return more
 
     def _hear_judge(self, child: Child, job: Job, state: _State, now: _Now) -> bool:
@@ -280,19 +275,19 @@ class Engine:
         if fate == "test too slow" and now.test:
             text = "the calls of this test took too long"
             state.tests[now.test] = CellResult(now.test, "TimedOut", text, "", self.limits.test)
-            _note(state, Incident(now.test, "timed out", text))
+            _note(state, Incident(now.test, Kind.TIMED_OUT, text))
             return
         if not now.cell:
             return
         computing = code == TOO_MUCH_COMPUTING
         late = fate == "cell too slow" or computing
-        kind = "timed out" if late else "out of memory" if memory else "crashed"
+        kind = Kind.TIMED_OUT if late else Kind.OUT_OF_MEMORY if memory else Kind.CRASHED
         text = {
-            "timed out": f"this cell took more than {self.limits.cell:g} s and could not be interrupted"
+            Kind.TIMED_OUT: f"this cell took more than {self.limits.cell:g} s and could not be interrupted"
             if not computing
             else f"too much computing: its processes together took more than {self.limits.notebook:g} s",
-            "out of memory": "this cell used too much memory, and the process was ended",
-            "crashed": f"this cell ended the process ({_how(code)})",
+            Kind.OUT_OF_MEMORY: "this cell used too much memory, and the process was ended",
+            Kind.CRASHED: f"this cell ended the process ({_how(code)})",
         }[kind]
         state.cells[now.cell] = CellResult(now.cell, _ERRORS[kind], text, "", 0.0)
         state.excluded.add(now.cell)
@@ -310,8 +305,8 @@ class Engine:
                     state.excluded.add(stopped)
                     return
                 text = "your code ended the process before this test could run"
-                state.tests[test["id"]] = CellResult(test["id"], _ERRORS["crashed"], text, "", 0.0)
-                _note(state, Incident(test["id"], "crashed", text))
+                state.tests[test["id"]] = CellResult(test["id"], _ERRORS[Kind.CRASHED], text, "", 0.0)
+                _note(state, Incident(test["id"], Kind.CRASHED, text))
                 return
 
     def _stopped_before(self, test: str, job: Job, state: _State) -> str:
@@ -321,18 +316,18 @@ class Engine:
         return next((name for name in reversed(ran) if state.cells[name].error in STOPPED), "")
 
     def _finish(self, job: Job, state: _State, *, timed_out: bool) -> Run:
-        ended = ""
+        ended = Ended.WHOLE
         missing = [t["id"] for t in job.tests if t["id"] not in state.tests]
         if missing:
-            ended = "timed out" if timed_out else "crashed"
+            ended = Ended.TIMED_OUT if timed_out else Ended.CRASHED
             text = f"not reached: the notebook {ended} before this test"
             for name in missing:
                 state.tests[name] = CellResult(name, "NotRun", text, "", 0.0)
-            _note(state, Incident(missing[0], ended, text))
+            _note(state, Incident(missing[0], Kind(ended), text))
         results = {**state.cells, **state.tests}
         fault = state.fault or next((t.message for t in state.tests.values() if t.error == OURS), "")
         by_the_clock = [r for r in results.values() if r.error == "TimedOut" and BY_CPU not in r.message]
-        doubt = state.doubt or ("timed out" if by_the_clock or ended == "timed out" else "")
+        doubt = state.doubt or ("timed out" if by_the_clock or ended is Ended.TIMED_OUT else "")
         return Run(results, ended, tuple(state.incidents), state.cpu, fault, doubt)
 
 
@@ -347,7 +342,7 @@ def _readable_now(child: Child) -> bool:
 
 
 STOPPED = frozenset({"TimedOut", "OutOfMemory", "MemoryError"})  # how a cell ends that was interrupted
-_ERRORS = {"timed out": "TimedOut", "crashed": "Crashed", "out of memory": "OutOfMemory"}
+_ERRORS = {Kind.TIMED_OUT: "TimedOut", Kind.CRASHED: "Crashed", Kind.OUT_OF_MEMORY: "OutOfMemory"}
 
 
 def _cell_result(name: str, record: dict[str, Any], seconds: float, limits: Limits) -> CellResult:
@@ -367,7 +362,8 @@ def _cell_result(name: str, record: dict[str, Any], seconds: float, limits: Limi
 
 
 def _note_failure(state: _State, result: CellResult) -> None:
-    kind = {"TimedOut": "timed out", "Crashed": "crashed", "MemoryError": "out of memory"}.get(result.error)
+    kinds = {"TimedOut": Kind.TIMED_OUT, "Crashed": Kind.CRASHED, "MemoryError": Kind.OUT_OF_MEMORY}
+    kind = kinds.get(result.error)
     if kind:
         _note(state, Incident(result.id, kind, shown(result.message or result.error, MOST_SHOWN)))
 

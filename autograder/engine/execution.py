@@ -7,12 +7,13 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
+from autograder.engine.jobs import PlainCell
 from autograder.engine.limits import Limits
+from autograder.engine.runs import CellResult, Ended, Run
 from autograder.notebook.file import Cell
 from autograder.scratch import scratch_folder
 from autograder.text import clean, clean_output
@@ -20,53 +21,13 @@ from autograder.text import clean, clean_output
 LIMITS = Limits()
 
 
-@dataclass(frozen=True)
-class CellResult:
-    """What one cell did; `error` is an exception's type name, or "" where there was none."""
-
-    id: str
-    error: str
-    message: str
-    printed: str
-    seconds: float
-    value: str = ""  # what a notebook shows of the last line's value: in a test cell, partial credit
-    entry: str = ""  # the known mistake that gives these answers
-    details: str = ""  # for the instructor: the question, also where it is a hidden one
-    title: str = ""  # the first line of what a notebook shows of a wrong answer
-
-    @property
-    def passed(self) -> bool:
-        return self.error == ""
-
-
-@dataclass(frozen=True)
-class Incident:
-    """Something that went wrong beyond a wrong answer: in which cell, of which kind, in words."""
-
-    cell: str
-    kind: str  # "timed out", "crashed", "out of memory", "flood"
-    text: str
-
-
-@dataclass(frozen=True)
-class Run:
-    """All cells that ended, and in one word why the others did not ("" where all ended)."""
-
-    cells: dict[str, CellResult]
-    ended: str
-    incidents: tuple[Incident, ...] = ()
-    cpu_seconds: float = 0.0
-    fault: str = ""  # what failed on our side: then nothing here is a verdict
-    doubt: str = ""  # why another run, on a machine that does nothing else, may end otherwise
-
-
-def cells_of(cells: Iterable[Cell]) -> list[dict[str, Any]]:
+def cells_of(cells: Iterable[Cell]) -> list[PlainCell]:
     """The code cells of a notebook in order, named as they are when a class is graded.
 
     A cell's name is its `grade_id`; without one, or where an earlier cell has it already, the cell is one of the
     student's own, and its name is its place.
     """
-    found: list[dict[str, Any]] = []
+    found: list[PlainCell] = []
     seen: set[str] = set()
     for place, cell in enumerate(cells):
         if cell.kind != "code":
@@ -82,7 +43,7 @@ def _cleaned(result: CellResult) -> CellResult:
     return replace(result, message=clean(result.message), printed=clean_output(result.printed))
 
 
-def run_cells(cells: list[dict[str, Any]], limits: Limits = LIMITS) -> Run:
+def run_cells(cells: Sequence[PlainCell], limits: Limits = LIMITS) -> Run:
     """Run cells in a fresh process in an empty folder, each with a limit of its own.
 
     A cell that ends the process, or cannot be interrupted, is told so, and the notebook is run again without it.
@@ -97,7 +58,7 @@ def run_cells(cells: list[dict[str, Any]], limits: Limits = LIMITS) -> Run:
         left_out[stuck.id] = stuck
 
 
-def _run_once(cells: list[dict[str, Any]], limits: Limits) -> tuple[dict[str, CellResult], CellResult | None, str]:
+def _run_once(cells: Sequence[PlainCell], limits: Limits) -> tuple[dict[str, CellResult], CellResult | None, Ended]:
     """What each cell did, the one that ended the process, and in a word why cells are missing for another reason."""
     with scratch_folder() as scratch:
         job, out = Path(scratch, "job.json"), Path(scratch, "out.jsonl")
@@ -125,12 +86,12 @@ def _run_once(cells: list[dict[str, Any]], limits: Limits) -> tuple[dict[str, Ce
         was_late = late.exists() and late.stat().st_size > 0
     results = {line["id"]: _cleaned(CellResult(**line)) for line in lines if "id" in line}
     if code is None:
-        return results, None, "timed out"
+        return results, None, Ended.TIMED_OUT
     if len(results) == len(cells):
-        return results, None, ""
+        return results, None, Ended.WHOLE
     if not lines or "started" not in lines[-1]:
-        return results, None, "crashed"
-    return results, _ended_by(lines[-1]["started"], code, limits if was_late else None), ""
+        return results, None, Ended.CRASHED
+    return results, _ended_by(lines[-1]["started"], code, limits if was_late else None), Ended.WHOLE
 
 
 def _ended_by(name: str, code: int, late: Limits | None) -> CellResult:

@@ -15,6 +15,7 @@ from collections.abc import Collection, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
+from autograder.engine.jobs import GivenCell
 from autograder.notebook.magics import as_python
 
 SHOWN = 300  # characters of a cause
@@ -135,7 +136,7 @@ def _base(node: ast.expr) -> set[str]:
     return {node.id} if isinstance(node, ast.Name) else set()
 
 
-def run_given(cells: Sequence[dict[str, str]], answers: Collection[str], namespace: dict[str, Any]) -> Given:
+def run_given(cells: Sequence[GivenCell], answers: Collection[str], namespace: dict[str, Any]) -> Given:
     """Run the given cells in `namespace`, where `answers` stand for themselves only."""
     found = Given()
     apart = set(answers)  # what only the student's side has
@@ -186,13 +187,13 @@ def offer_what_notebooks_have(namespace: dict[str, Any]) -> None:
     """`display` and `get_ipython`, imported or made when first used."""
 
     def display(*args: Any, **kwargs: Any) -> Any:
-        from IPython.display import display as show
+        from IPython.display import display as show  # half a second that few need; so below
 
         return show(*args, **kwargs)
 
     @functools.cache
     def get_ipython() -> Any:
-        from autograder.engine.student import make_shell
+        from autograder.engine.student import make_shell  # which is built on this file
 
         shell = make_shell(namespace)
         run_cell = shell.run_cell

@@ -22,6 +22,7 @@ from typing import Any
 
 from autograder import folders
 from autograder.engine import groups, sandbox, usage
+from autograder.engine.jobs import StudentOrder
 from autograder.engine.limits import Limits
 from autograder.engine.usage import descendants
 
@@ -45,7 +46,7 @@ CLEAN_ENVIRONMENT = {
 }
 
 
-def become_keeper(shell: Any, sockets: list[socket.socket], job: dict[str, Any]) -> None:
+def become_keeper(shell: Any, sockets: list[socket.socket], job: StudentOrder) -> None:
     """Fork the student into its walls; stay outside, watch it, and end everything when told to."""
     os.setsid()
     sandbox.die_with_parent(signal.SIGTERM)
@@ -141,7 +142,7 @@ def _kill(victims: Iterable[int], number: int = signal.SIGKILL) -> None:
 # ---- inside
 
 
-def _be_student(shell: Any, sockets: list[socket.socket], job: dict[str, Any], limits: Limits, uid: int) -> None:
+def _be_student(shell: Any, sockets: list[socket.socket], job: StudentOrder, limits: Limits, uid: int) -> None:
     from autograder.engine.student import run_notebook
 
     report = sockets[0]
@@ -161,7 +162,7 @@ def _be_student(shell: Any, sockets: list[socket.socket], job: dict[str, Any], l
     run_notebook(shell, job, report, sockets[1:], scratch)
 
 
-def _raise_walls(job: dict[str, Any], limits: Limits, uid: int) -> Path:
+def _raise_walls(job: StudentOrder, limits: Limits, uid: int) -> Path:
     """Every wall that this machine offers, from the outside in; returns the folder that the student may write."""
     walls = sandbox.Walls(**job["walls"])
     files = [(name, bytes.fromhex(content)) for name, content in job["files"]]

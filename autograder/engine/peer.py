@@ -65,20 +65,6 @@ class Peer:
         raise NotImplementedError
 
 
-def error_names(error: BaseException) -> list[str]:
-    """The type of an exception and those that it is a kind of, by name."""
-    return [kind.__name__ for kind in type(error).__mro__][:12]
-
-
-def text_of(error: BaseException) -> str:
-    """An exception's text, whatever its own methods do."""
-    try:
-        text = str(error)
-    except BaseException:
-        return "(the error has no readable text)"
-    return text if type(text) is str else str.__str__(text)
-
-
 class Bounded(io.TextIOBase):
     """A text stream that keeps its first characters and counts the rest."""
 

@@ -1,33 +1,32 @@
 """Where notebooks are run: on this machine's cores, or on the workers of a `dask.distributed` cluster.
 
-Either way a task is a plain description of one notebook and its result is plain too; a worker has warm processes of
-its own, never the gradebook.
+Either way a job goes there and a run comes back, plain data both; a worker has warm processes of its own, never the
+gradebook.
 """
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import functools
 import os
 import queue
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import asdict, dataclass
-from typing import Any
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from dataclasses import dataclass
 
 from autograder import asking
 from autograder.engine import sandbox
-from autograder.engine.engine import Engine, Job
+from autograder.engine.engine import Engine
 from autograder.engine.execution import run_cells
+from autograder.engine.jobs import Job, PlainCell
 from autograder.engine.limits import Limits
 from autograder.engine.processes import EngineError, Libraries
+from autograder.engine.runs import Run
 from autograder.errors import CourseError
-from autograder.grading.workspace import plain_run
 from autograder.notebook.helper import helper_cell
-
-Task = dict[str, Any]
-Result = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -39,41 +38,24 @@ class EngineOptions:
     hidden: tuple[str, ...] = ()
     unsafe: bool = False
 
-    def to_plain(self) -> dict[str, Any]:
-        return asdict(self)
-
-    @classmethod
-    def from_plain(cls, plain: dict[str, Any]) -> EngineOptions:
-        return cls(tuple(plain["preload"]), Limits(**plain["limits"]), tuple(plain["hidden"]), bool(plain["unsafe"]))
-
 
 @dataclass(frozen=True)
 class Pool:
-    """Somewhere to send tasks: `submit(task)` gives a future of a result; `width` many make sense at a time."""
+    """Somewhere to send jobs: `submit` gives a future of the run; `width` many make sense at a time."""
 
     executor: Executor
-    function: Callable[[Task], Result]
+    function: Callable[[Job], Run]
     width: int
 
-    def submit(self, task: Task) -> Any:
-        return self.executor.submit(self.function, task)
-
-
-def plain_job(job: Job) -> Task:
-    """A job as JSON, for the way to a worker."""
-    return vars(job) | {"files": [[name, content.hex()] for name, content in job.files]}
-
-
-def job_from(task: Task) -> Job:
-    files = [(name, bytes.fromhex(content)) for name, content in task["files"]]
-    return Job(task["items"], task["given"], task["tests"], task["names"], task["values"], files)
+    def submit(self, job: Job) -> Future[Run]:
+        return self.executor.submit(self.function, job)
 
 
 # ---- engines, each used by one thread at a time
 
 
 class Engines:
-    """Engines of one kind, made when they are needed and kept for the next task; each on a core of its own."""
+    """Engines of one kind, made when they are needed and kept for the next job; each on a core of its own."""
 
     def __init__(self, options: EngineOptions, cores: Sequence[int] = ()) -> None:
         self.options = options
@@ -84,12 +66,12 @@ class Engines:
         self.closed = False
         self.lock = threading.Lock()
 
-    def run(self, task: Task) -> Result:
+    def run(self, job: Job) -> Run:
         """Run one notebook; an engine that breaks is replaced, once."""
         for last in (False, True):
             engine = self._take()
             try:
-                run = engine.run(job_from(task))
+                run = engine.run(job)
             except EngineError:
                 self._drop(engine)
                 if last:
@@ -99,7 +81,7 @@ class Engines:
                 self._drop(engine)
                 raise
             self.idle.put(engine)
-            return plain_run(run)
+            return run
         raise AssertionError("unreachable")
 
     def _take(self) -> Engine:
@@ -145,15 +127,17 @@ class Engines:
             self.libraries.close()
 
 
-def run_without_walls(task: Task, limits: Limits) -> Result:
+def run_without_walls(job: Job, limits: Limits) -> Run:
     """Where there is no fork to build on (macOS, Windows): tests and answers in one process, as `check` does."""
-    sources = {test["id"]: test["source"] for test in task["tests"]}
-    record = {name: known for test in task["tests"] for name, known in test.get("record", {}).items()}
-    cells = [{"id": asking.CELL, "source": helper_cell(record)}] if any("record" in t for t in task["tests"]) else []
-    for item in task["items"]:
+    sources = {test["id"]: test["source"] for test in job.tests}
+    record = {name: known for test in job.tests for name, known in test.get("record", {}).items()}
+    cells: list[PlainCell] = []
+    if any("record" in test for test in job.tests):
+        cells.append({"id": asking.CELL, "source": helper_cell(record)})
+    for item in job.items:
         name = item["id"]
         cells.append({"id": name, "source": item.get("source", sources.get(name, "")), "test": item["kind"] == "test"})
-    return plain_run(run_cells(cells, limits))
+    return run_cells(cells, limits)
 
 
 @contextlib.contextmanager
@@ -166,7 +150,7 @@ def local_pool(options: EngineOptions, workers: int | None = None) -> Iterator[P
                 "no sandbox on this system: grade on Linux, or give --unsafe to run the students' code as yourself"
             )
         with ThreadPoolExecutor(count) as executor:
-            yield Pool(executor, lambda task: run_without_walls(task, options.limits), count)
+            yield Pool(executor, lambda job: run_without_walls(job, options.limits), count)
         return
     sandbox.probe()
     engines = Engines(options, cores_in_turn())
@@ -195,49 +179,35 @@ def available_cores() -> int:
 
 # ---- a cluster
 
-_ON_THIS_WORKER: dict[str, Engines] = {}
+_ON_THIS_WORKER: dict[EngineOptions, Engines] = {}
 
 
-def run_on_worker(task: Task, options: dict[str, Any]) -> Result:
-    """What a dask worker does: a task on engines that stay warm for as long as the worker lives."""
-    import atexit
-
-    key = repr(sorted(options.items()))
-    if key not in _ON_THIS_WORKER:
-        engines = Engines(EngineOptions.from_plain(options))
-        _ON_THIS_WORKER[key] = engines
+def run_on_worker(job: Job, options: EngineOptions) -> Run:
+    """What a dask worker does: a job on engines that stay warm for as long as the worker lives."""
+    if options not in _ON_THIS_WORKER:
+        engines = Engines(options)
+        _ON_THIS_WORKER[options] = engines
         atexit.register(engines.close)
-    return _ON_THIS_WORKER[key].run(task)
+    return _ON_THIS_WORKER[options].run(job)
 
 
 @contextlib.contextmanager
 def cluster_pool(address: str, options: EngineOptions) -> Iterator[Pool]:
-    """The workers of a running `dask.distributed` scheduler; a task whose worker dies is run by another."""
+    """The workers of a running `dask.distributed` scheduler; a job whose worker dies is run by another."""
     try:
-        from distributed import Client
+        from distributed import Client  # not everybody has it, and it takes a second
     except ImportError as error:
         raise CourseError("--scheduler needs the package `distributed`: pip install distributed") from error
     try:
         client = Client(address, timeout=10, set_as_default=False)
     except (OSError, ValueError) as error:
         raise CourseError(f"{address}: no scheduler answers there ({type(error).__name__})") from error
-    plain = options.to_plain()
     with client:
         threads = sum(client.nthreads().values())
         if not threads:
             raise CourseError(f"{address}: the scheduler has no workers: start some with `dask worker {address}`")
         executor = client.get_executor(pure=False, retries=3)
-        yield Pool(executor, _Remote(plain), max(1, threads))
-
-
-@dataclass(frozen=True)
-class _Remote:
-    """A function that the cluster can be sent."""
-
-    options: dict[str, Any]
-
-    def __call__(self, task: Task) -> Result:
-        return run_on_worker(task, self.options)
+        yield Pool(executor, functools.partial(run_on_worker, options=options), max(1, threads))
 
 
 def pool_for(

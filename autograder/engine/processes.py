@@ -14,6 +14,8 @@ import tempfile
 from collections.abc import Sequence
 from typing import Any
 
+from autograder.engine.jobs import GivenCell, JudgeOrder, Place, StudentOrder, TestCell
+
 START_SECONDS = 120.0
 END_SECONDS = 5.0
 READ = 1 << 16  # bytes to ask for
@@ -116,7 +118,7 @@ class Libraries:
     def alive(self) -> bool:
         return self.process.poll() is None
 
-    def start(self, role: str, core: int | None, place: dict[str, Any]) -> socket.socket:
+    def start(self, role: str, core: int | None, place: Place) -> socket.socket:
         """Have a warm process of a role made; it is not waited for. Returns our end of its socket."""
         ours, theirs = socket.socketpair()
         try:
@@ -141,7 +143,7 @@ class Libraries:
 class Warm:
     """A warm process of one role, and the way to fork children from it."""
 
-    def __init__(self, role: str, libraries: Libraries, place: dict[str, Any], core: int | None = None) -> None:
+    def __init__(self, role: str, libraries: Libraries, place: Place, core: int | None = None) -> None:
         """`place`: the walls around its children, as `courtroom.enter` takes them."""
         self.control = libraries.start(role, core, place)
         self.pid, self.watch = 0, -1  # of the process, and a descriptor that tells its end: once it is ready
@@ -168,7 +170,7 @@ class Warm:
             for descriptor in descriptors:
                 os.close(descriptor)
 
-    def prepare(self, given: Sequence[dict[str, str]], tests: Sequence[dict[str, str]]) -> None:
+    def prepare(self, given: Sequence[GivenCell], tests: Sequence[TestCell]) -> None:
         """Have our own cells compiled, once, before anything is forked that runs them."""
         text = json.dumps([list(given), list(tests)])
         if text in self.prepared:
@@ -180,7 +182,7 @@ class Warm:
             self.ask({"prepare": True}, os.open(file.name, os.O_RDONLY))
         self.prepared.add(text)
 
-    def fork(self, job: dict[str, Any], sockets: Sequence[socket.socket]) -> Child:
+    def fork(self, job: StudentOrder | JudgeOrder, sockets: Sequence[socket.socket]) -> Child:
         """Start a child on `job`; `sockets` become its own."""
         self.wait_ready()
         report, theirs = socket.socketpair()

@@ -26,6 +26,7 @@ from autograder import asking
 from autograder.engine.clock import TookTooLong, hear_the_clock, spend_at_most, time_limit
 from autograder.engine.given import offer_what_notebooks_have, run_test_cell, test_code
 from autograder.engine.limits import Limits
+from autograder.engine.raised import text_of
 from autograder.notebook.magics import as_python
 
 MAX_TEXT = 20_000  # characters kept of what a cell printed, and of a message
@@ -59,17 +60,10 @@ def run_cell(source: str, namespace: dict[str, Any], name: str, limit: ContextMa
             what = "this call" if name.startswith("test_") else "this cell"
             error, message = "TimedOut", f"{what} took {late}: is there a loop that does not end?"
         except BaseException as raised:  # SystemExit and KeyboardInterrupt cost this cell only
-            error, message = type(raised).__name__, _text_of(raised)
+            error, message = type(raised).__name__, text_of(raised)
             if error == "WrongAnswer":
                 told = str(raised.entry), str(raised.details)[:MAX_TEXT], str(raised.title)  # type: ignore[attr-defined]
     return Ran(error, message[:MAX_TEXT], printed.getvalue()[:MAX_TEXT], value[:MAX_TEXT], *told)
-
-
-def _text_of(raised: BaseException) -> str:
-    try:
-        return str(raised)
-    except Exception:
-        return "(the error has no readable text)"
 
 
 class OwnNames:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from autograder.engine.engine import Engine, Job
+from autograder.engine.engine import Engine
+from autograder.engine.jobs import Job, Step, TestCell
 from autograder.engine.processes import EngineError
 from autograder.engine.sandbox import Walls
 
@@ -12,8 +13,11 @@ TESTS = {"right": "assert list(double([1, 2])) == [2, 4]", "wrong": "assert list
 
 def what_fails(walls: Walls) -> str:
     """Run one answer, one test that it passes and one that it fails; says what went otherwise, "" for nothing."""
-    items = [{"kind": "cell", "id": "answer", "source": ANSWER}, *({"kind": "test", "id": name} for name in TESTS)]
-    tests = [{"id": name, "source": source} for name, source in TESTS.items()]
+    items: list[Step] = [
+        {"kind": "cell", "id": "answer", "source": ANSWER},
+        *(Step(kind="test", id=name) for name in TESTS),
+    ]
+    tests: list[TestCell] = [{"id": name, "source": source} for name, source in TESTS.items()]
     try:
         with Engine(["numpy"], walls=walls) as engine:
             run = engine.run(Job(items, [], tests, ["double"]))

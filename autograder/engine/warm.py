@@ -21,6 +21,7 @@ from collections.abc import Callable
 from typing import Any
 
 from autograder.engine import courtroom, huge_pages, sandbox
+from autograder.engine.jobs import JudgeOrder, Place
 from autograder.engine.keeper import become_keeper, end_descendants
 from autograder.engine.limits import Limits
 
@@ -34,12 +35,12 @@ def warm_up(preload: list[str]) -> None:
     torch = sys.modules.get("torch")
     if torch is not None:
         torch.set_num_threads(1)
-        import torch.optim
+        import torch.optim  # only where the notebooks use torch
 
         torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)  # its first use imports much more
 
 
-def read_job(connection: socket.socket) -> dict[str, Any]:
+def read_job(connection: socket.socket) -> Any:
     """The job of a new child: one line of JSON on its own socket, so that no other child ever held it."""
     parts = []
     while True:
@@ -48,15 +49,15 @@ def read_job(connection: socket.socket) -> dict[str, Any]:
             raise EOFError("no job")
         parts.append(part)
         if part.endswith(b"\n"):
-            return json.loads(b"".join(parts))  # type: ignore[no-any-return]
+            return json.loads(b"".join(parts))
 
 
 def become_judge(room: courtroom.Courtroom, sockets: list[socket.socket]) -> None:
-    from autograder.engine.judge import run_tests
+    from autograder.engine.judge import run_tests  # by `main`, once the libraries are there; so below
 
     sandbox.die_with_parent(signal.SIGKILL)
     report, *students = sockets
-    job = read_job(report)
+    job: JudgeOrder = read_job(report)
     limits = Limits(**job["limits"])
     try:
         room.admit(job, limits)
@@ -76,7 +77,7 @@ def _leave_to_no_collector() -> None:
     gc.freeze()
 
 
-def tend(role: str, core: int | None, place: dict[str, Any], control: socket.socket) -> None:
+def tend(role: str, core: int | None, place: Place, control: socket.socket) -> None:
     """The life of a warm process: children of one role, until the other end hangs up.
 
     `place` says what walls there are, and what they are to hide.

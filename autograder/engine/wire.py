@@ -19,6 +19,8 @@ import socket
 import struct
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -38,6 +40,25 @@ MISFITS = (
 
 class WireError(Exception):
     """A value that cannot cross, or bytes that are no message; the text says why."""
+
+
+class Ref(StrEnum):
+    """What has no plain form, by the first item of its JSON. Behind each: who sends it, and what follows."""
+
+    HANDLE = "h"  # student: number, type's name, traits (of an object that stays there). Judge, for that object: number
+    NAME = "nm"  # judge: name, of a function or a class of the notebook
+    METHOD = "m"  # student: an attribute that is to be called
+    BACK = "back"  # student: number, of what the judge lent
+    CALLBACK = "cb"  # judge: number, name, of a function that it lends
+    ITERATOR = "it"  # judge: number, of an iterator that it lends
+    OBJECT = "ob"  # judge: number, names of public methods, of an object that it lends
+    PICKLED = "pk"  # judge: place among the pickled things (modules, optimisers); never from the student
+    NAMED_TUPLE = "np"  # both: type's name, values
+    DATACLASS = "dc"  # both: type's name, names and values of fields; and the student: number
+    GENERATOR = "rng"  # judge: key, kind of bit generator, state, of a numpy generator that it lends
+    RANDOM = "prng"  # judge: key, state, of a `random.Random` that it lends
+    PATH = "p"  # judge: name of a file or folder, whose content comes along
+    GRADIENT = "Tg"  # student: number, tensor, whose `backward` is done over there
 
 
 class Encoder:
@@ -68,9 +89,9 @@ class Encoder:
             return value if -SAFE_INT < value < SAFE_INT else ["i", hex(value)]
         if kind is float:
             return value if math.isfinite(value) else ["f", repr(value)]
-        plain = _PLAIN.get(kind)
-        if plain is not None:
-            return plain(self, value, depth + 1)
+        put = _PUT.get(kind)
+        if put is not None:
+            return put(self, value, depth + 1)
         return self._other(value, depth + 1)
 
     def _other(self, value: Any, depth: int) -> Any:
@@ -98,7 +119,7 @@ class Encoder:
             if isinstance(value, torch.Size):
                 return ["ts", [int(n) for n in value]]
         if isinstance(value, tuple) and hasattr(value, "_fields"):
-            return ["np", type(value).__name__, self.items(tuple.__iter__(value), depth)]
+            return [Ref.NAMED_TUPLE, type(value).__name__, self.items(tuple.__iter__(value), depth)]
         for base, encode in _SUBCLASSES:
             if isinstance(value, base):
                 return encode(self, value, depth)
@@ -152,32 +173,9 @@ def _pairs(encoder: Encoder, value: Any, depth: int) -> list[Any]:
     return [[encoder.encode(k, depth), encoder.encode(v, depth)] for k, v in value.items()]
 
 
-_Plain = Callable[[Encoder, Any, int], Any]
-_PLAIN: dict[type, _Plain] = {
-    list: lambda e, v, d: ["l", e.items(v, d)],
-    tuple: lambda e, v, d: ["t", e.items(v, d)],
-    dict: lambda e, v, d: ["d", _pairs(e, v, d)],
-    set: lambda e, v, d: ["s", e.items(v, d)],
-    frozenset: lambda e, v, d: ["fs", e.items(v, d)],
-    bytes: lambda e, v, d: ["b", e.buffer(v)],
-    bytearray: lambda e, v, d: ["ba", e.buffer(bytes(v))],
-    memoryview: lambda e, v, d: ["b", e.buffer(v.tobytes())],
-    complex: lambda e, v, d: ["c", repr(v.real), repr(v.imag)],
-    fractions.Fraction: lambda e, v, d: ["q", *e.items((v.numerator, v.denominator), d)],
-    decimal.Decimal: lambda e, v, d: ["z", str(v)],
-    array.array: lambda e, v, d: ["l", e.items(v.tolist(), d)],
-    slice: lambda e, v, d: ["sl", *e.items((v.start, v.stop, v.step), d)],
-    range: lambda e, v, d: ["r", v.start, v.stop, v.step],
-    type(...): lambda e, v, d: ["el"],
-    collections.Counter: lambda e, v, d: ["cn", _pairs(e, v, d)],
-    collections.OrderedDict: lambda e, v, d: ["od", _pairs(e, v, d)],
-    collections.deque: lambda e, v, d: ["l", e.items(v, d)],
-    type({}.keys()): lambda e, v, d: ["l", e.items(v, d)],
-    type({}.values()): lambda e, v, d: ["l", e.items(v, d)],
-    type({}.items()): lambda e, v, d: ["l", e.items(v, d)],
-}
+_Put = Callable[[Encoder, Any, int], Any]
 # Subclasses of plain types (a named tuple, a defaultdict, an IntEnum) cross as what they are a kind of.
-_SUBCLASSES: tuple[tuple[type, _Plain], ...] = (
+_SUBCLASSES: tuple[tuple[type, _Put], ...] = (
     (bool, lambda e, v, d: bool(v)),
     (int, lambda e, v, d: e.encode(int.__int__(v), d)),
     (float, lambda e, v, d: e.encode(float.__float__(v), d)),
@@ -212,11 +210,11 @@ class Decoder:
             return item
         if type(item) is not list or not item or type(item[0]) is not str:
             raise WireError("a value of no known form")
-        build = _BUILD.get(item[0])
-        if build is None:
+        take = _TAKE.get(item[0])
+        if take is None:
             return self.resolve(item, self, depth + 1)
         try:
-            return build(self, item, depth + 1)
+            return take(self, item, depth + 1)
         except WireError:
             raise
         except MISFITS as error:
@@ -281,7 +279,7 @@ _TORCH_DTYPES = frozenset({
 
 
 def _torch_dtype(name: Any) -> Any:
-    import torch
+    import torch  # where there is none, no tensor comes this way
 
     if name not in _TORCH_DTYPES:
         raise WireError("a tensor of a kind that does not cross")
@@ -307,37 +305,83 @@ def _tensor(d: Decoder, item: list[Any], depth: int) -> Any:
     return tensor
 
 
-_Build = Callable[[Decoder, list[Any], int], Any]
-_BUILD: dict[str, _Build] = {
-    "l": lambda d, i, n: d.items(i[1], n),
-    "t": lambda d, i, n: tuple(d.items(i[1], n)),
-    "d": lambda d, i, n: d.pairs(i[1], n),
-    "s": lambda d, i, n: set(d.items(i[1], n)),
-    "fs": lambda d, i, n: frozenset(d.items(i[1], n)),
-    "b": lambda d, i, n: d.buffers[i[1]],
-    "ba": lambda d, i, n: bytearray(d.buffers[i[1]]),
-    "u": lambda d, i, n: d.buffers[i[1]].decode("utf-8", "surrogatepass"),
-    "i": lambda d, i, n: int(i[1], 16),
-    "f": lambda d, i, n: float(i[1]),
-    "c": lambda d, i, n: complex(float(i[1]), float(i[2])),
-    "q": lambda d, i, n: fractions.Fraction(*(int(part) for part in d.items(i[1:3], n))),
-    "z": lambda d, i, n: decimal.Decimal(str(i[1])),
-    "sl": lambda d, i, n: slice(*d.items(i[1:4], n)),
-    "r": lambda d, i, n: range(int(i[1]), int(i[2]), int(i[3])),
-    "el": lambda d, i, n: ...,
-    "cn": lambda d, i, n: collections.Counter(d.pairs(i[1], n)),
-    "od": lambda d, i, n: collections.OrderedDict(d.pairs(i[1], n)),
-    "a": _array,
-    "ao": _object_array,
-    "n": _scalar,
-    "dt": lambda d, i, n: _dtype(i[1]),
-    "nt": lambda d, i, n: _dtype(i[1]).type,
-    "bt": lambda d, i, n: _TYPE[i[1]],
-    "T": _tensor,
-    "td": lambda d, i, n: _torch_dtype(i[1]),
-    "tv": lambda d, i, n: __import__("torch").device(str(i[1])),
-    "ts": lambda d, i, n: __import__("torch").Size(_shape(i[1])),
+# ---- the forms of plain values, each with both of its halves
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How values of some types cross: `put` gives JSON that begins with the form's name, `take` makes the value of it.
+
+    Where `put` is None, `Encoder` itself tells these values, since their type alone does not.
+    """
+
+    take: Callable[[Decoder, list[Any], int], Any]
+    put: _Put | None = None
+    types: tuple[type, ...] = ()
+
+
+FORMS: dict[str, Form] = {
+    "l": Form(
+        lambda d, i, n: d.items(i[1], n),
+        lambda e, v, d: ["l", e.items(v, d)],
+        (list, collections.deque, type({}.keys()), type({}.values()), type({}.items())),
+    ),
+    "t": Form(lambda d, i, n: tuple(d.items(i[1], n)), lambda e, v, d: ["t", e.items(v, d)], (tuple,)),
+    "d": Form(lambda d, i, n: d.pairs(i[1], n), lambda e, v, d: ["d", _pairs(e, v, d)], (dict,)),
+    "s": Form(lambda d, i, n: set(d.items(i[1], n)), lambda e, v, d: ["s", e.items(v, d)], (set,)),
+    "fs": Form(lambda d, i, n: frozenset(d.items(i[1], n)), lambda e, v, d: ["fs", e.items(v, d)], (frozenset,)),
+    "ar": Form(lambda d, i, n: d.items(i[1], n), lambda e, v, d: ["ar", e.items(v.tolist(), d)], (array.array,)),
+    "b": Form(lambda d, i, n: d.buffers[i[1]], lambda e, v, d: ["b", e.buffer(v)], (bytes,)),
+    "mv": Form(lambda d, i, n: d.buffers[i[1]], lambda e, v, d: ["mv", e.buffer(v.tobytes())], (memoryview,)),
+    "ba": Form(lambda d, i, n: bytearray(d.buffers[i[1]]), lambda e, v, d: ["ba", e.buffer(bytes(v))], (bytearray,)),
+    "u": Form(lambda d, i, n: d.buffers[i[1]].decode("utf-8", "surrogatepass")),  # text that UTF-8 has not
+    "i": Form(lambda d, i, n: int(i[1], 16)),  # whole numbers beyond a float's
+    "f": Form(lambda d, i, n: float(i[1])),  # NaN and the infinities
+    "c": Form(
+        lambda d, i, n: complex(float(i[1]), float(i[2])),
+        lambda e, v, d: ["c", repr(v.real), repr(v.imag)],
+        (complex,),
+    ),
+    "q": Form(
+        lambda d, i, n: fractions.Fraction(*(int(part) for part in d.items(i[1:3], n))),
+        lambda e, v, d: ["q", *e.items((v.numerator, v.denominator), d)],
+        (fractions.Fraction,),
+    ),
+    "z": Form(lambda d, i, n: decimal.Decimal(str(i[1])), lambda e, v, d: ["z", str(v)], (decimal.Decimal,)),
+    "sl": Form(
+        lambda d, i, n: slice(*d.items(i[1:4], n)),
+        lambda e, v, d: ["sl", *e.items((v.start, v.stop, v.step), d)],
+        (slice,),
+    ),
+    "r": Form(
+        lambda d, i, n: range(int(i[1]), int(i[2]), int(i[3])),
+        lambda e, v, d: ["r", v.start, v.stop, v.step],
+        (range,),
+    ),
+    "el": Form(lambda d, i, n: ..., lambda e, v, d: ["el"], (type(...),)),
+    "cn": Form(
+        lambda d, i, n: collections.Counter(d.pairs(i[1], n)),
+        lambda e, v, d: ["cn", _pairs(e, v, d)],
+        (collections.Counter,),
+    ),
+    "od": Form(
+        lambda d, i, n: collections.OrderedDict(d.pairs(i[1], n)),
+        lambda e, v, d: ["od", _pairs(e, v, d)],
+        (collections.OrderedDict,),
+    ),
+    "a": Form(_array),  # of numpy's: an array, one of objects, a single number, a dtype, its type
+    "ao": Form(_object_array),
+    "n": Form(_scalar),
+    "dt": Form(lambda d, i, n: _dtype(i[1])),
+    "nt": Form(lambda d, i, n: _dtype(i[1]).type),
+    "bt": Form(lambda d, i, n: _TYPE[i[1]]),  # a built-in type
+    "T": Form(_tensor),  # of torch's: a tensor, a dtype, a device, a size
+    "td": Form(lambda d, i, n: _torch_dtype(i[1])),
+    "tv": Form(lambda d, i, n: __import__("torch").device(str(i[1]))),
+    "ts": Form(lambda d, i, n: __import__("torch").Size(_shape(i[1]))),
 }
+_PUT = {kind: form.put for form in FORMS.values() if form.put for kind in form.types}
+_TAKE = {name: form.take for name, form in FORMS.items()}
 
 
 # ---- frames on a socket

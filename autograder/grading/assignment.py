@@ -12,7 +12,8 @@ from autograder.course.course import Course
 from autograder.course.record import read_record
 from autograder.course.release import write_release, write_source
 from autograder.engine import sandbox
-from autograder.grading.workspace import Workspace, digest, write_whole
+from autograder.files import digest, write_whole
+from autograder.grading.workspace import Workspace
 from autograder.handed_in.intake import read_assignment
 from autograder.nbgrader.configuration import database_file
 from autograder.notebook.rebuild import Ours

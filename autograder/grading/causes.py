@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 
 from autograder import asking
-from autograder.engine.execution import CellResult, Run
+from autograder.engine.runs import CellResult, Run
 from autograder.notebook.rebuild import Placed
 from autograder.notebook.source import exercise_of
 

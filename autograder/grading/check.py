@@ -3,118 +3,30 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from autograder import asking
 from autograder.course.course import Course
-from autograder.engine.execution import CellResult, Run, cells_of, run_cells
+from autograder.engine.execution import cells_of, run_cells
 from autograder.engine.limits import Limits
 from autograder.errors import CourseError, SubmissionError
-from autograder.grading.causes import first_cause
+from autograder.grading.verdicts import exercise_results
 from autograder.notebook.file import Cell, read_cells
 from autograder.notebook.magics import as_python
+from autograder.notebook.points import test_points
 from autograder.notebook.rebuild import Placed
-from autograder.notebook.source import exercise_of, points_of_tests
+from autograder.notebook.source import points_of_tests
+from autograder.results import Exercise
 
 CELL_SECONDS = 40.0  # of the clock
 GRACE = 5.0  # seconds more for a cell, to be ended from outside
 
-SAID_IN_FULL = frozenset({"AssertionError", "TimedOut", "Crashed", "OutOfMemory", "WrongType", "NotRun", "WrongAnswer"})
-
-
-@dataclass(frozen=True)
-class ExerciseResult:
-    """One exercise of one notebook."""
-
-    notebook: str
-    exercise: str
-    points: float
-    max_points: float
-    message: str
-    entry: str = ""  # the known mistake that gives these answers
-    details: str = ""  # for the instructor, also of hidden questions
-    title: str = ""  # the first line of what the notebook shows, such as "✗ softmax: 2 of 6 right"
-
-
-def test_points(cells: Iterable[Cell]) -> dict[str, float]:
-    """The test cells of a notebook (`grade_id` → points), in order."""
-    points = {}
-    for cell in cells:
-        if cell.is_test and cell.grade_id:
-            worth = cell.nbgrader.get("points", 0)
-            points[cell.grade_id] = float(worth) if isinstance(worth, int | float) else 0.0
-    return points
-
-
-def explain(error: str, message: str) -> str:
-    """What a failed test says to its reader; `error` is the exception's type name."""
-    if error == "NotImplementedError":
-        return asking.NOT_WRITTEN
-    if error == "NotRecordedError":
-        return f"This cannot be judged, by no fault of yours: {message}"
-    if error in SAID_IN_FULL:
-        return message or "an assertion without a message failed"
-    return f"{error}: {message}" if message else error
-
-
-class TooManyPointsError(Exception):
-    """A test cell ends in a number above its points: nbgrader grades nobody then, and neither do we."""
-
-
-def earned(worth: float, result: CellResult | None) -> float:
-    """The points for a test cell, as nbgrader counts them.
-
-    Nothing where the cell failed or was not reached. Where its last line shows a number from 0 to `worth`, that many.
-    Else all of them, also for a negative number, NaN, or what shows as something else (`np.float64(0.5)`).
-    """
-    if result is None or not result.passed:
-        return 0.0
-    try:
-        points = float(result.value)
-    except ValueError:
-        return worth
-    if points > worth:
-        raise TooManyPointsError(f"the test ends in {points:g}, more than its {worth:g} points: mend the test")
-    return points if points >= 0 else worth
-
-
-def exercise_results(
-    name: str, tests: dict[str, float], run: Run, placed: Sequence[Placed] = ()
-) -> list[ExerciseResult]:
-    """What each test cell was worth, and the message where it was not worth all; `placed` is the notebook that ran."""
-    return [_exercise_result(name, grade_id, points, run, placed) for grade_id, points in tests.items()]
-
-
-def _exercise_result(name: str, grade_id: str, worth: float, run: Run, placed: Sequence[Placed]) -> ExerciseResult:
-    exercise = exercise_of(grade_id)
-    result = run.cells.get(grade_id)
-    if result is None:
-        message = f"not reached: the notebook {run.ended or 'stopped'} before this test"
-        return ExerciseResult(name, exercise, 0.0, worth, message)
-    title, message = result.title, ""
-    if not result.passed:
-        message = first_cause(result, run, placed) or explain(result.error, result.message)
-    try:
-        mine = earned(worth, result)
-    except TooManyPointsError as error:
-        mine, message = 0.0, str(error)
-    if 0 < mine < worth or (result.passed and mine < worth and not message):
-        title, said = told_apart(result.printed.strip())
-        message = first_cause(result, run, placed) or said or f"partly right: {mine:g} of {worth:g} points"
-    return ExerciseResult(name, exercise, mine, worth, message, result.entry, result.details, title)
-
-
-def told_apart(printed: str) -> tuple[str, str]:
-    """The title and the message of a verdict that was printed, or no title and all of it."""
-    first, _, rest = printed.partition("\n")
-    return (first, rest) if first.startswith("✗ ") else ("", printed)
-
 
 def check_notebook(
     path: Path, seconds: float = CELL_SECONDS, say: Callable[[str], None] = lambda note: None
-) -> list[ExerciseResult]:
+) -> list[Exercise]:
     """Run a student's notebook and say how each exercise fares on the tests that it carries.
 
     A cell may take so many `seconds`. `say` is told what a reader should know of the results, a line at a time.

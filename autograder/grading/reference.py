@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from autograder.engine.engine import Job
-from autograder.engine.execution import CellResult, Run
-from autograder.grading.check import TooManyPointsError, earned
+from autograder.engine.jobs import Job
+from autograder.engine.runs import CellResult, Run
+from autograder.notebook.points import TooManyPointsError, earned
 from autograder.notebook.rebuild import Ours, Placed, make_job
 
 SHOWN = 300

@@ -25,10 +25,14 @@ import re
 import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TypedDict
+
+import numpy as np
+from scipy import sparse
 
 from autograder.course.bank import load_bank
 from autograder.course.course import Course
+from autograder.notebook.source import read_source
+from autograder.results import Pair
 
 K = 6  # tokens in a hash
 W = 4  # hashes of which one is kept
@@ -36,14 +40,6 @@ LEAST = 20.0  # fingerprints in common, each weighted by how few have it: about 
 SHARE = 0.75  # of the smaller answer
 MOST_CHARACTERS = 50_000  # of one answer; what is behind is not looked at
 BLOCK = 500  # students compared with everyone in one matrix product
-
-
-class Pair(TypedDict):
-    """Two students, the exercises on which they agree, and the share of the smaller answers that they share there."""
-
-    students: list[str]
-    share: float
-    exercises: list[str]
 
 
 def similar_pairs(
@@ -74,7 +70,7 @@ def similar_pairs(
             exercises[pair].append(exercise)
     order = sorted(shared, key=lambda pair: (-shared[pair], pair))[:most]
     return [
-        Pair(students=list(pair), share=round(shared[pair] / smaller[pair], 3), exercises=exercises[pair])
+        Pair(students=pair, share=round(shared[pair] / smaller[pair], 3), exercises=tuple(exercises[pair]))
         for pair in order
     ]
 
@@ -84,8 +80,6 @@ def known_answers(course: Course, chapter: str) -> dict[str, list[str]]:
 
     The wrong ones too: a mistake that many make says nothing when two make it.
     """
-    from autograder.notebook.source import read_source
-
     answers: dict[str, list[str]] = defaultdict(list)
     for path in course.sources(chapter):
         for cell in read_source(path).cells:
@@ -179,9 +173,6 @@ def _weight(students: int, everyone: int) -> float:
 
 def _agreeing(own: Mapping[str, frozenset[int]]) -> Iterable[tuple[str, str, float, float]]:
     """The pairs that agree on one exercise, with what they share and what the smaller of the two has in all."""
-    import numpy as np
-    from scipy import sparse
-
     counts = Counter(p for prints in own.values() for p in prints)
     weights = {p: _weight(count, len(own)) for p, count in counts.items()}
     size = {student: sum(weights[p] for p in sorted(prints)) for student, prints in own.items()}

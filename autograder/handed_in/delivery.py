@@ -17,10 +17,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from autograder.errors import CourseError, SubmissionError
-from autograder.handed_in.layouts import Claim, Problem, Reading, kind_of, note_shared_ids, read_names, unwrapped
+from autograder.files import MAX_NOTEBOOK
+from autograder.handed_in.claims import Claim, Problem, Reading
+from autograder.handed_in.layouts import kind_of, note_shared_ids, read_names, unwrapped
 from autograder.handed_in.trees import (
     MAX_DEPTH,
-    MAX_FILE,
     MAX_ZIP,
     Budget,
     Node,
@@ -28,10 +29,10 @@ from autograder.handed_in.trees import (
     mark,
     safe_id,
     safe_stem,
-    shown,
     source_tree,
     student_zip,
 )
+from autograder.text import shown
 
 MAX_NOTES = 15  # in one student's row
 
@@ -45,7 +46,7 @@ class Delivery:
     notes: tuple[str, ...] = ()  # what the instructor should know
     timestamp: str = ""  # when it was handed in, if the source knows, as nbgrader's timestamp.txt has it
     display_name: str = ""  # as the source shows it
-    lms: Mapping[str, str] = field(default_factory=dict)  # what the way back needs: see `autograder.lms.exports`
+    lms: Mapping[str, str] = field(default_factory=dict)  # what the way back needs: see `autograder.lms`
 
 
 @dataclass(frozen=True)
@@ -208,7 +209,7 @@ class _Basket:
     def _keep(self, node: Node, name: str, rank: int, label: str) -> None:
         stem, counter = original_stem(name[: -len(".ipynb")], self.notebooks)
         target = self._free(f"{safe_stem(name[: -len('.ipynb')])}.ipynb")
-        self.budget.copy(node, target, MAX_FILE)
+        self.budget.copy(node, target, MAX_NOTEBOOK)
         self._found.append(_Found(stem, -rank, counter, label, -len(self._found), target))
 
     def _free(self, name: str) -> Path:

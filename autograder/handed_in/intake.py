@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from autograder.errors import CourseError, SubmissionError
+from autograder.files import read_regular
 from autograder.handed_in.times import in_utc
-from autograder.notebook.file import Cell, read_cells, read_regular
+from autograder.notebook.file import Cell, read_cells
 from autograder.notebook.rebuild import Ours, Placed, ours_from, rebuild
 
 
@@ -33,7 +34,7 @@ def read_assignment(source: Path, record: Mapping[str, Any] | None = None) -> di
     return {p.stem: ours_from(json.loads(p.read_text(encoding="utf-8")), p.stem, files, record) for p in paths}
 
 
-def read_submission(files: tuple[Path, ...], ours: dict[str, Ours]) -> Submission:
+def read_submission(files: tuple[Path, ...], ours: Mapping[str, Ours]) -> Submission:
     """Read a student's files, the preferred version of a notebook first."""
     submission = Submission()
     for path in files:
@@ -62,7 +63,7 @@ def read_timestamp(folder: Path) -> tuple[str, str]:
         return "", f"timestamp.txt: {error}: when it was handed in is not known, and no lateness is counted"
 
 
-def which(stem: str, theirs: list[Cell], ours: dict[str, Ours]) -> str:
+def which(stem: str, theirs: list[Cell], ours: Mapping[str, Ours]) -> str:
     """Which of our notebooks this is: by the cells it carries, then by its name."""
     ids = {cell.grade_id for cell in theirs} - {""}
     shared = {name: len({c.grade_id for c in mine.cells} & ids) for name, mine in ours.items()}

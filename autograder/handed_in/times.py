@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import time
+import zoneinfo
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 
 FORM = "%Y-%m-%d %H:%M:%S.%f UTC"
@@ -58,14 +59,12 @@ def _zone(name: str | None) -> tzinfo:
 
 
 def _local() -> tzinfo:
-    from dateutil import tz  # type: ignore[import-untyped]
+    from dateutil import tz  # type: ignore[import-untyped]  # of nbgrader's, and needed where a zone is the machine's
 
     return tz.tzlocal()  # type: ignore[no-any-return]
 
 
 def _by_name(name: str) -> tzinfo:
-    import zoneinfo
-
     try:
         return zoneinfo.ZoneInfo(name)
     except (ValueError, OSError, KeyError):

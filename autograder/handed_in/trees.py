@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from autograder.errors import CourseError, SubmissionError
+from autograder.files import open_regular
 
-MAX_FILE = 20 * 2**20  # one notebook
 MAX_ZIP = 50 * 2**20  # a zip that a student hands in
 MAX_BYTES = 100 * 2**20  # all that is copied for one student, zips and what is in them
 MAX_FILES = 2000  # files and folders looked at for one student
@@ -35,7 +35,6 @@ MAX_MEMBERS = 200_000  # in the zip of a whole class
 MAX_DIRECTORY = 2**20  # bytes of the table of contents of a student's zip
 CHUNK = 2**16
 
-OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 ZIP_ERRORS = (
     zipfile.BadZipFile, zlib.error, struct.error, OSError, EOFError, ValueError, RuntimeError, NotImplementedError,
 )  # fmt: skip
@@ -43,13 +42,6 @@ WINDOWS_DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com"
 
 
 # Names
-
-
-def shown(name: str, length: int = 80) -> str:
-    """A name as a person may see it: no control characters, nothing that turns the direction of text, not endless."""
-    text = unicodedata.normalize("NFC", name)
-    text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
-    return text if len(text) <= length else text[: length - 1] + "…"
 
 
 def safe_id(name: str) -> str:
@@ -152,17 +144,8 @@ class DiskNode(Node):
     def open(self) -> Iterator[BinaryIO]:
         if self.refusal:
             raise SubmissionError(self.refusal)
-        try:
-            descriptor = os.open(self.path, OPEN_FLAGS)
-        except OSError as error:
-            raise SubmissionError(f"cannot be read ({error.strerror})") from error
-        with os.fdopen(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise SubmissionError("not a regular file: not opened")
-            try:
-                yield file
-            except OSError as error:
-                raise SubmissionError(f"cannot be read ({error.strerror})") from error
+        with open_regular(self.path) as file:
+            yield file
 
 
 @dataclass(eq=False)

@@ -1,5 +1,7 @@
 """nbgrader, driven from Python: one workspace holds source/, release/, submitted/, gradebook.db and so on."""
 
+# nbgrader takes three seconds to import: done inside functions, it is done while the first notebooks are being run.
+
 from __future__ import annotations
 
 import contextlib

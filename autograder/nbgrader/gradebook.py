@@ -4,6 +4,8 @@ What nbgrader's own `SaveAutoGrades` and `AssignLatePenalties` do for one notebo
 for many at once, through the same models; scores and comments that a person gave stay.
 """
 
+# nbgrader takes three seconds to import: done inside functions, it is done while the first notebooks are being run.
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import fnmatch
 import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import nbgrader.apps.api
+import nbgrader.apps.autogradeapp
 from nbformat import NotebookNode
 from nbgrader.converters import Autograde
 from nbgrader.converters.base import NbGraderException
@@ -22,14 +25,16 @@ from traitlets import Bool, Float
 
 from autograder.course.course import Course
 from autograder.course.record import read_record
-from autograder.engine.execution import Run
 from autograder.engine.limits import Limits
-from autograder.engine.pools import EngineOptions, Engines, plain_job
+from autograder.engine.pools import EngineOptions, Engines
 from autograder.engine.processes import EngineError
+from autograder.engine.runs import Run
 from autograder.errors import CourseError
+from autograder.files import digest
 from autograder.grading.assignment import environment
 from autograder.grading.reference import as_handed_in, why_not_full
-from autograder.grading.workspace import Workspace, digest, run_from
+from autograder.grading.workspace import Workspace
+from autograder.handed_in.intake import read_assignment, read_submission, read_timestamp
 from autograder.notebook.file import Cell, cells_in
 from autograder.notebook.graded import as_notebook, outputs_of, read_template
 from autograder.notebook.rebuild import Ours, Placed, imports_of, make_job, ours_from
@@ -78,7 +83,7 @@ class RunCells(NbGraderPreprocessor):  # type: ignore[misc]
                 continue  # the tests are made of it by nbgrader, and not in this file
             placed = as_handed_in(ours)
             key = digest(
-                [environment(), vars(self._options(ours).limits), self.unsafe, plain_job(make_job(ours, placed))]
+                [environment(), vars(self._options(ours).limits), self.unsafe, make_job(ours, placed).plain()]
             )
             if kept.load_run(key) is not None:
                 continue
@@ -90,9 +95,9 @@ class RunCells(NbGraderPreprocessor):  # type: ignore[misc]
 
     def _run(self, ours: Ours, placed: Sequence[Placed]) -> Run:
         """A notebook's run; one that our side broke, or the clock, is run once more before it counts."""
-        engines, task = engines_for(self._options(ours)), plain_job(make_job(ours, placed))
-        run = run_from(engines.run(task))
-        return run_from(engines.run(task)) if run.fault or run.doubt else run
+        engines, job = engines_for(self._options(ours)), make_job(ours, placed)
+        run = engines.run(job)
+        return engines.run(job) if run.fault or run.doubt else run
 
     def _options(self, ours: Ours) -> EngineOptions:
         preload = imports_of(cell.source for cell in ours.cells if cell.kind == "code")
@@ -100,8 +105,6 @@ class RunCells(NbGraderPreprocessor):  # type: ignore[misc]
 
     def _all_of(self, source: Path) -> dict[str, Ours]:
         """Our notebooks, with the data beside them and their record; none where nbgrader has only its gradebook."""
-        from autograder.handed_in.intake import read_assignment
-
         record = read_record(Course(Path(_course_root(self))).record(source.name))
         return read_assignment(source, record) if any(source.glob("*.ipynb")) else {}
 
@@ -159,8 +162,6 @@ class VettedAutograde(Autograde):  # type: ignore[misc]
 
     def _stage(self, folder: Path, staged: Path) -> None:
         """Copies of one student's notebooks; a notebook that cannot be read becomes an untouched one."""
-        from autograder.handed_in.intake import read_assignment, read_submission, read_timestamp
-
         if not folder.is_dir() or folder.is_symlink():
             return
         assignment = self.coursedir.assignment_id
@@ -196,15 +197,13 @@ class VettedAutograde(Autograde):  # type: ignore[misc]
 
 
 def _matches(name: str, pattern: str) -> bool:
-    import fnmatch
-
     return fnmatch.fnmatchcase(name, pattern)
 
 
 def vet_before_autograde() -> None:
-    """Make every way into nbgrader's autograde (command, API, formgrader) use `VettedAutograde`."""
-    import nbgrader.apps.api
-    import nbgrader.apps.autogradeapp
+    """Make every way into nbgrader's autograde (command, API, formgrader) use `VettedAutograde`.
 
+    Both import the converter by name and none of nbgrader's options names another, so it is replaced where they look.
+    """
     nbgrader.apps.api.Autograde = VettedAutograde
     nbgrader.apps.autogradeapp.Autograde = VettedAutograde

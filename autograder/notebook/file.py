@@ -6,16 +6,14 @@ Only what grading uses is read: each cell's kind, its source, and its nbgrader m
 from __future__ import annotations
 
 import json
-import os
-import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from autograder.errors import SubmissionError
+from autograder.files import read_regular
 from autograder.text import clean_source
 
-MAX_BYTES = 20 * 2**20
 MAX_CELLS = 2_000
 
 
@@ -68,28 +66,8 @@ def cells_in(notebook: Any, name: str) -> list[Cell]:
     return [found for cell in cells if (found := _cell(cell)) is not None]
 
 
-def read_regular(path: Path, most: int) -> bytes:
-    """The content of a regular file of bounded size; a link is not followed, a pipe not waited for."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
-    except FileNotFoundError as error:
-        raise SubmissionError(f"{path.name}: there is no such file") from error
-    except OSError as error:
-        if path.is_symlink():
-            raise SubmissionError(f"{path.name}: not a regular file (a link): hand in the notebook itself") from error
-        raise SubmissionError(f"{path.name}: cannot be opened ({error.strerror})") from error
-    with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise SubmissionError(f"{path.name}: not a regular file (a folder, a pipe or a device)")
-        content = file.read(most + 1) if status.st_size <= most else b""
-    if status.st_size > most or len(content) > most:
-        raise SubmissionError(f"{path.name}: larger than {most / 2**20:g} MiB: clear its outputs and save it again")
-    return content
-
-
 def _bytes(path: Path) -> bytes:
-    content = read_regular(path, MAX_BYTES)
+    content = read_regular(path)
     if not content.strip():
         raise SubmissionError(f"{path.name}: the file is empty: save the notebook and hand it in again")
     return content

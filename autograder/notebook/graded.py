@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from autograder.engine.execution import CellResult, Run
+from autograder.engine.runs import CellResult, Run
 from autograder.notebook.rebuild import Ours, Placed
 from autograder.notebook.source import cell_id
 
+NotebookJson = dict[str, Any]  # a whole notebook of format 4, as its file has it
 
-def read_template(path: Path) -> dict[str, Any]:
+
+def read_template(path: Path) -> NotebookJson:
     """A released notebook as plain data: every source in one piece, and ids, which formats before 4.5 have not."""
-    notebook: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    notebook: NotebookJson = json.loads(path.read_text(encoding="utf-8"))
     for place, cell in enumerate(notebook["cells"]):
         cell["source"] = "".join(cell["source"])
         cell.setdefault("metadata", {})
@@ -25,9 +28,15 @@ def _grade_id(cell: dict[str, Any]) -> str:
     return str(cell["metadata"].get("nbgrader", {}).get("grade_id", ""))
 
 
+def solutions_in(template: NotebookJson) -> dict[str, str]:
+    """What a released notebook has in its solution cells: `grade_id` → source."""
+    solutions = [c for c in template["cells"] if c["metadata"].get("nbgrader", {}).get("solution")]
+    return {_grade_id(cell): cell["source"] for cell in solutions}
+
+
 def as_notebook(
-    ours: Ours, placed: list[Placed], template: dict[str, Any], *, tests: bool, run: Run | None = None
-) -> dict[str, Any]:
+    ours: Ours, placed: Sequence[Placed], template: NotebookJson, *, tests: bool, run: Run | None = None
+) -> NotebookJson:
     """A notebook of format 4 from rebuilt cells, with nbgrader's metadata from the released `template`.
 
     `tests` says whether test cells carry our full text or the released one; `run` fills in the outputs.

@@ -10,7 +10,7 @@ def as_python(source: str) -> str:
     try:
         ast.parse(source)
     except SyntaxError:
-        from IPython.core.inputtransformer2 import TransformerManager
+        from IPython.core.inputtransformer2 import TransformerManager  # a fifth of a second, for cells with magics
 
         return str(TransformerManager().transform_cell(source))
     return source

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from autograder import asking
-from autograder.engine.engine import Job
-from autograder.notebook.file import Cell
+from autograder.engine.jobs import GivenCell, Job, Step, TestCell
+from autograder.notebook.file import Cell, cells_in
 from autograder.notebook.magics import as_python
 from autograder.notebook.source import exercise_of
 
@@ -139,7 +139,7 @@ def _solutions(ours: Ours) -> set[str]:
 
 def make_job(ours: Ours, placed: Sequence[Placed]) -> Job:
     """What the engine runs: the student's code cells and the places of the tests; for the judge, ours."""
-    items = []
+    items: list[Step] = []
     for p in placed:
         if p.cell.kind != "code" or p.name == asking.CELL:
             continue
@@ -149,13 +149,13 @@ def make_job(ours: Ours, placed: Sequence[Placed]) -> Job:
             items.append({"kind": "cell", "id": p.name, "source": p.cell.source})
     sources = {c.grade_id: c.source for c in ours.cells if c.is_test}
     places = [item["id"] for item in items if item["kind"] == "test"]
-    tests: list[dict[str, Any]] = [{"id": name, "source": sources[name]} for name in places]
+    tests: list[TestCell] = [{"id": name, "source": sources[name]} for name in places]
     if any(cell.grade_id == asking.CELL for cell in ours.cells):
         for test in tests:
             exercise = exercise_of(test["id"])
             test["record"] = {name: ours.record[name] for name in (exercise,) if name in ours.record}
     plain = [c for c in ours.cells if c.kind == "code" and not c.is_test and not c.nbgrader.get("solution")]
-    given = [{"id": c.grade_id or f"given-{i}", "source": c.source} for i, c in enumerate(plain)]
+    given: list[GivenCell] = [{"id": c.grade_id or f"given-{i}", "source": c.source} for i, c in enumerate(plain)]
     return Job(items, given, tests, *ours.graded_names, ours.files)
 
 
@@ -183,8 +183,6 @@ def ours_from(
     notebook: Any, name: str, files: Sequence[tuple[str, bytes]] = (), record: Mapping[str, Any] | None = None
 ) -> Ours:
     """Our notebook as the engine wants it, from a parsed notebook of format 4."""
-    from autograder.notebook.file import cells_in
-
     ids = tuple(str(cell.get("id", "")) for cell in notebook["cells"])
     cells = tuple(cells_in(notebook, name))
     mine = {exercise_of(cell.grade_id) for cell in cells if cell.is_test}

@@ -37,7 +37,7 @@ def read_source(path: Path, record: Mapping[str, Any] | None = None) -> Any:
 
     `record` is what a student may know of the answers (exercise → questions and entries), for the cell `check`.
     """
-    import jupytext
+    import jupytext  # a student who runs `check` has none, and this file is needed there
     import nbformat
 
     parsed = jupytext.reads(path.read_text(encoding="utf-8"), fmt="py:percent")

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from autograder.errors import SubmissionError
-from autograder.notebook.file import MAX_BYTES, read_cells, read_regular
+from autograder.files import read_regular
+from autograder.notebook.file import read_cells
 from autograder.notebook.source import cell_id
 
 MOST_CELLS = 1_000
@@ -82,7 +83,7 @@ def _own_cells(cells: list[dict[str, Any]], fresh: list[dict[str, Any]], stem: s
 
 def _load(path: Path) -> dict[str, Any]:
     read_cells(path)  # its errors say what is wrong with a file
-    notebook = json.loads(read_regular(path, MAX_BYTES).decode("utf-8-sig"))
+    notebook = json.loads(read_regular(path).decode("utf-8-sig"))
     if not isinstance(notebook.get("cells"), list) or notebook.get("nbformat") != 4:
         raise SubmissionError(f"{path.name}: an old notebook format: open it in Jupyter and save it once")
     return dict(notebook)

@@ -1,95 +1,225 @@
-"""The page as a whole."""
+"""The report of a class, as one page: what `templates/report.html` is filled with.
+
+A section is a template in `templates/sections/`; here stand the figures that it shows, and which sections there are.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from autograder.course.bank import Entry
-from autograder.report import sections, statistics
-from autograder.report.mistakes import as_result, name_mistake
-from autograder.report.sections import title_of
+import numpy as np
+from markupsafe import Markup
 
-CONTENTS = {
-    "scores": "Scores",
-    "exercises": "Exercises",
-    "mistakes": "Mistakes",
-    "unfinished": "Not graded to the end",
-    "incidents": "Stopped",
-    "refused": "Refused",
-    "late": "Late",
-    "noted": "Notes",
-    "delivery": "Files",
-    "changed": "Changes",
-    "slowest": "Slowest",
-    "similar": "Similar",
-    "everyone": "Everyone",
+from autograder.engine.runs import Incident, Kind
+from autograder.report import plots
+from autograder.report.html import DASH, figure, rendered
+from autograder.report.statistics import (
+    ENOUGH,
+    CommonMistake,
+    ExerciseStats,
+    Key,
+    NotebookStats,
+    common_mistakes,
+    exercise_stats,
+    exercises_of,
+    graded,
+    happenings,
+    key_of,
+    notebook_stats,
+)
+from autograder.results import Results, Row, RunFacts, Status
+
+MOST = {
+    "MISTAKES_EACH": 5,  # mistakes listed for one exercise
+    "MISTAKES_FIRST": 8,  # mistakes listed over all exercises
+    "PAIRS": 40,  # pairs of similar submissions listed
+    "CHANGES": 60,  # changes of points listed
+    "PLACES": 30,  # incidents of one kind listed, and notes about the files
+    "NAMES": 8,  # students named for one incident
 }
+SLOWEST = 10  # rows in the list of the slowest
+FEW = 3  # graded submissions below which there is no histogram
+
+MEANING = {
+    Kind.TIMED_OUT: "A cell or a call used up its time and was stopped. What had been earned before it still counts.",
+    Kind.CRASHED: "The student's process ended by itself: a fault in a library, a signal, or a call that exits.",
+    Kind.OUT_OF_MEMORY: "A cell or a call asked for more memory than a submission may have.",
+    Kind.FLOOD: "A cell printed more than is kept; the rest of what it printed was thrown away.",
+    Kind.REFUSED: "A file that was handed in but could not be read as the notebook that was set.",
+    Kind.LATE: "Handed in after the due date.",
+}
+RUNNING = (Kind.TIMED_OUT, Kind.CRASHED, Kind.OUT_OF_MEMORY, Kind.FLOOD)
 
 
-def write_report(results: dict[str, Any], path: Path, bank: Sequence[Entry] = ()) -> None:
-    """Write the page about `results`, as `grade` saves them, to `path`.
+@dataclass(frozen=True)
+class Section:
+    """A part of the page; `short` is its name in the contents, "" where it is not in them."""
 
-    Mistakes go by the names that the results give them. `bank` names those of a file from before names were kept.
-    """
+    id: str
+    short: str
+    heading: str
+    there: bool = True
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How many students have how many points; no picture where they are few."""
+
+    picture: Markup | None = None
+    bins: tuple[tuple[str, int], ...] = ()
+
+
+def write_report(results: Results, path: Path) -> None:
+    """Write the page about a class to `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page(results, bank), encoding="utf-8")
+    path.write_text(page(results), encoding="utf-8")
 
 
-def page(results: dict[str, Any], bank: Sequence[Entry] = ()) -> str:
-    rows: list[dict[str, Any]] = list(results["rows"])
-    full = float(results["max_score"])
-    head = [sections.summary(rows, full), sections.run_facts(results.get("run"))]
-    body = _body(results, rows, full, bank) if rows else []
-    there = [name for name in CONTENTS if any(part.startswith(f'<section id="{name}">') for part in body)]
-    links = "".join(f'<li><a href="#{name}">{CONTENTS[name]}</a></li>' for name in there)
-    contents = f'<nav aria-label="Contents"><ul>{links}</ul></nav>' if links else ""
-    inside = "\n".join(part for part in [*head, contents, *body] if part)
-    title = title_of(results)
-    return f"""<!DOCTYPE html>
-<html lang="en-GB">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>{title}</title>
-<style>
-{Path(__file__).with_name("page.css").read_text(encoding="utf-8")}</style>
-</head>
-<body>
-<main>
-<h1>{title}</h1>
-{inside}
-</main>
-</body>
-</html>
-"""
-
-
-def _body(results: dict[str, Any], rows: list[dict[str, Any]], full: float, bank: Sequence[Entry]) -> list[str]:
-    def name(exercise: str, message: str) -> dict[str, str] | None:
-        found = name_mistake(exercise, message, bank)
-        return as_result(found) if found else None
-
-    stats = statistics.exercise_stats(rows)
-    mistakes = statistics.common_mistakes(rows, name)
-    happened = statistics.incidents(rows, sections.KINDS)
-    similar = results.get("similar")
-    return [
-        sections.first_look(rows, stats, mistakes, happened, similar or []),
-        sections.scores(rows, full, statistics.notebook_stats(rows)),
-        sections.exercises(stats, mistakes),
-        sections.common_mistakes(rows, mistakes),
-        sections.unfinished(rows, full),
-        sections.incidents(rows, happened),
-        sections.refused(rows, happened),
-        sections.late(rows, happened),
-        sections.noted(rows, full),
-        sections.delivery_notes(results.get("notes") or []),
-        sections.changed(rows, results.get("changes") or []),
-        sections.slowest(rows),
-        sections.similar_pairs(rows, similar),
-        sections.everyone(rows, full),
+def page(results: Results) -> str:
+    """The page as HTML, complete in itself."""
+    rows, full = results.rows, results.max_score
+    stats, notebooks, mistakes = exercise_stats(rows), notebook_stats(rows), common_mistakes(rows)
+    happened = happenings(rows)
+    reached = [row.score for row in graded(rows)]
+    columns = exercises_of(rows)
+    unfinished = [place for place, row in enumerate(rows) if row.status is not Status.GRADED]
+    stopped = [kind for kind in RUNNING if kind in happened]
+    ranked = _ranked(mistakes)
+    hard = sorted((s for s in stats if s.difficulty is not None), key=lambda s: s.difficulty or 0.0)
+    hardest = hard[0] if len(hard) > 1 and (hard[0].difficulty or 0.0) < 1 else None
+    misleading = [s.exercise for s in stats if s.count >= ENOUGH and (s.discrimination or 0.0) < 0]
+    largest = max((s.count for s in stats), default=0)
+    look = bool(unfinished or stopped or hardest or ranked or misleading or results.similar)
+    sections = [
+        Section("first", "", "Where to look first", look),
+        Section("scores", "Scores", "Scores"),
+        Section("exercises", "Exercises", "Exercises", bool(stats)),
+        Section("mistakes", "Mistakes", "Mistakes"),
+        Section("unfinished", "Not graded to the end", "Not graded to the end"),
+        Section("incidents", "Stopped", "Stopped while running"),
+        Section("refused", "Refused", "Refused files", Kind.REFUSED in happened),
+        Section("late", "Late", "Late", Kind.LATE in happened),
+        Section("noted", "Notes", "Graded, with a note"),
+        Section("delivery", "Files", "How the files came in", bool(results.notes)),
+        Section("changed", "Changes", "Changed since the last run", bool(results.changes)),
+        Section("slowest", "Slowest", "Slowest"),
+        Section("similar", "Similar", "Similar submissions", results.similar is not None),
+        Section("everyone", "Everyone", "Everyone"),
     ]
+    return rendered(
+        "report.html",
+        title=f"Class report: {results.assignment}",
+        style="report.css",
+        sections=[s for s in sections if s.there] if rows else [],
+        rows=rows,
+        full=full,
+        place_of={row.student: place for place, row in enumerate(rows)},
+        run=results.run,
+        walls=_walls(results.run) if results.run else "",
+        statuses=Counter(row.status for row in rows).most_common(),
+        reached=reached,
+        mean=float(np.mean(reached)) if reached else 0.0,
+        median=float(np.median(reached)) if reached else 0.0,
+        full_marks=sum(score >= full for score in reached),
+        spread=_spread(reached, full),
+        notebooks=notebooks,
+        notebook_picture=_notebook_picture(notebooks),
+        stats=stats,
+        hardest=hardest,
+        misleading=misleading,
+        chance=(largest - 1) ** -0.5 if largest >= ENOUGH else 0.0,
+        largest=largest,
+        exercise_picture=_exercise_picture(stats),
+        exercise_place={key: i for i, key in enumerate(columns)},
+        mistakes=mistakes,
+        ranked=ranked,
+        handed_in=Counter(key_of(e) for row in rows for e in row.exercises if e.state.was_tested),
+        happened=happened,
+        stopped=stopped,
+        students={kind: len({place for one in those for place in one.rows}) for kind, those in happened.items()},
+        meaning=MEANING,
+        refused=_told_of(rows, Kind.REFUSED),
+        late=_told_of(rows, Kind.LATE),
+        unfinished=unfinished,
+        noted=[place for place, row in enumerate(rows) if row.status is Status.GRADED and row.note],
+        notes=results.notes,
+        changes=results.changes,
+        slowest=sorted(range(len(rows)), key=lambda place: -rows[place].seconds)[:SLOWEST],
+        similar=results.similar,
+        columns=columns,
+        groups=[(name, len(list(those))) for name, those in itertools.groupby(notebook for notebook, _ in columns)],
+        points_of=lambda row: {key_of(e): e.points for e in row.exercises if e.state.was_tested},
+        DASH=DASH,
+        ENOUGH=ENOUGH,
+        **MOST,
+    )
+
+
+def _walls(run: RunFacts) -> str:
+    if run.sandbox:
+        return ", ".join(run.sandbox)
+    cluster = run.sandbox is None and not run.unsafe
+    return "on" if cluster else "none: the students' code ran as the one who graded"
+
+
+def _told_of(rows: Sequence[Row], kind: Kind) -> list[tuple[int, Incident]]:
+    """The incidents of a kind, each with the place of its row."""
+    return [(place, i) for place, row in enumerate(rows) for i in row.incidents if i.kind is kind]
+
+
+def _ranked(mistakes: Mapping[Key, Sequence[CommonMistake]]) -> list[tuple[Key, CommonMistake]]:
+    """The mistakes of all exercises, the commonest first and named ones before others; not what is unwritten."""
+    every = [(key, m) for key, found in mistakes.items() for m in found if not m.is_blank]
+    return sorted(every, key=lambda pair: (-pair[1].count, not pair[1].name))
+
+
+def _spread(reached: Sequence[float], full: float) -> Spread | None:
+    """None where nobody was graded."""
+    top = max([full, *reached])
+    if not reached or top <= 0:
+        return None
+    if len(reached) < FEW:
+        return Spread()
+    edges = _edges(top, all(score == int(score) for score in reached))
+    counts = [int(n) for n in np.histogram(reached, bins=edges)[0]]
+    bins = tuple(
+        (f"{low:g} to {'' if i == len(counts) - 1 else 'under '}{high:g}", n)
+        for i, (n, low, high) in enumerate(zip(counts, edges[:-1], edges[1:], strict=True))
+    )
+    middle = float(np.median(reached))
+    described = "; ".join(f"{span}: {n}" for span, n in bins if n)
+    label = f"Histogram of scores, in points, with the median at {middle:g}. {described}."
+    return Spread(plots.inline(plots.histogram(counts, edges, middle), "scores", label), bins)
+
+
+def _edges(top: float, whole: bool) -> list[float]:
+    """Round edges of at most 15 bins from 0 to `top` or a little more."""
+    sizes = (base * 10.0**power for power in range(-3, 7) for base in (1, 2, 5))
+    width = next(size for size in sizes if top / size <= 15 and (size >= 1 or not whole))
+    bins = max(1, -int(-top // width))
+    return [round(i * width, 6) for i in range(bins + 1)]
+
+
+def _notebook_picture(stats: Sequence[NotebookStats]) -> Markup:
+    if max((s.count for s in stats), default=0) < FEW:
+        return Markup()
+    shares = "; ".join(f"{s.notebook}: {_quartiles(s)}" for s in stats)
+    label = f"The middle half of the class on each notebook, with its median. {shares}."
+    return plots.inline(plots.notebook_spans(stats), "notebooks", label)
+
+
+def _quartiles(s: NotebookStats) -> str:
+    low, middle, high = (f"{q / s.points:.0%}" if s.points else DASH for q in s.quartiles)
+    return f"{low} to {high}, median {middle}"
+
+
+def _exercise_picture(stats: Sequence[ExerciseStats]) -> Markup:
+    if not stats:
+        return Markup()
+    described = "; ".join(f"{s.exercise} {figure(s.difficulty, '.0%')}" for s in stats)
+    label = f"Bar chart of the share of full points for each exercise. {described}."
+    return plots.inline(plots.exercise_bars(stats), "bars", label)

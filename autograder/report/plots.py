@@ -5,13 +5,15 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from autograder.report.markup import text
+import matplotlib as mpl
+from markupsafe import Markup, escape
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
 from autograder.report.statistics import ExerciseStats, NotebookStats
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from autograder.text import clean_page
 
 WIDTH = 5.4  # inches; about as wide as a phone, so that letters stay letters there
 INK, BAR, RULE = "#010203", "#040506", "#070809"  # stand-ins, replaced by the page's own colours
@@ -36,10 +38,6 @@ _RC: Any = {
 
 def histogram(counts: Sequence[int], edges: Sequence[float], middle: float) -> str:
     """How many students have how many points; a line stands at the median."""
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import MaxNLocator
-
     with mpl.rc_context(_RC):
         figure = Figure(figsize=(WIDTH, 2.4), layout="constrained")
         axes = figure.subplots()
@@ -58,9 +56,6 @@ def histogram(counts: Sequence[int], edges: Sequence[float], middle: float) -> s
 
 def notebook_spans(stats: Sequence[NotebookStats]) -> str:
     """The middle half of the class on each notebook, with the median, as shares of its points."""
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-
     with mpl.rc_context(_RC):
         figure = Figure(figsize=(WIDTH, 0.75 + 0.34 * len(stats)), layout="constrained")
         axes = figure.subplots()
@@ -76,9 +71,6 @@ def notebook_spans(stats: Sequence[NotebookStats]) -> str:
 
 def exercise_bars(stats: Sequence[ExerciseStats]) -> str:
     """The share of its full points that the class earned on each exercise."""
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-
     with mpl.rc_context(_RC):
         figure = Figure(figsize=(WIDTH, 0.7 + 0.24 * len(stats)), layout="constrained")
         axes = figure.subplots()
@@ -90,7 +82,7 @@ def exercise_bars(stats: Sequence[ExerciseStats]) -> str:
         return _svg(figure)
 
 
-def inline(svg: str, name: str, label: str) -> str:
+def inline(svg: str, name: str, label: str) -> Markup:
     """An SVG file as part of an HTML page: named, in the page's colours, its ids apart from other plots'."""
     inside = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
     opening, inside = inside.split(">", 1)
@@ -99,7 +91,8 @@ def inline(svg: str, name: str, label: str) -> str:
     inside = re.sub(r'(\bid="|\bhref="#|url\(#)', rf"\g<1>{name}-", inside)
     for stand_in, colour in _COLOURS.items():
         inside = inside.replace(stand_in, colour)
-    return f'<svg role="img" aria-label="{text(label)}" {box.group() if box else ""}>{inside.strip()}'
+    box_there = box.group() if box else ""
+    return Markup(f'<svg role="img" aria-label="{escape(clean_page(label))}" {box_there}>{inside.strip()}')
 
 
 def _percent(axes: Any, label: str) -> None:

@@ -1,25 +1,23 @@
-"""The figures of the report, from the rows that `grade` saves in `results.json`.
+"""The figures of the report, from the rows of the results.
 
-A row is one student: `student`, `status`, `note`, `score`, `seconds` and `exercises`, each with `notebook`,
-`exercise`, `points`, `max_points` and `message`. Newer files also say `display_name`, `cpu_seconds` and
-`incidents` of a row, and the `mistake` of an exercise; all four may be missing. An exercise that was not handed
-in, or that a person grades, has a row of points but says so in its message; neither counts in any figure here.
+An exercise that no test had its say on (its notebook was not handed in, it could not be graded, a person grades it)
+counts in no figure here.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-Row = dict[str, Any]
+import numpy as np
+
+from autograder.engine.runs import Kind
+from autograder.results import Exercise, Row, State, Status
+
 Key = tuple[str, str]  # notebook, exercise
 
-NOT_WRITTEN = "not written yet"  # the message of an untouched exercise
-NOT_HANDED_IN = "not handed in"  # of an exercise whose notebook is not there
-BY_HAND = "graded by a person"  # of an exercise that no test grades
 MAX_MESSAGE = 300  # characters of a message that are kept
 ENOUGH = 10  # graded submissions below which a correlation says nothing
 
@@ -50,7 +48,7 @@ class NotebookStats:
 
 
 @dataclass(frozen=True)
-class Mistake:
+class CommonMistake:
     """One mistake of one exercise: by its name, or else by messages that differ in their numbers only."""
 
     name: str  # "" where no name is known
@@ -58,17 +56,14 @@ class Mistake:
     message: str  # the commonest wording
     count: int
     wordings: int
-
-    @property
-    def is_blank(self) -> bool:
-        return not self.name and self.message == NOT_WRITTEN
+    is_blank: bool  # not written yet: no mistake at all
 
 
 @dataclass(frozen=True)
-class Incident:
+class Happening:
     """What happened to some students at one place, told in words that differ in their numbers only."""
 
-    kind: str
+    kind: Kind
     notebook: str
     cell: str
     text: str
@@ -76,26 +71,22 @@ class Incident:
 
 
 def graded(rows: Iterable[Row]) -> list[Row]:
-    return [row for row in rows if row["status"] == "graded"]
+    return [row for row in rows if row.status is Status.GRADED]
 
 
-def key_of(exercise: dict[str, Any]) -> Key:
-    return str(exercise["notebook"]), str(exercise["exercise"])
+def key_of(exercise: Exercise) -> Key:
+    return exercise.notebook, exercise.exercise
 
 
-def was_tested(exercise: dict[str, Any]) -> bool:
-    return exercise["message"] not in (NOT_HANDED_IN, BY_HAND)
-
-
-def by_test(rows: Iterable[Row]) -> dict[Key, float]:
+def by_test(rows: Sequence[Row]) -> dict[Key, float]:
     """The exercises of `exercises_of` but for those that a person grades."""
-    hand = {key_of(e) for row in rows for e in row["exercises"] if e["message"] == BY_HAND}
+    hand = {key_of(e) for row in rows for e in row.exercises if e.state is State.BY_HAND}
     return {key: points for key, points in exercises_of(rows).items() if key not in hand}
 
 
 def exercises_of(rows: Iterable[Row]) -> dict[Key, float]:
     """Every exercise that some row has, with its full points, in the order of first appearance by notebook."""
-    found = {key_of(e): float(e["max_points"]) for row in rows for e in row["exercises"]}
+    found = {key_of(e): e.max_points for row in rows for e in row.exercises}
     notebooks = list(dict.fromkeys(notebook for notebook, _ in found))
     return dict(sorted(found.items(), key=lambda item: notebooks.index(item[0][0])))
 
@@ -109,12 +100,10 @@ def exercise_stats(rows: Sequence[Row]) -> list[ExerciseStats]:
     """
     seen: dict[Key, list[tuple[float, float, float, bool]]] = {key: [] for key in by_test(rows)}
     for row in graded(rows):
-        tested = [e for e in row["exercises"] if was_tested(e)]
-        total = sum(float(e["points"]) for e in tested)
+        tested = [e for e in row.exercises if e.state.was_tested]
+        total = sum(e.points for e in tested)
         for e in tested:
-            points = float(e["points"])
-            untouched = one_line(e["message"]) == NOT_WRITTEN
-            seen[key_of(e)].append((points, float(e["max_points"]), total - points, untouched))
+            seen[key_of(e)].append((e.points, e.max_points, total - e.points, e.state is State.NOT_WRITTEN))
     found = []
     for (notebook, exercise), those in seen.items():
         possible = sum(most for _, most, _, _ in those)
@@ -134,8 +123,6 @@ def exercise_stats(rows: Sequence[Row]) -> list[ExerciseStats]:
 
 def notebook_stats(rows: Sequence[Row]) -> list[NotebookStats]:
     """Mean and quartiles of the points of each notebook, over the graded rows that have it."""
-    import numpy as np
-
     full: dict[str, float] = defaultdict(float)
     for (notebook, _), points in by_test(rows).items():
         full[notebook] += points
@@ -143,7 +130,7 @@ def notebook_stats(rows: Sequence[Row]) -> list[NotebookStats]:
     for notebook, most in full.items():
         scores = []
         for row in graded(rows):
-            mine = [float(e["points"]) for e in row["exercises"] if e["notebook"] == notebook and was_tested(e)]
+            mine = [e.points for e in row.exercises if e.notebook == notebook and e.state.was_tested]
             if mine:
                 scores.append(sum(mine))
         if scores:
@@ -153,52 +140,48 @@ def notebook_stats(rows: Sequence[Row]) -> list[NotebookStats]:
     return found
 
 
-def common_mistakes(
-    rows: Sequence[Row], name: Callable[[str, str], dict[str, str] | None] = lambda exercise, message: None
-) -> dict[Key, list[Mistake]]:
+def common_mistakes(rows: Sequence[Row]) -> dict[Key, list[CommonMistake]]:
     """The mistakes of each exercise, the commonest first.
 
-    A mistake goes by the name that its row gives it, or else that `name` gives its exercise and message. Where
-    neither knows one, the message stands for it, and numbers do not tell two messages apart.
+    A mistake goes by the name that its row gives it. Where it has none, the message stands for it, and numbers do not
+    tell two messages apart.
     """
-    groups: dict[Key, dict[tuple[str, str], Counter[str]]] = {key: defaultdict(Counter) for key in exercises_of(rows)}
+    groups: dict[Key, dict[tuple[str, str, bool], Counter[str]]] = {k: defaultdict(Counter) for k in exercises_of(rows)}
     summaries: dict[tuple[Key, str], str] = {}
-    for row in rows:
-        for e in row["exercises"]:
-            if not (message := one_line(e["message"])) or not was_tested(e):
-                continue
-            key = key_of(e)
-            named = e.get("mistake") or name(key[1], str(e["message"])) or {}
-            if title := str(named.get("name", "")):
-                summaries[key, title] = str(named.get("summary") or title.replace("_", " "))
-            groups[key][title, "" if title else normalised(message)][message] += 1
+    for e in (e for row in rows for e in row.exercises if e.message and e.state.was_tested):
+        named, message = e.mistake, one_line(e.message)
+        blank = e.state is State.NOT_WRITTEN
+        if named:
+            summaries[key_of(e), named.name] = named.summary or named.name.replace("_", " ")
+        group = (named.name, "", False) if named else ("", normalised(message), blank)
+        groups[key_of(e)][group][message] += 1
     return {
         key: sorted(
             (
-                Mistake(title, summaries.get((key, title), ""), c.most_common(1)[0][0], c.total(), len(c))
-                for (title, _), c in those.items()
+                CommonMistake(title, summaries.get((key, title), ""), c.most_common(1)[0][0], c.total(), len(c), blank)
+                for (title, _, blank), c in those.items()
             ),
-            key=lambda mistake: (-mistake.count, mistake.summary, mistake.message),
+            key=lambda one: (-one.count, one.summary, one.message),
         )
         for key, those in groups.items()
         if those
     }
 
 
-def incidents(rows: Sequence[Row], kinds: Iterable[str]) -> dict[str, list[Incident]]:
-    """What happened, by kind: `kinds` first, then whatever else the rows tell of; the commonest first."""
-    groups: dict[tuple[str, str, str, str], list[tuple[int, str]]] = defaultdict(list)
+def happenings(rows: Sequence[Row]) -> dict[Kind, list[Happening]]:
+    """What happened, by kind, the commonest first."""
+    groups: dict[tuple[Kind, str, str, str], list[tuple[int, str]]] = defaultdict(list)
     for place, row in enumerate(rows):
-        for one in row.get("incidents") or []:
-            kind, notebook, cell, said = (str(one.get(part) or "") for part in ("kind", "notebook", "cell", "text"))
-            groups[kind, notebook, cell, normalised(one_line(said))].append((place, one_line(said)))
-    found: dict[str, list[Incident]] = {kind: [] for kind in kinds}
+        for i in row.incidents:
+            said = one_line(i.text)
+            groups[i.kind, i.notebook, i.cell, normalised(said)].append((place, said))
+    found: dict[Kind, list[Happening]] = {kind: [] for kind in Kind}
     for (kind, notebook, cell, _), those in groups.items():
         wording = Counter(said for _, said in those).most_common(1)[0][0]
         places = tuple(dict.fromkeys(place for place, _ in those))
-        found.setdefault(kind, []).append(Incident(kind, notebook, cell, wording, places))
+        found[kind].append(Happening(kind, notebook, cell, wording, places))
     for several in found.values():
-        several.sort(key=lambda incident: (-len(incident.rows), incident.notebook, incident.cell))
+        several.sort(key=lambda one: (-len(one.rows), one.notebook, one.cell))
     return {kind: several for kind, several in found.items() if several}
 
 
@@ -225,8 +208,6 @@ def _without_arrays(figures: re.Match[str]) -> str:
 
 
 def _correlation(a: Sequence[float], b: Sequence[float]) -> float | None:
-    import numpy as np
-
     if len(a) < 2 or np.ptp(a) < 1e-9 or np.ptp(b) < 1e-9:
         return None
     return float(np.corrcoef(a, b)[0, 1])

@@ -9,31 +9,28 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from autograder import asking
-from autograder.grading.check import ExerciseResult
+from autograder.results import Exercise, State
 
 LABELS = ("asked:", "expected:", "got:", "the line:")  # how the lines below a message begin
 
 
-def show_exercises(console: Console, results: Sequence[ExerciseResult]) -> None:
+def show_exercises(console: Console, results: Sequence[Exercise]) -> None:
     """A row for each exercise, then a block for each that is not right: the notebook's own words, wrapped."""
     table = Table("exercise", "points", "")
     for r in results:
         table.add_row(Text(r.exercise), f"{r.points:g}/{r.max_points:g}", _in_a_word(r))
     console.print(table)
     for r in results:
-        if r.message and r.message != asking.NOT_WRITTEN:
+        if r.message and r.state is not State.NOT_WRITTEN:
             console.print(Text(r.title or f"✗ {r.exercise}", style="bold"))
             for line in r.message.splitlines():
                 _show_line(console, line)
             console.print()
 
 
-def _in_a_word(result: ExerciseResult) -> str:
-    if not result.message:
-        return "right"
-    if result.message == asking.NOT_WRITTEN:
-        return asking.NOT_WRITTEN
+def _in_a_word(result: Exercise) -> str:
+    if result.state in (State.RIGHT, State.NOT_WRITTEN):
+        return str(result.state)
     return "partly right: see below" if result.points else "not yet: see below"
 
 

@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from autograder.course.course import Course
-from autograder.engine.engine import Engine, Job
-from autograder.engine.execution import CellResult, Run
+from autograder.engine.engine import Engine
+from autograder.engine.jobs import Job
 from autograder.engine.limits import MIB, Limits
 from autograder.engine.processes import Warm
+from autograder.engine.runs import CellResult, Run
 from autograder.engine.sandbox import Walls
-from autograder.grading.check import exercise_results
+from autograder.grading.verdicts import exercise_results
 from autograder.notebook.file import Cell
 from autograder.notebook.rebuild import Ours, Placed, make_job, ours_from, rebuild
 from autograder.notebook.source import read_source

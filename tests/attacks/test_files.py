@@ -13,6 +13,7 @@ import sqlite3
 import stat
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -198,7 +199,7 @@ def crowd(
     finally:
         for close in closing:
             close()
-    rows = {row["student"]: row for row in results["rows"]}
+    rows = {row.student: row for row in results.rows}
     for path in folder.rglob("*"):
         if path.is_dir() and not path.is_symlink():
             path.chmod(0o700)
@@ -273,33 +274,33 @@ def score(exercises: frozenset[str]) -> float:
 @pytest.mark.parametrize("student", EARNED)
 def test_what_each_earns(crowd: tuple[dict[str, Any], Path], student: str) -> None:
     row = crowd[0]["rows"][student]
-    assert row["score"] == score(EARNED[student]), row
-    assert row["status"] in ("graded", "timed out", "crashed"), row
+    assert row.score == score(EARNED[student]), row
+    assert row.status in ("graded", "timed out", "crashed"), row
 
 
 def test_a_fork_bomb_and_a_transformer_gain_nothing(crowd: tuple[dict[str, Any], Path]) -> None:
     for student in ("fork-bomb", "transformer"):
-        assert crowd[0]["rows"][student]["score"] in (0, 1)
+        assert crowd[0]["rows"][student].score in (0, 1)
 
 
 @pytest.mark.parametrize("student", REFUSED)
 def test_what_is_no_submission(crowd: tuple[dict[str, Any], Path], student: str) -> None:
     row = crowd[0]["rows"][student]
-    assert row["score"] == 0
-    assert REFUSED[student] in row["note"], row
-    assert REFUSED[student] == "" or row["status"] == "refused", row
+    assert row.score == 0
+    assert REFUSED[student] in row.note, row
+    assert REFUSED[student] == "" or row.status == "refused", row
 
 
 def test_nobody_is_left_out_and_nothing_failed(crowd: tuple[dict[str, Any], Path]) -> None:
     found, _ = crowd
     students = {path.name for path in found["folder"].iterdir()}
     assert set(found["rows"]) == students
-    assert {row["status"] for row in found["rows"].values()} <= {"graded", "refused", "timed out", "crashed"}
+    assert {row.status for row in found["rows"].values()} <= {"graded", "refused", "timed out", "crashed"}
 
 
 def test_incidents_say_what_it_was(crowd: tuple[dict[str, Any], Path]) -> None:
     rows = crowd[0]["rows"]
-    kinds = {student: {incident["kind"] for incident in row.get("incidents", [])} for student, row in rows.items()}
+    kinds = {student: {incident.kind for incident in row.incidents} for student, row in rows.items()}
     assert kinds["exits"] == kinds["segfault"] == {"crashed"}
     assert kinds["hangs"] == {"timed out"}
     assert kinds["memory"] == {"out of memory"}
@@ -336,9 +337,8 @@ def test_the_honest_have_what_they_have_alone(
     (tmp_path / "class" / "honest-1" / "notes.txt").write_text("some notes", encoding="utf-8")
     alone = grade_class(workshop, "tools", tmp_path / "class", tmp_path / "graded", Options(seconds=9))
     found, into = crowd
-    timing = ("seconds", "cpu_seconds")
-    mine = {key: value for key, value in found["rows"]["honest-1"].items() if key not in timing}
-    assert mine == {key: value for key, value in alone["rows"][0].items() if key not in timing}
+    mine, theirs = (replace(row, seconds=0.0, cpu_seconds=0.0) for row in (found["rows"]["honest-1"], alone.rows[0]))
+    assert mine == theirs
     page = Path("feedback", "honest-1", "tools", "tools.html")
     assert (into / page).read_text(encoding="utf-8") == (tmp_path / "graded" / page).read_text(encoding="utf-8")
 

@@ -38,7 +38,8 @@ from autograder.commands import app
 from autograder.course.course import Course
 from autograder.engine import sandbox
 from autograder.grading.grade import Options, grade_class
-from autograder.report import write_report
+from autograder.report.page import write_report
+from autograder.results import as_json
 
 WALLS = "from autograder.engine.sandbox import Walls\n"  # by which a script knows the repr of some walls
 
@@ -354,7 +355,7 @@ def test_pages_and_tables_name_nothing_of_the_machine(
     results, into = pages
     places = (str(workshop.root), str(into), str(into.parent / "class"), socket.gethostname() + " ", "autograder-in-")
     texts = [page.read_text(encoding="utf-8") for page in feedback(into)]
-    texts += [json.dumps(results), (into / "results.csv").read_text(encoding="utf-8-sig")]
+    texts += [as_json(results), (into / "results.csv").read_text(encoding="utf-8-sig")]
     for text in texts:
         for place in places:
             assert place not in text, place
@@ -379,12 +380,12 @@ def test_tables_hold_no_formula(pages: tuple[dict[str, Any], Path]) -> None:
 
 def test_results_are_lines_that_a_terminal_can_show(pages: tuple[dict[str, Any], Path]) -> None:
     """Notes and incidents are printed where the grader sits: no codes, no marks that turn text, not without end."""
-    for row in pages[0]["rows"]:
-        for text in [row["note"], *(incident["text"] for incident in row["incidents"])]:
-            assert not re.search("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", text), row["student"]
+    for row in pages[0].rows:
+        for text in [row.note, *(incident.text for incident in row.incidents)]:
+            assert not re.search("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", text), row.student
             assert len(text) < 2_000
-        for exercise in row["exercises"]:
-            assert len(exercise["message"]) <= 4_000
+        for exercise in row.exercises:
+            assert len(exercise.message) <= 4_000
 
 
 def test_the_command_prints_no_codes(
