@@ -277,7 +277,7 @@ def test_Case1():  # noqa: N802
 # means and a root, it shows what happens to a vector.)
 #
 # By hand: `[1, 3]` has mean 2 and variance 1. With `eps = 0` it becomes `[-1, 1]`; with `eps = 3` it is divided by 2:
-# `[-1/2, 1/2]`. With gain `[2, 2]` and bias `[0, 10]`, the latter gives `[-1, 11]`.
+# `[-0.5, 0.5]`. With gain `[2, 2]` and bias `[0, 10]`, the latter gives `[-1, 11]`.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
@@ -305,14 +305,14 @@ def layer_norm(x: Tensor, gain: Tensor, bias: Tensor, eps: float = 1e-5) -> Tens
 
 
 # %% nbgrader={"grade_id": "test_layer_norm", "grade": true, "points": 2}
-X = torch.tensor([[1.0, 3.0, 8.0], [2.0, 0.0, 1.0]])
+PAIR, X = torch.tensor([1.0, 3.0]), torch.tensor([[1.0, 3.0, 8.0], [2.0, 0.0, 1.0]])
 GAIN, BIAS = torch.tensor([1.0, 2.0, -0.5]), torch.tensor([0.0, 10.0, 1.0])
 
 
 def test_layer_norm():
     """Each vector alone: less its own mean, over the root of its own variance and eps, times gain, plus bias."""
-    check(layer_norm, torch.tensor([1.0, 3.0]), torch.ones(2), torch.zeros(2), 3.0, gives=[-0.5, 0.5])
-    check(layer_norm, torch.tensor([1.0, 3.0]), torch.tensor([2.0, 2.0]), torch.tensor([0.0, 10.0]), 3.0)
+    check(layer_norm, PAIR, torch.ones(2), torch.zeros(2), 3.0, gives=[-0.5, 0.5])
+    check(layer_norm, PAIR, torch.tensor([2.0, 2.0]), torch.tensor([0.0, 10.0]), 3.0, gives=[-1.0, 11.0])
     check(layer_norm, X, GAIN, BIAS)
     check(layer_norm, X, GAIN, BIAS, 0.1)
     check(layer_norm, torch.stack([X, X * X, 1 - X]), GAIN, BIAS, 0.1)
