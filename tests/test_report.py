@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from autograder.course.bank import Entry
 from autograder.report import common_mistakes, exercise_stats, normalised, notebook_stats, write_report
 from autograder.report.statistics import one_line
 
@@ -302,17 +301,6 @@ def test_mistakes_by_name_come_with_counts_share_wording_and_what_to_say(tmp_pat
     assert [(m.name, m.message) for m in found["weights", "a"]] == [("", "wrong axis"), ("", "not reached")]
     text = " ".join(" ".join(Page(written(newer_class(), tmp_path)).text).split())
     assert "2 of 4 50% One too many. b_ off_ by_ one The test says: expected 1.5, got 2 (and 1 more" in text
-
-
-def test_a_bank_names_the_mistakes_of_an_older_file(tmp_path: Path) -> None:
-    bank = [
-        Entry("a", "a_by_columns", False, "wrong axis", False, "", "The sum runs down the columns."),
-        Entry("b", "other", False, "wrong axis", False, "", "Not this one."),
-    ]
-    write_report(small_class(), tmp_path / "report.html", bank)
-    text = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert "The sum runs down the columns." in text
-    assert "Not this one." not in text
 
 
 def test_untouched_exercises_are_counted_apart(tmp_path: Path) -> None:

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from autograder.course.bank import load_bank
 from autograder.course.course import Course
 from autograder.engine import sandbox
 from autograder.engine.execution import Run
@@ -166,9 +165,7 @@ class Grading:
     def __post_init__(self) -> None:
         self.digests = {name: _digest(mine) for name, mine in self.ours.items()}
         self.base = digest([environment(), self.options.limits().to_plain(), self.options.unsafe])
-        bank = self.course.bank(self.chapter)
         self.earlier = self._before()  # before anything is done: what cannot be read is not written over
-        self.bank = load_bank(bank) if bank.is_file() else []
         self.answers: dict[str, dict[str, str]] = {}
         self.pending: dict[Future[dict[str, Any]], tuple[_Student, str]] = {}
         self.references: dict[str, tuple[str, Future[dict[str, Any]]]] = {}
@@ -333,7 +330,7 @@ class Grading:
             row["digests"][name] = [self.digests[name], student.keys.get(name, "")]
             row["incidents"] += [incident(name, exercise_of(i.cell), i.kind, i.text) for i in run.incidents]
             notes += [f"{exercise_of(i.cell)}: {i.text}" for i in worst(run.incidents)]
-            row["exercises"] += [exercise(r, self.bank) for r in exercise_results(name, ours.tests, run, placed)]
+            row["exercises"] += [exercise(r) for r in exercise_results(name, ours.tests, run, placed)]
             row["exercises"] += [by_hand(name, cell, most) for cell, most in ours.by_hand.items()]
 
     def _scored(self, student: _Student, row: Row) -> Scored:

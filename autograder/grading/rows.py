@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from autograder.course.bank import Entry
 from autograder.engine.execution import Incident
 from autograder.grading.check import ExerciseResult
 from autograder.nbgrader.gradebook import Total
-from autograder.report.mistakes import as_result, name_mistake
 
 Row = dict[str, Any]
 MAX_MESSAGE = 4_000  # characters of a message in results.json
@@ -29,13 +27,13 @@ def new_row(student: str, status: str, note: str = "") -> Row:
     }
 
 
-def exercise(result: ExerciseResult, bank: Sequence[Entry]) -> dict[str, Any]:
-    """One exercise of a row, with the name of the mistake where the bank knows it."""
+def exercise(result: ExerciseResult) -> dict[str, Any]:
+    """One exercise of a row, with the known mistake that its verdict names."""
     message = result.message
     if message.startswith("not reached:"):
         message = next((said for said in ("was not handed in", "could not be graded") if said in message), message)
         message = message.removeprefix("was ")
-    found = _mistake(result, message, bank)
+    found = {"name": result.entry, "summary": message.splitlines()[0]} if result.entry else {}
     record = {
         "notebook": result.notebook,
         "exercise": result.exercise,
@@ -45,14 +43,6 @@ def exercise(result: ExerciseResult, bank: Sequence[Entry]) -> dict[str, Any]:
     }
     told = {"details": result.details[:MAX_MESSAGE]} if result.details else {}
     return record | told | ({"mistake": found} if found else {})
-
-
-def _mistake(result: ExerciseResult, message: str, bank: Sequence[Entry]) -> dict[str, str]:
-    """The known mistake: as the verdict names it, else by the words of an assertion; {} where there is none."""
-    if result.entry:
-        return {"name": result.entry, "summary": message.splitlines()[0]}
-    named = name_mistake(result.exercise, message, bank) if message else None
-    return as_result(named) if named is not None else {}
 
 
 def by_hand(notebook: str, cell: str, most: float) -> dict[str, Any]:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from autograder.course.bank import Entry
 from autograder.report import sections, statistics
-from autograder.report.mistakes import as_result, name_mistake
 from autograder.report.sections import title_of
 
 CONTENTS = {
@@ -28,20 +25,17 @@ CONTENTS = {
 }
 
 
-def write_report(results: dict[str, Any], path: Path, bank: Sequence[Entry] = ()) -> None:
-    """Write the page about `results`, as `grade` saves them, to `path`.
-
-    Mistakes go by the names that the results give them. `bank` names those of a file from before names were kept.
-    """
+def write_report(results: dict[str, Any], path: Path) -> None:
+    """Write the page about `results`, as `grade` saves them, to `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page(results, bank), encoding="utf-8")
+    path.write_text(page(results), encoding="utf-8")
 
 
-def page(results: dict[str, Any], bank: Sequence[Entry] = ()) -> str:
+def page(results: dict[str, Any]) -> str:
     rows: list[dict[str, Any]] = list(results["rows"])
     full = float(results["max_score"])
     head = [sections.summary(rows, full), sections.run_facts(results.get("run"))]
-    body = _body(results, rows, full, bank) if rows else []
+    body = _body(results, rows, full) if rows else []
     there = [name for name in CONTENTS if any(part.startswith(f'<section id="{name}">') for part in body)]
     links = "".join(f'<li><a href="#{name}">{CONTENTS[name]}</a></li>' for name in there)
     contents = f'<nav aria-label="Contents"><ul>{links}</ul></nav>' if links else ""
@@ -68,13 +62,9 @@ def page(results: dict[str, Any], bank: Sequence[Entry] = ()) -> str:
 """
 
 
-def _body(results: dict[str, Any], rows: list[dict[str, Any]], full: float, bank: Sequence[Entry]) -> list[str]:
-    def name(exercise: str, message: str) -> dict[str, str] | None:
-        found = name_mistake(exercise, message, bank)
-        return as_result(found) if found else None
-
+def _body(results: dict[str, Any], rows: list[dict[str, Any]], full: float) -> list[str]:
     stats = statistics.exercise_stats(rows)
-    mistakes = statistics.common_mistakes(rows, name)
+    mistakes = statistics.common_mistakes(rows)
     happened = statistics.incidents(rows, sections.KINDS)
     similar = results.get("similar")
     return [

@@ -242,8 +242,8 @@ def common_mistakes(rows: Sequence[Row], mistakes: dict[Key, list[Mistake]]) -> 
     handed_in = _handed_in(rows)
     places = _places(exercises_of(rows))
     parts = [
-        """<p>The first failing message of each test, over all submissions. Where the message points to a known mistake,
-the mistake is told in a sentence, with its name in the bank; where the same words fit several, all of them are.
+        """<p>What was wrong with each exercise, over all submissions. A known mistake is told in a sentence, with its
+name in the bank; where the answers fit several, all of them are.
 Messages without a name are counted together where they differ in their numbers only. The share is of those who handed
 in the exercise's notebook.</p>"""
     ]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -153,13 +153,11 @@ def notebook_stats(rows: Sequence[Row]) -> list[NotebookStats]:
     return found
 
 
-def common_mistakes(
-    rows: Sequence[Row], name: Callable[[str, str], dict[str, str] | None] = lambda exercise, message: None
-) -> dict[Key, list[Mistake]]:
+def common_mistakes(rows: Sequence[Row]) -> dict[Key, list[Mistake]]:
     """The mistakes of each exercise, the commonest first.
 
-    A mistake goes by the name that its row gives it, or else that `name` gives its exercise and message. Where
-    neither knows one, the message stands for it, and numbers do not tell two messages apart.
+    A mistake goes by the name that its row gives it. Where it gives none, the message stands for it, and numbers do
+    not tell two messages apart.
     """
     groups: dict[Key, dict[tuple[str, str], Counter[str]]] = {key: defaultdict(Counter) for key in exercises_of(rows)}
     summaries: dict[tuple[Key, str], str] = {}
@@ -168,7 +166,7 @@ def common_mistakes(
             if not (message := one_line(e["message"])) or not was_tested(e):
                 continue
             key = key_of(e)
-            named = e.get("mistake") or name(key[1], str(e["message"])) or {}
+            named = e.get("mistake") or {}
             if title := str(named.get("name", "")):
                 summaries[key, title] = str(named.get("summary") or title.replace("_", " "))
             groups[key][title, "" if title else normalised(message)][message] += 1
