@@ -183,6 +183,11 @@ split_val_of_the_rest = edit(
     "The validation part is a tenth of what the test part has left over. It is a tenth of all clean rows of a label.",
     ("len(group) // 5, len(group) // 10", "len(group) // 5, (len(group) - len(group) // 5) // 10"),
 )
+split_val_rounded = edit(
+    "clean_and_split",
+    "The size of the validation part is rounded to the nearest whole number: `//` rounds down.",
+    ("len(group) // 10", "round(len(group) / 10)"),
+)
 split_rounded = edit(
     "clean_and_split",
     "The sizes of the parts are rounded to the nearest whole number: `//` rounds down, and the rest goes into "
@@ -877,6 +882,12 @@ attention_times_root = edit(
     "The scores are multiplied by √D. They are too large as they are: divide.",
     (" / math.sqrt(q.shape[-1])", " * math.sqrt(q.shape[-1])"),
 )
+attention_divided_after_the_softmax = edit(
+    "SelfAttention",
+    "The weights are divided by √D, after the softmax: the rows no longer sum to 1. Divide the scores, before.",
+    (" / math.sqrt(q.shape[-1])", ""),
+    ("scores.softmax(dim=-1)", "scores.softmax(dim=-1) / math.sqrt(q.shape[-1])"),
+)
 attention_masked_afterwards = edit(
     "SelfAttention",
     "The mask was applied after the softmax: the rows no longer sum to 1. Mask the scores, before.",
@@ -1029,6 +1040,11 @@ case_one_divided_by_all = edit(
     "The sum over the real words is divided by T, the padding counted: divide by their own number.",
     ("real.sum(dim=1)  #", "ids.shape[1]  #"),
 )
+case_one_divided_by_all_words = edit(
+    "Case1",
+    "The sum over a review's words is divided by the words of the whole batch. Each review has a count of its own.",
+    ("real.sum(dim=1)  #", "real.sum()  #"),
+)
 case_one_masked_average = edit(
     "Case1",
     "The average got the mask, but the attention looks at padding.",
@@ -1142,6 +1158,11 @@ norm_eps_outside = edit(
     "layer_norm",
     "eps stands outside the root. It belongs under it, with the variance.",
     ("(variance + eps).sqrt()", "(variance.sqrt() + eps)"),
+)
+norm_of_the_standard_deviation = edit(
+    "layer_norm",
+    "`std` divides by D − 1, and eps stands outside the root. Divide by D, add eps, then take the root.",
+    ("(variance + eps).sqrt()", "(x.std(dim=-1, keepdim=True) + eps)"),
 )
 norm_of_the_batch = edit(
     "layer_norm",
@@ -1532,6 +1553,16 @@ entropy_over_the_batch = edit(
     "The softmax runs over the batch. It belongs over the labels, the last axis.",
     ("(torch.logsumexp(logits, dim=-1) - true).mean()", "-logits.log_softmax(0)[torch.arange(len(y)), y].mean()"),
 )
+entropy_of_one_softmax_for_all = edit(
+    "cross_entropy",
+    "There is one softmax for the whole batch. Each row has its own.",
+    ("torch.logsumexp(logits, dim=-1)", "torch.logsumexp(logits.flatten(), dim=0)"),
+)
+entropy_from_the_largest = edit(
+    "cross_entropy",
+    "That is how far the true logit lies below the largest one. All labels belong to the sum of exponentials.",
+    ("torch.logsumexp(logits, dim=-1)", "logits.amax(dim=-1)"),
+)
 entropy_of_the_mean = edit(
     "cross_entropy",
     "That is the logarithm of the mean. Take the logarithm of each row, then the mean.",
@@ -1670,6 +1701,16 @@ step_twice = edit(
     "One call took two steps.",
     ("optimiser.step()", "optimiser.step()\n    optimiser.step()"),
 )
+step_by_hand = edit(
+    "train_step",
+    "The weights moved along the plain gradient, whatever the optimiser is. Let it take its own step.",
+    (
+        "    optimiser.step()",
+        "    with torch.no_grad():\n        for weight in model.parameters():\n"
+        '            weight -= optimiser.param_groups[0]["lr"] * weight.grad',
+    ),
+    hidden=True,
+)
 step_with_clipping = edit(
     "train_step",
     "The gradients were clipped, which nobody asked for.",
@@ -1776,6 +1817,14 @@ fit_comparing_with_the_last = edit(
     "fit",
     "Each loss was compared with the one before it. Compare it with the best of all before.",
     ("            waited += 1", "            best, waited = loss, waited + 1"),
+)
+fit_comparing_across_the_patience = edit(
+    "fit",
+    "The loss was compared with that of `patience` epochs ago. Compare it with the best of all before, and count.",
+    (
+        "            waited += 1\n            if waited == patience:",
+        "            if len(losses) > patience and loss > losses[-1 - patience]:",
+    ),
 )
 fit_taking_ties = edit(
     "fit",
