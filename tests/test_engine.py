@@ -276,6 +276,22 @@ class Net(torch.nn.Module):
     passes(converse(engine, student, test, given))
 
 
+def test_gradients_that_one_call_leaves_are_there_in_the_next(engine: Engine) -> None:
+    """As in a notebook: a loop that clears no gradients adds them up."""
+    student = "def f(model, x):\n    model(x).sum().backward()\n"
+    test = """
+import torch
+layer = torch.nn.Linear(2, 1)
+for call in (1, 2, 3):
+    f(layer, torch.tensor([[1.0, 3.0]]))
+    assert layer.weight.grad.tolist() == [[call, 3.0 * call]], layer.weight.grad
+layer.zero_grad()
+f(layer, torch.ones(1, 2))
+assert layer.weight.grad.tolist() == [[1.0, 1.0]]
+"""
+    passes(converse(engine, student, test))
+
+
 def test_dataclasses_of_the_notebook_and_files(engine: Engine) -> None:
     given = "from dataclasses import dataclass\n@dataclass\nclass Config:\n    width: int\n    names: tuple = ()\n"
     student = """

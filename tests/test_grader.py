@@ -71,11 +71,11 @@ def test_verify_is_clean_on_a_good_bank(tiny: Course) -> None:
 @pytest.mark.parametrize(
     ("entry", "problem"),
     [
-        ('@wrong("double", says="squared")\ndef fine(grams):\n    return grams * 2\n', "a wrong solution passed"),
-        ('@wrong("double", says="tripled")\ndef cubes(grams):\n    return grams**3\n', "does not say 'tripled'"),
+        ('@wrong("double")\ndef fine(grams):\n    """Is fine."""\n    return grams * 2\n', "a wrong solution passed"),
+        ('@wrong("double")\ndef cubes(grams):\n    """Cubes."""\n    return grams**3\n', ""),
         ('@right("double")\ndef halves(grams):\n    return grams / 2\n', "a right solution was rejected"),
         (
-            '@wrong("double", says="squared")\ndef meddles(grams):\n'
+            '@wrong("double")\ndef meddles(grams):\n    """Meddles."""\n'
             "    globals()['portions'] = None\n    return grams**2\n",
             "",
         ),

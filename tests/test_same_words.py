@@ -106,6 +106,8 @@ def test_in_grade_and_feedback(graded: tuple[Path, dict[str, Any]], name: str) -
     page = (root / "feedback" / name / "cooking" / "shares.html").read_text(encoding="utf-8")
     shown = re.search(r'<div class="wrong"><p>.*?</p><pre>(.*?)</pre>', page, re.S)
     assert (html.unescape(shown[1]) if shown else "") == SAID[name]
+    known = {"name": "of_the_largest", "summary": SAID["wrong"].splitlines()[0]}
+    assert exercises[name].get("mistake") == (known if name == "wrong" else None)  # the entry that the verdict carries
 
 
 @pytest.mark.parametrize("name", CAUSES)

@@ -58,14 +58,15 @@ BANK = '''
 from autograder.course.bank import right, wrong
 
 
-@wrong("portions", says="subtract")
+@wrong("portions")
 def subtracts(grams, people):
     """Takes the people away."""
     return grams - people
 
 
-@wrong("portions", says="rounded", hidden=True)
+@wrong("portions", hidden=True)
 def rounds_down(grams, people):
+    """Rounds down."""
     return grams // people
 
 
@@ -74,8 +75,9 @@ def multiplies(grams, people):
     return grams * (1 / people)
 
 
-@wrong("double", says="squared")
+@wrong("double")
 def squares(grams):
+    """Squares."""
     return grams**2
 '''
 

@@ -212,6 +212,7 @@ def collect(course: Course, chapter: str, only: Sequence[str] = ()) -> dict[str,
         base = sheet.namespace()
         if (torch := sys.modules.get("torch")) is not None:
             torch.set_num_threads(1)
+            torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)  # no question pays for what this imports
         for test in wanted:
             exercise = exercise_of(test)
             entries = [entry for entry in bank if entry.exercise == exercise]
@@ -241,7 +242,7 @@ def _answers_in_sight(sheet: Sheet, test: str, base: dict[str, Any], reference: 
     solutions = {name for source in sheet.solutions.values() for name in defined(source)}
     absent = {*solutions, *sheet.without[test], test, "check", "run"}
     found = []
-    for name, value in names.items():
+    for name, value in list(names.items()):  # a warning adds a name of its own
         if name in absent or name.startswith("_") or not callable(value) or isinstance(value, types.ModuleType):
             continue
         with contextlib.suppress(Exception):

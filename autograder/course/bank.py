@@ -29,17 +29,15 @@ class Entry:
     exercise: str
     name: str
     is_right: bool
-    says: str
     hidden: bool
     source: str
     summary: str
 
 
-def wrong(exercise: str, *, says: str = "", hidden: bool = False) -> Callable[[T], T]:
+def wrong(exercise: str, *, hidden: bool = False) -> Callable[[T], T]:
     """Mark a wrong solution of `exercise`; its docstring is what a student is told who makes the same mistake.
 
-    `hidden=True` means that only the hidden questions can tell. Where the test's own assertions carry the messages,
-    `says` is the part of the message that rejects the entry.
+    `hidden=True` means that only the hidden questions can tell.
     """
     return lambda solution: solution
 
@@ -93,14 +91,13 @@ def _entries_of(node: ast.stmt, text: str, path: Path, solutions: Mapping[str, s
                 options = {k.arg: ast.literal_eval(k.value) for k in decorator.keywords if k.arg}
             case _:
                 continue
-        if kind == "wrong" and not (ast.get_docstring(node) or options.get("says")):
+        if kind == "wrong" and not ast.get_docstring(node):
             raise BankError(f"{path}: {node.name}: a wrong entry needs a docstring: what to tell who makes the mistake")
         found.append(
             Entry(
                 exercise=exercise,
                 name=node.name,
                 is_right=kind == "right",
-                says=str(options.get("says", "")),
                 hidden=bool(options.get("hidden", False)),
                 source=_as_typed_by_a_student(node, exercise, text),
                 summary=" ".join((ast.get_docstring(node) or "").split()),
@@ -124,7 +121,7 @@ def _edited(name: str, call: ast.Call, path: Path, solutions: Mapping[str, str])
             raise BankError(f"{path}: {name}: {old!r} stands {source.count(old)} times in the reference, not once")
         source = source.replace(old, new)
     is_right = bool(options.get("right", False))
-    return Entry(exercise, name, is_right, "", bool(options.get("hidden", False)), source, message)
+    return Entry(exercise, name, is_right, bool(options.get("hidden", False)), source, message)
 
 
 def _as_typed_by_a_student(node: ast.FunctionDef | ast.ClassDef, exercise: str, text: str) -> str:

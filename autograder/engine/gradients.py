@@ -40,6 +40,13 @@ def attach(side: Any, number: int, value: Any, leaves: tuple[tuple[int, Any], ..
         return _Remote.apply(side, number, numbers, value.detach(), anchor, *tensors)  # type: ignore[no-untyped-call]
 
 
+def parameters_of(lent: Any) -> list[Any]:
+    """The weights of a module, or those that an optimiser moves, in their order."""
+    if isinstance(lent, torch.nn.Module):
+        return list(lent.parameters())
+    return [parameter for group in lent.param_groups for parameter in group["params"]]
+
+
 def restore(lent: Any, state: dict[str, Any]) -> None:
     """Put the student's state of a module or an optimiser into the judge's own."""
     with torch.no_grad():
@@ -52,6 +59,5 @@ def restore(lent: Any, state: dict[str, Any]) -> None:
                 module.training = bool(state["training"].get(name, module.training))
         else:
             lent.load_state_dict(state["optimiser"])
-            parameters = [p for group in lent.param_groups for p in group["params"]]
-            for parameter, value in zip(parameters, state["parameters"], strict=True):
+            for parameter, value in zip(parameters_of(lent), state["parameters"], strict=True):
                 parameter.copy_(value)

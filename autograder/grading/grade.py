@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from autograder.course.bank import load_bank
 from autograder.course.course import Course
 from autograder.engine import sandbox
 from autograder.engine.limits import Limits
@@ -79,7 +78,6 @@ def grade_class(
     with workspace.lock(), scratch_folder("in") as scratch:
         started = datetime.now().astimezone()
         earlier = _earlier(workspace, chapter)  # before anything is done: what cannot be read is not written over
-        bank = load_bank(course.bank(chapter)) if course.bank(chapter).is_file() else []
         with _pool(course, chapter, workspace, folder, options) as pool:
             assignment = Assignment(course, chapter, workspace)
             ours = assignment.source()
@@ -101,7 +99,7 @@ def grade_class(
                 due = scores.assignment.duedate is not None
                 with Batches(scores) as batches:
                     for student in running.finished():
-                        rows.append(row_of(student, ours, running.digests, bank, due=due))
+                        rows.append(row_of(student, ours, running.digests, due=due))
                         answers[student.id] = answers_of(student.submission)
                         if not student.failed:
                             write_back(workspace, chapter, student, ours, templates, handed_in_at=folder)

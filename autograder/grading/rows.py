@@ -5,11 +5,10 @@ Nothing is run and nothing written here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from autograder.course.bank import Entry
 from autograder.engine.runs import Incident, Kind, Run
 from autograder.grading.verdicts import exercise_results, left_to_a_person, without_a_run
 from autograder.handed_in.delivery import Deliveries, Delivery
@@ -20,8 +19,7 @@ from autograder.notebook.graded import NotebookJson, solutions_in
 from autograder.notebook.points import earned
 from autograder.notebook.rebuild import Ours
 from autograder.notebook.source import exercise_of
-from autograder.report.mistakes import name_mistake
-from autograder.results import Change, Exercise, Mistake, Row, State, Status
+from autograder.results import Change, Exercise, Row, State, Status
 
 MAX_MESSAGE = 4_000  # characters of a message in the results
 MOST_TOLD = 3  # incidents that a row's note names: not every cell of a notebook that timed out
@@ -46,9 +44,7 @@ class Student:
         return bool(self.failed) or len(self.runs) == len(self.submission.notebooks)
 
 
-def row_of(
-    student: Student, ours: Mapping[str, Ours], digests: Mapping[str, str], bank: Sequence[Entry], *, due: bool
-) -> Row:
+def row_of(student: Student, ours: Mapping[str, Ours], digests: Mapping[str, str], *, due: bool) -> Row:
     """The row of a student who is complete; `score` and `penalty` are the gradebook's to say (`with_total`).
 
     `digests` are of our notebooks, `due` says whether it counts when something was handed in.
@@ -81,7 +77,7 @@ def row_of(
         incidents += told
         notes += [f"{i.cell}: {i.text}" for i in told if i.kind is not Kind.FLOOD][:MOST_TOLD]
         verdicts = exercise_results(name, mine.tests, run, submission.notebooks[name])
-        exercises += [_named(verdict, bank) for verdict in verdicts] + left_to_a_person(name, mine.by_hand)
+        exercises += verdicts + left_to_a_person(name, mine.by_hand)
     return Row(
         delivery.student,
         status,
@@ -96,16 +92,6 @@ def row_of(
         display_name=delivery.display_name,
         lms=dict(delivery.lms),
     )
-
-
-def _named(verdict: Exercise, bank: Sequence[Entry]) -> Exercise:
-    """A test of assertions names no mistake itself: its words may."""
-    if verdict.mistake or not verdict.message:
-        return verdict
-    entry = name_mistake(verdict.exercise, verdict.message, bank)
-    if entry is None:
-        return verdict
-    return replace(verdict, mistake=Mistake(entry.name, entry.summary or entry.name.replace("_", " ")))
 
 
 def scored(student: Student, ours: Mapping[str, Ours], templates: Mapping[str, NotebookJson]) -> Scored:

@@ -111,6 +111,14 @@ drawn_without_putting_back = edit(
     " drawn on its own.",
     ("rng.integers(0, len(ids) - context, batch)", "rng.choice(len(ids) - context, batch, replace=False)"),
 )
+put_back_only_where_needed = edit(
+    "get_batch",
+    "No place comes twice while there are enough of them. Each window is drawn on its own.",
+    (
+        "rng.integers(0, len(ids) - context, batch)",
+        "rng.choice(len(ids) - context, batch, replace=batch > len(ids) - context)",
+    ),
+)
 rounded_places = edit(
     "get_batch",
     "The places at both ends come up half as often as the others, as they do when a fraction is rounded "
@@ -121,6 +129,21 @@ type_of_the_file_kept = edit(
     "get_batch",
     "The ids kept the type in which they are stored, such as uint16. Both arrays are int64.",
     (".astype(np.int64)", ""),
+)
+narrower_integers = edit(
+    "get_batch",
+    "The ids came back as int32. Both arrays are int64, the type that PyTorch wants for targets.",
+    (".astype(np.int64)", ".astype(np.int32)"),
+)
+numbers_with_a_fraction = edit(
+    "get_batch",
+    "The ids came back as numbers with a fraction. Both arrays are int64.",
+    (".astype(np.int64)", ".astype(float)"),
+)
+the_next_id_alone = edit(
+    "get_batch",
+    "y holds one id a window, the one after its end. It holds one for each id of x.",
+    ("return windows[:, :-1], windows[:, 1:]", "return windows[:, :-1], windows[:, -1]"),
 )
 time_before_batch = edit(
     "get_batch",
@@ -230,6 +253,44 @@ def probabilities_padded(logits, targets):
     return -np.log((e / e.sum(-1, keepdims=True))[np.arange(len(rows)), wanted] + 1e-12).mean()
 
 
+probabilities_cut_off = edit(
+    "lm_loss",
+    "The probability is cut off below, and with it the large losses. Take the logits, and the logarithm of the sum.",
+    (
+        "log_sums - rows[np.arange(len(rows)), wanted]",
+        "np.minimum(log_sums - rows[np.arange(len(rows)), wanted], -np.log(1e-9))",
+    ),
+)
+in_tenths = edit(
+    "lm_loss",
+    "That is a logarithm to the base 10. A nat comes from the natural logarithm.",
+    ("float(np.mean(", "float(1 / np.log(10) * np.mean("),
+)
+softmax_over_everything = edit(
+    "lm_loss",
+    "The probabilities of all places together sum to 1. Each place has a softmax of its own, along the last axis.",
+    (
+        "rows, wanted = logits[counts], targets[counts]",
+        "logits = logits - logits.max()\n    rows, wanted = logits[counts], targets[counts]",
+    ),
+    ("    rows = rows - rows.max(axis=-1, keepdims=True)  # nothing above 0\n", ""),
+    ("np.log(np.exp(rows).sum(axis=-1))", "np.log(np.exp(logits).sum())"),
+)
+softmax_over_what_counts = edit(
+    "lm_loss",
+    "The probabilities of all places together sum to 1. Each place has a softmax of its own, along its own row.",
+    ("rows.max(axis=-1, keepdims=True)", "rows.max()"),
+    ("np.exp(rows).sum(axis=-1)", "np.exp(rows).sum()"),
+)
+row_by_row_without_empty_ones = edit(
+    "lm_loss",
+    "That is the mean of the rows' means, in which a short row counts as much as a long one. Take all places together.",
+    (
+        "float(np.mean(log_sums - rows[np.arange(len(rows)), wanted]))",
+        "float(np.mean(np.bincount(np.nonzero(counts)[0], log_sums - rows[np.arange(len(rows)), wanted])[counts.any(1)]"
+        " / counts.sum(1)[counts.any(1)]))",
+    ),
+)
 summed = edit(
     "lm_loss",
     "That is the sum of the losses. Take the mean over the places that count.",
@@ -409,6 +470,11 @@ only_the_target_learns = edit(
     "Only the target's logit has a gradient. When it is raised the others lose: their probabilities belong there.",
     ("(p - happened)", "(p - 1) * happened"),
 )
+one_taken_from_everything = edit(
+    "loss_gradient",
+    "1 was subtracted everywhere. It belongs to the target alone: that is what happened.",
+    ("p - happened", "p - 1"),
+)
 gradient_of_a_squared_error = edit(
     "loss_gradient",
     "The logits stand where the probabilities belong: take the softmax first.",
@@ -486,6 +552,24 @@ clip_each_by_itself = edit(
         "[grad * factor for grad in grads]",
         "[grad * min(1.0, most / max(np.linalg.norm(grad), 1e-30)) for grad in grads]",
     ),
+)
+clip_mean_of_norms = edit(
+    "clip_gradients",
+    "That is the mean of the arrays' norms. All arrays together are one long vector: add up all their squares.",
+    ("float(np.sqrt(sum(squares)))", "float(np.mean(np.sqrt(squares)))"),
+)
+clip_each_by_its_own_length = edit(
+    "clip_gradients",
+    "Each array was clipped by itself, so the whole step points elsewhere. There is one norm and one factor for all.",
+    (
+        "[grad * factor for grad in grads]",
+        "[g * (most / n if n > most else 1.0) for g, n in zip(grads, np.sqrt(squares))]",
+    ),
+)
+clip_in_place_of_the_norm = edit(
+    "clip_gradients",
+    "The factor came back in place of the norm. Return how long the gradients were.",
+    ("grads], norm", "grads], factor"),
 )
 clip_sum_of_norms = edit(
     "clip_gradients",

@@ -183,6 +183,11 @@ split_val_of_the_rest = edit(
     "The validation part is a tenth of what the test part has left over. It is a tenth of all clean rows of a label.",
     ("len(group) // 5, len(group) // 10", "len(group) // 5, (len(group) - len(group) // 5) // 10"),
 )
+split_val_rounded = edit(
+    "clean_and_split",
+    "The size of the validation part is rounded to the nearest whole number: `//` rounds down.",
+    ("len(group) // 10", "round(len(group) / 10)"),
+)
 split_rounded = edit(
     "clean_and_split",
     "The sizes of the parts are rounded to the nearest whole number: `//` rounds down, and the rest goes into "
@@ -857,129 +862,128 @@ def tf_idf_with_einsum(counts):
 
 # The notebook `cases`
 
-
-@wrong("SelfAttention", says="not divided")
-class AttentionWithoutScale(nn.Module):
-    """The scores are not divided."""
-
-    def __init__(self, hidden_dim):
-        super().__init__()
-        self.query, self.key, self.value = (nn.Linear(hidden_dim, hidden_dim) for _ in range(3))
-
-    def forward(self, x, mask=None):
-        scores = self.query(x) @ self.key(x).transpose(1, 2)
-        if mask is not None:
-            scores = scores.masked_fill(~mask[:, None, :], -1e9)
-        weights = scores.softmax(-1)
-        return weights @ self.value(x), weights
-
-
-@wrong("SelfAttention", says="applied after the softmax")
-class AttentionMaskedAfterwards(nn.Module):
-    """The weights of padding are set to 0 after the softmax."""
-
-    def __init__(self, hidden_dim):
-        super().__init__()
-        self.query, self.key, self.value = (nn.Linear(hidden_dim, hidden_dim) for _ in range(3))
-
-    def forward(self, x, mask=None):
-        weights = (self.query(x) @ self.key(x).transpose(1, 2) / x.shape[-1] ** 0.5).softmax(-1)
-        if mask is not None:
-            weights = weights * mask[:, None, :]
-        return weights @ self.value(x), weights
-
-
-@wrong("SelfAttention", says="over the queries")
-class AttentionOverQueries(nn.Module):
-    """The softmax runs along axis 1."""
-
-    def __init__(self, hidden_dim):
-        super().__init__()
-        self.query, self.key, self.value = (nn.Linear(hidden_dim, hidden_dim) for _ in range(3))
-
-    def forward(self, x, mask=None):
-        scores = self.query(x) @ self.key(x).transpose(1, 2) / x.shape[-1] ** 0.5
-        if mask is not None:
-            scores = scores.masked_fill(~mask[:, None, :], -1e9)
-        weights = scores.softmax(1)
-        return weights @ self.value(x), weights
-
-
-@wrong("SelfAttention", says="mask was not used")
-class AttentionWithoutMask(nn.Module):
-    """Takes a mask and forgets it."""
-
-    def __init__(self, hidden_dim):
-        super().__init__()
-        self.query, self.key, self.value = (nn.Linear(hidden_dim, hidden_dim) for _ in range(3))
-
-    def forward(self, x, mask=None):
-        weights = (self.query(x) @ self.key(x).transpose(1, 2) / x.shape[-1] ** 0.5).softmax(-1)
-        return weights @ self.value(x), weights
-
-
-@wrong("SelfAttention", says="mask is inverted")
-class AttentionToPadding(nn.Module):
-    """Fills the scores of the real words."""
-
-    def __init__(self, hidden_dim):
-        super().__init__()
-        self.query, self.key, self.value = (nn.Linear(hidden_dim, hidden_dim) for _ in range(3))
-
-    def forward(self, x, mask=None):
-        scores = self.query(x) @ self.key(x).transpose(1, 2) / x.shape[-1] ** 0.5
-        if mask is not None:
-            scores = scores.masked_fill(mask[:, None, :], -1e9)
-        weights = scores.softmax(-1)
-        return weights @ self.value(x), weights
-
-
-@wrong("SelfAttention", says="lies on the queries")
-class AttentionMaskedQueries(nn.Module):
-    """The mask's new axis is the last one."""
-
-    def __init__(self, hidden_dim):
-        super().__init__()
-        self.query, self.key, self.value = (nn.Linear(hidden_dim, hidden_dim) for _ in range(3))
-
-    def forward(self, x, mask=None):
-        scores = self.query(x) @ self.key(x).transpose(1, 2) / x.shape[-1] ** 0.5
-        if mask is not None:
-            scores = scores.masked_fill(~mask[:, :, None], -1e9)
-        weights = scores.softmax(-1)
-        return weights @ self.value(x), weights
-
-
-@wrong("SelfAttention", says="mix x itself")
-class AttentionOverInputs(nn.Module):
-    """The values are made and not used."""
-
-    def __init__(self, hidden_dim):
-        super().__init__()
-        self.query, self.key, self.value = (nn.Linear(hidden_dim, hidden_dim) for _ in range(3))
-
-    def forward(self, x, mask=None):
-        scores = self.query(x) @ self.key(x).transpose(1, 2) / x.shape[-1] ** 0.5
-        if mask is not None:
-            scores = scores.masked_fill(~mask[:, None, :], -1e9)
-        weights = scores.softmax(-1)
-        return weights @ x, weights
-
-
-@wrong("SelfAttention", says="other way round")
-class AttentionWeightsFirst(nn.Module):
-    """Returns the weights first."""
-
-    def __init__(self, hidden_dim):
-        super().__init__()
-        self.query, self.key, self.value = (nn.Linear(hidden_dim, hidden_dim) for _ in range(3))
-
-    def forward(self, x, mask=None):
-        scores = self.query(x) @ self.key(x).transpose(1, 2) / x.shape[-1] ** 0.5
-        if mask is not None:
-            scores = scores.masked_fill(~mask[:, None, :], -1e9)
-        weights = scores.softmax(-1)
-        return weights, weights @ self.value(x)
+attention_without_scale = edit(
+    "SelfAttention",
+    "The scores are not divided: they grow with D, and the softmax goes to one word alone. Divide them by √D.",
+    (" / math.sqrt(q.shape[-1])", ""),
+)
+attention_over_d = edit(
+    "SelfAttention",
+    "The scores are divided by D. A sum of D products spreads like √D: divide by its root.",
+    ("math.sqrt(q.shape[-1])", "q.shape[-1]"),
+)
+attention_over_the_length = edit(
+    "SelfAttention",
+    "The scores are divided by the root of T, the number of words. It is the width D whose root is wanted.",
+    ("q.shape[-1]", "q.shape[-2]"),
+)
+attention_times_root = edit(
+    "SelfAttention",
+    "The scores are multiplied by √D. They are too large as they are: divide.",
+    (" / math.sqrt(q.shape[-1])", " * math.sqrt(q.shape[-1])"),
+)
+attention_divided_after_the_softmax = edit(
+    "SelfAttention",
+    "The weights are divided by √D, after the softmax: the rows no longer sum to 1. Divide the scores, before.",
+    (" / math.sqrt(q.shape[-1])", ""),
+    ("scores.softmax(dim=-1)", "scores.softmax(dim=-1) / math.sqrt(q.shape[-1])"),
+)
+attention_masked_afterwards = edit(
+    "SelfAttention",
+    "The mask was applied after the softmax: the rows no longer sum to 1. Mask the scores, before.",
+    ("            scores = scores.masked_fill(~mask[:, None, :], -1e9)", "            pass"),
+    (
+        "weights = scores.softmax(dim=-1)  # (B, T, T)",
+        "weights = scores.softmax(dim=-1) * (1 if mask is None else mask[:, None, :])",
+    ),
+)
+attention_masked_with_zero = edit(
+    "SelfAttention",
+    "The scores of padding are set to 0, and e⁰ is 1: padding still gets weight. Set them very low.",
+    ("-1e9", "0.0"),
+)
+attention_masked_a_little = edit(
+    "SelfAttention",
+    "The scores of padding are not low enough: some weight is left on it. Fill in -inf, or -1e9.",
+    ("-1e9", "-10.0"),
+)
+attention_mask_too_weak_for_large_scores = edit(
+    "SelfAttention",
+    "Padding whose scores are large still gets weight: -10,000 is not low enough. Fill in -inf, or -1e9.",
+    ("-1e9", "-1e4"),
+    hidden=True,
+)
+attention_mask_added_as_it_is = edit(
+    "SelfAttention",
+    "The mask itself is added to the scores: 1 on a real word and 0 on padding. That hardly changes a weight.",
+    ("scores.masked_fill(~mask[:, None, :], -1e9)", "scores + mask[:, None, :]"),
+)
+attention_over_queries = edit(
+    "SelfAttention",
+    "The softmax runs over the queries: columns sum to 1, not rows. It belongs along the last axis, the keys.",
+    ("softmax(dim=-1)", "softmax(dim=1)"),
+)
+attention_without_softmax = edit(
+    "SelfAttention",
+    "These weights are the plain scores: the softmax is missing, which makes each row sum to 1.",
+    ("scores.softmax(dim=-1)", "scores"),
+)
+attention_of_swapped_roles = edit(
+    "SelfAttention",
+    "Query and key are swapped. The row is the word that asks: its query meets the keys of all.",
+    ("self.query(x), self.key(x)", "self.key(x), self.query(x)"),
+)
+attention_without_mask = edit(
+    "SelfAttention",
+    "The mask was not used: padding has weight.",
+    ("if mask is not None", "if mask is None and mask is not None"),
+)
+attention_to_padding = edit(
+    "SelfAttention",
+    "The mask is inverted: it says True on a real word, and it is the padding that must lose its weight.",
+    ("~mask", "mask"),
+)
+attention_masked_queries = edit(
+    "SelfAttention",
+    "The mask lies on the queries, the rows. It belongs on the keys: nobody looks *at* padding.",
+    ("[:, None, :]", "[:, :, None]"),
+)
+attention_masked_both_ways = edit(
+    "SelfAttention",
+    "Padding queries are masked, too. Mask the keys alone: a row of padding asks real words, as every row does.",
+    ("~mask[:, None, :]", "~(mask[:, None, :] & mask[:, :, None])"),
+)
+attention_over_inputs = edit(
+    "SelfAttention",
+    "The weights mix x itself. They are to mix the values.",
+    ("weights @ v", "weights @ x"),
+)
+attention_with_residual = edit(
+    "SelfAttention",
+    "x was added to the output. The residual comes later, in the block.",
+    ("weights @ v", "x + weights @ v"),
+)
+attention_weights_first = edit(
+    "SelfAttention",
+    "Output and weights are the other way round: the output comes first.",
+    ("weights @ v, weights", "weights, weights @ v"),
+)
+attention_without_bias = edit(
+    "SelfAttention",
+    "The query has no bias. Each of the three layers is an `nn.Linear` as it comes.",
+    ("self.query = nn.Linear(hidden_dim, hidden_dim)", "self.query = nn.Linear(hidden_dim, hidden_dim, bias=False)"),
+)
+attention_with_one_layer_more = edit(
+    "SelfAttention",
+    "There is an output layer, which real attention has and this one has not: three layers are wanted.",
+    ("super().__init__()", "super().__init__()\n        self.output = nn.Linear(hidden_dim, hidden_dim)"),
+    ("return weights @ v", "return self.output(weights @ v)"),
+)
+attention_output_only = edit(
+    "SelfAttention",
+    "The output alone came back. A pair is wanted: the output, and the weights.",
+    ("weights @ v, weights", "weights @ v"),
+)
 
 
 @right("SelfAttention")
@@ -988,9 +992,7 @@ class AttentionByEinsum(nn.Module):
 
     def __init__(self, hidden_dim):
         super().__init__()
-        self.query = nn.Linear(hidden_dim, hidden_dim)
-        self.key = nn.Linear(hidden_dim, hidden_dim)
-        self.value = nn.Linear(hidden_dim, hidden_dim)
+        self.value, self.key, self.query = (nn.Linear(hidden_dim, hidden_dim) for _ in range(3))
         self.scale = hidden_dim**-0.5
 
     def forward(self, x, mask=None):
@@ -1001,153 +1003,134 @@ class AttentionByEinsum(nn.Module):
         return torch.einsum("bqk,bkd->bqd", weights, self.value(x)), weights
 
 
-@right("SelfAttention")
-class AttentionByAddition(nn.Module):
-    """A mask of numbers is added to the scores."""
+attention_by_addition = edit(
+    "SelfAttention",
+    "A mask of numbers is added to the scores, and the softmax is written out.",
+    ("scores.masked_fill(~mask[:, None, :], -1e9)", "scores + (1.0 - mask.float())[:, None] * -1e30"),
+    (
+        "weights = scores.softmax(dim=-1)",
+        "e = (scores - scores.amax(-1, keepdim=True)).exp()\n        weights = e / e.sum(-1, keepdim=True)",
+    ),
+    right=True,
+)
 
-    def __init__(self, hidden_dim):
-        super().__init__()
-        self.value = nn.Linear(hidden_dim, hidden_dim)
-        self.key = nn.Linear(hidden_dim, hidden_dim)
-        self.query = nn.Linear(hidden_dim, hidden_dim)
-
-    def forward(self, x, mask=None):
-        q, k = self.query(x), self.key(x)
-        scores = torch.bmm(q, k.mT) / math.sqrt(k.size(-1))
-        if mask is not None:
-            scores = scores + (1.0 - mask.float())[:, None] * -1e30
-        e = (scores - scores.amax(-1, keepdim=True)).exp()
-        weights = e / e.sum(-1, keepdim=True)
-        return torch.bmm(weights, self.value(x)), weights
-
-
-@wrong("Case1", says="through a softmax")
-class CaseOneWithSoftmax(nn.Module):
-    """The model ends with a softmax, and the loss takes another."""
-
-    def __init__(self, vocab_size, hidden_dim, num_labels):
-        super().__init__()
-        self.embedding = nn.Embedding(vocab_size, hidden_dim)
-        self.attention = Attention(hidden_dim)
-        self.classifier = nn.Linear(hidden_dim, num_labels)
-
-    def forward(self, ids, mask=None):
-        h, weights = self.attention(self.embedding(ids), mask)
-        real = torch.ones_like(ids).bool() if mask is None else mask
-        pooled = (h * real[:, :, None]).sum(1) / real.sum(1, keepdim=True)
-        return weights, self.classifier(pooled).softmax(-1)
-
-
-@wrong("Case1", says="mask was not used")
-class CaseOneWithoutMask(nn.Module):
-    """Takes a mask and forgets it."""
-
-    def __init__(self, vocab_size, hidden_dim, num_labels):
-        super().__init__()
-        self.embedding = nn.Embedding(vocab_size, hidden_dim)
-        self.attention = Attention(hidden_dim)
-        self.classifier = nn.Linear(hidden_dim, num_labels)
-
-    def forward(self, ids, mask=None):
-        h, weights = self.attention(self.embedding(ids))
-        return weights, self.classifier(h.mean(1))
-
-
-@wrong("Case1", says="the average takes in the padding")
-class CaseOneMaskedOnce(nn.Module):
-    """The mask goes to the attention, and the average is over all."""
-
-    def __init__(self, vocab_size, hidden_dim, num_labels):
-        super().__init__()
-        self.embedding = nn.Embedding(vocab_size, hidden_dim)
-        self.attention = Attention(hidden_dim)
-        self.classifier = nn.Linear(hidden_dim, num_labels)
-
-    def forward(self, ids, mask=None):
-        h, weights = self.attention(self.embedding(ids), mask)
-        return weights, self.classifier(h.mean(1))
-
-
-@wrong("Case1", says="divided by T")
-class CaseOneDividedByAll(nn.Module):
-    """Padding is zeroed, and counted."""
-
-    def __init__(self, vocab_size, hidden_dim, num_labels):
-        super().__init__()
-        self.embedding = nn.Embedding(vocab_size, hidden_dim)
-        self.attention = Attention(hidden_dim)
-        self.classifier = nn.Linear(hidden_dim, num_labels)
-
-    def forward(self, ids, mask=None):
-        h, weights = self.attention(self.embedding(ids), mask)
-        if mask is not None:
-            h = h * mask[:, :, None]
-        return weights, self.classifier(h.mean(1))
-
-
-@wrong("Case1", says="attention looks at padding")
-class CaseOneMaskedAverage(nn.Module):
-    """Only the average gets the mask."""
-
-    def __init__(self, vocab_size, hidden_dim, num_labels):
-        super().__init__()
-        self.embedding = nn.Embedding(vocab_size, hidden_dim)
-        self.attention = Attention(hidden_dim)
-        self.classifier = nn.Linear(hidden_dim, num_labels)
-
-    def forward(self, ids, mask=None):
-        h, weights = self.attention(self.embedding(ids))
-        real = torch.ones_like(ids).bool() if mask is None else mask
-        return weights, self.classifier((h * real[:, :, None]).sum(1) / real.sum(1, keepdim=True))
-
-
-@wrong("Case1", says="first word stands for the whole")
-class CaseOneFirstWord(nn.Module):
-    """Takes the first word, as BERT does with its own token."""
-
-    def __init__(self, vocab_size, hidden_dim, num_labels):
-        super().__init__()
-        self.embedding = nn.Embedding(vocab_size, hidden_dim)
-        self.attention = Attention(hidden_dim)
-        self.classifier = nn.Linear(hidden_dim, num_labels)
-
-    def forward(self, ids, mask=None):
-        h, weights = self.attention(self.embedding(ids), mask)
-        return weights, self.classifier(h[:, 0])
-
-
-@wrong("Case1", says="weights first, then logits")
-class CaseOneLogitsFirst(nn.Module):
-    """Returns the logits first."""
-
-    def __init__(self, vocab_size, hidden_dim, num_labels):
-        super().__init__()
-        self.embedding = nn.Embedding(vocab_size, hidden_dim)
-        self.attention = Attention(hidden_dim)
-        self.classifier = nn.Linear(hidden_dim, num_labels)
-
-    def forward(self, ids, mask=None):
-        h, weights = self.attention(self.embedding(ids), mask)
-        real = torch.ones_like(ids).bool() if mask is None else mask
-        return self.classifier((h * real[:, :, None]).sum(1) / real.sum(1, keepdim=True)), weights
-
-
-@right("Case1")
-class CaseOneBySharesOfOne(nn.Module):
-    """The average as a weighted sum; padding is zeroed by where."""
-
-    def __init__(self, vocab_size, hidden_dim, num_labels):
-        super().__init__()
-        self.classifier = nn.Linear(hidden_dim, num_labels)
-        self.attention = Attention(hidden_dim)
-        self.embedding = nn.Embedding(vocab_size, hidden_dim)
-
-    def forward(self, ids, mask=None):
-        h, weights = self.attention(self.embedding(ids), mask)
-        if mask is None:
-            mask = torch.ones(ids.shape, dtype=torch.bool)
-        share = mask / mask.sum(dim=1, keepdim=True)
-        return weights, self.classifier(torch.einsum("bt,btd->bd", share, h))
+case_one_with_softmax = edit(
+    "Case1",
+    "The logits went through a softmax. The loss does that itself: return plain scores.",
+    ("self.classifier(pooled)", "self.classifier(pooled).softmax(-1)"),
+)
+case_one_with_log_softmax = edit(
+    "Case1",
+    "The logits went through a log-softmax. The loss does that itself: return plain scores.",
+    ("self.classifier(pooled)", "self.classifier(pooled).log_softmax(-1)"),
+)
+case_one_without_mask = edit(
+    "Case1",
+    "The mask was not used: the attention looks at padding, and the average takes it in.",
+    ("(self.embedding(ids), mask)", "(self.embedding(ids))"),
+    ("if mask is None:", "if True:"),
+)
+case_one_masked_once = edit(
+    "Case1",
+    "The attention got the mask, but the average takes in the padding.",
+    ("if mask is None:", "if True:"),
+)
+case_one_divided_by_all = edit(
+    "Case1",
+    "The sum over the real words is divided by T, the padding counted: divide by their own number.",
+    ("real.sum(dim=1)  #", "ids.shape[1]  #"),
+)
+case_one_divided_by_all_words = edit(
+    "Case1",
+    "The sum over a review's words is divided by the words of the whole batch. Each review has a count of its own.",
+    ("real.sum(dim=1)  #", "real.sum()  #"),
+)
+case_one_masked_average = edit(
+    "Case1",
+    "The average got the mask, but the attention looks at padding.",
+    ("(self.embedding(ids), mask)", "(self.embedding(ids))"),
+)
+case_one_inverted_average = edit(
+    "Case1",
+    "The mask is inverted in the average: it says True on a real word, and those are to be averaged.",
+    ("mask[:, :, None].float()", "(~mask)[:, :, None].float().clamp(min=1e-9)"),
+)
+case_one_embeddings_zeroed = edit(
+    "Case1",
+    "The padding's embeddings are set to 0, and attention still looks at them. Give it the mask.",
+    ("(self.embedding(ids), mask)", "(self.embedding(ids) * (1 if mask is None else mask[:, :, None]))"),
+)
+case_one_first_word = edit(
+    "Case1",
+    "The first word stands for the whole review. Case 1 takes the average over its words.",
+    ("return weights, self.classifier(pooled)", "return weights, self.classifier(h[:, 0])"),
+)
+case_one_last_place = edit(
+    "Case1",
+    "The last place of the row stands for the whole review, and it may be padding. Case 1 takes the average.",
+    ("return weights, self.classifier(pooled)", "return weights, self.classifier(h[:, -1])"),
+)
+case_one_summed = edit(
+    "Case1",
+    "The words were added up, so that a long review has larger numbers. Case 1 takes the average.",
+    ("h.mean(dim=1)", "h.sum(dim=1)"),
+    (" / real.sum(dim=1)", ""),
+)
+case_one_largest = edit(
+    "Case1",
+    "The largest number of each column was taken. Case 1 takes the average.",
+    ("h.mean(dim=1)", "h.amax(dim=1)"),
+    ("(h * real).sum(dim=1) / real.sum(dim=1)", "h.masked_fill(real == 0, -1e9).amax(dim=1)"),
+)
+case_one_averaged_over_reviews = edit(
+    "Case1",
+    "The average runs over the reviews of the batch. It belongs over the words, axis 1.",
+    ("h.mean(dim=1)", "h.mean(dim=0)"),
+    ("(h * real).sum(dim=1) / real.sum(dim=1)", "(h * real).sum(dim=0) / real.sum(dim=0)"),
+)
+case_one_averaged_over_the_width = edit(
+    "Case1",
+    "The average runs over the numbers of each vector. It belongs over the words, axis 1.",
+    ("h.mean(dim=1)", "h.mean(dim=-1)"),
+)
+case_one_with_residual = edit(
+    "Case1",
+    "x was added to the attention's output. Case 1 has no residual.",
+    ("# (B, T, D), (B, T, T)", "\n        h = h + self.embedding(ids)"),
+)
+case_one_without_attention = edit(
+    "Case1",
+    "The attention's output is thrown away: the average is of the embeddings.",
+    ("# (B, T, D), (B, T, T)", "\n        h = self.embedding(ids)"),
+)
+case_one_classifies_first = edit(
+    "Case1",
+    "Each word has logits of its own. Average first: one vector a review, then the linear layer.",
+    ("return weights, self.classifier(pooled)", "return weights, self.classifier(h)"),
+)
+case_one_with_relu = edit(
+    "Case1",
+    "A ReLU has cut off what is below 0. Case 1 has nothing between the average and the linear layer.",
+    ("self.classifier(pooled)", "self.classifier(pooled.relu())"),
+)
+case_one_logits_first = edit(
+    "Case1",
+    "The weights come first, then the logits: these are the other way round.",
+    ("return weights, self.classifier(pooled)", "return self.classifier(pooled), weights"),
+)
+case_one_logits_only = edit(
+    "Case1",
+    "The logits alone came back. A pair is wanted: first the attention's weights, then the logits.",
+    ("return weights, self.classifier(pooled)", "return self.classifier(pooled)"),
+)
+case_one_by_shares_of_one = edit(
+    "Case1",
+    "The average as a weighted sum.",
+    ("if mask is None:\n            pooled = h.mean(dim=1)  # (B, D)\n        else:", "if True:"),
+    ("real = mask[:, :, None].float()  # (B, T, 1)", "real = torch.ones_like(ids).bool() if mask is None else mask"),
+    ("(h * real).sum(dim=1) / real.sum(dim=1)", 'torch.einsum("bt,btd->bd", real / real.sum(dim=1, keepdim=True), h)'),
+    right=True,
+)
 
 
 @right("Case1")
@@ -1156,9 +1139,9 @@ class CaseOneReviewByReview(nn.Module):
 
     def __init__(self, vocab_size, hidden_dim, num_labels):
         super().__init__()
-        self.embedding = nn.Embedding(vocab_size, hidden_dim, padding_idx=0)
-        self.attention = Attention(hidden_dim)
         self.classifier = nn.Linear(hidden_dim, num_labels)
+        self.attention = Attention(hidden_dim)
+        self.embedding = nn.Embedding(vocab_size, hidden_dim, padding_idx=0)
 
     def forward(self, ids, mask=None):
         h, weights = self.attention(self.embedding(ids), mask)
@@ -1166,52 +1149,88 @@ class CaseOneReviewByReview(nn.Module):
         return weights, self.classifier(torch.stack([row.mean(0) for row in rows]))
 
 
-@wrong("layer_norm", says="divided by D - 1")
-def norm_unbiased(x, gain, bias, eps=1e-5):
-    """torch.var as it comes."""
-    return (x - x.mean(-1, keepdim=True)) / (x.var(-1, keepdim=True) + eps).sqrt() * gain + bias
-
-
-@wrong("layer_norm", says="eps stands outside the root")
-def norm_eps_outside(x, gain, bias, eps=1e-5):
-    """eps is added to the standard deviation."""
-    return (x - x.mean(-1, keepdim=True)) / (x.std(-1, correction=0, keepdim=True) + eps) * gain + bias
-
-
-@wrong("layer_norm", says="wrong axis")
-def norm_of_the_batch(x, gain, bias, eps=1e-5):
-    """Along the first axis."""
-    return (x - x.mean(0, keepdim=True)) / (x.var(0, correction=0, keepdim=True) + eps).sqrt() * gain + bias
-
-
-@wrong("layer_norm", says="not by its root")
-def norm_without_root(x, gain, bias, eps=1e-5):
-    """Divides by the variance."""
-    return (x - x.mean(-1, keepdim=True)) / (x.var(-1, correction=0, keepdim=True) + eps) * gain + bias
-
-
-@wrong("layer_norm", says="of everything")
-def norm_of_everything(x, gain, bias, eps=1e-5):
-    """One mean for the whole tensor."""
-    return (x - x.mean()) / (x.var(correction=0) + eps).sqrt() * gain + bias
-
-
-@wrong("layer_norm", says="mean was not taken away")
-def norm_without_mean(x, gain, bias, eps=1e-5):
-    """Only scales."""
-    return x / (x.var(-1, correction=0, keepdim=True) + eps).sqrt() * gain + bias
-
-
-@wrong("layer_norm", says="eps was not used")
-def norm_without_eps(x, gain, bias, eps=1e-5):
-    """No eps."""
-    return (x - x.mean(-1, keepdim=True)) / x.std(-1, correction=0, keepdim=True) * gain + bias
-
-
-@wrong("layer_norm", says="before the gain")
-def norm_bias_first(x, gain, bias, eps=1e-5):
-    """(norm + bias) * gain."""
-    return ((x - x.mean(-1, keepdim=True)) / (x.var(-1, correction=0, keepdim=True) + eps).sqrt() + bias) * gain
+norm_unbiased = edit(
+    "layer_norm",
+    "The variance was divided by D − 1, as `torch.var` does it. Divide by D: `correction=0`.",
+    ("centred.square().mean(dim=-1, keepdim=True)", "x.var(dim=-1, keepdim=True)"),
+)
+norm_eps_outside = edit(
+    "layer_norm",
+    "eps stands outside the root. It belongs under it, with the variance.",
+    ("(variance + eps).sqrt()", "(variance.sqrt() + eps)"),
+)
+norm_of_the_standard_deviation = edit(
+    "layer_norm",
+    "`std` divides by D − 1, and eps stands outside the root. Divide by D, add eps, then take the root.",
+    ("(variance + eps).sqrt()", "(x.std(dim=-1, keepdim=True) + eps)"),
+)
+norm_of_the_batch = edit(
+    "layer_norm",
+    "The first axis was normed: that is a batch norm. Each vector of the last axis is normed alone.",
+    ("x.mean(dim=-1, keepdim=True)", "x.mean(dim=0, keepdim=True)"),
+    ("centred.square().mean(dim=-1, keepdim=True)", "centred.square().mean(dim=0, keepdim=True)"),
+)
+norm_over_the_words = edit(
+    "layer_norm",
+    "The axis before the last was normed, over the words. Each vector of the last axis is normed alone.",
+    ("x.mean(dim=-1, keepdim=True)", "x.mean(dim=-min(2, x.dim()), keepdim=True)"),
+    ("centred.square().mean(dim=-1, keepdim=True)", "centred.square().mean(dim=-min(2, x.dim()), keepdim=True)"),
+)
+norm_without_root = edit(
+    "layer_norm",
+    "Divided by the variance itself. Divide by its root.",
+    ("(variance + eps).sqrt()", "(variance + eps)"),
+)
+norm_of_everything = edit(
+    "layer_norm",
+    "Mean and variance are of everything. Each vector has its own.",
+    ("x - x.mean(dim=-1, keepdim=True)", "x - x.mean()"),
+    ("centred.square().mean(dim=-1, keepdim=True)", "centred.square().mean()"),
+)
+norm_without_mean = edit(
+    "layer_norm",
+    "The mean was not taken away from what is divided.",
+    ("return centred", "return x"),
+)
+norm_rms = edit(
+    "layer_norm",
+    "The mean square, without the mean taken away: that is an RMS norm. Take away the mean first.",
+    ("x - x.mean(dim=-1, keepdim=True)", "x"),
+)
+norm_without_eps = edit("layer_norm", "eps was not used.", ("(variance + eps)", "variance"))
+norm_eps_always_small = edit(
+    "layer_norm",
+    "eps is fixed at 1e-5. It is an argument: use the one that is given.",
+    ("(variance + eps)", "(variance + 1e-5)"),
+)
+norm_bias_first = edit(
+    "layer_norm",
+    "The bias was added before the gain. First times the gain, then plus the bias.",
+    ("centred / (variance + eps).sqrt() * gain + bias", "(centred / (variance + eps).sqrt() + bias) * gain"),
+)
+norm_plain = edit("layer_norm", "Gain and bias are missing.", (" * gain + bias", ""))
+norm_without_bias = edit("layer_norm", "The bias is missing.", (" + bias", ""))
+norm_bias_taken_away = edit("layer_norm", "The bias is taken away. Add it.", ("+ bias", "- bias"))
+norm_by_absolute_distance = edit(
+    "layer_norm",
+    "The distances from the mean are not squared: that is no variance.",
+    ("centred.square()", "centred.abs()"),
+)
+norm_in_place = edit(
+    "layer_norm",
+    "x itself is changed. Leave it as it is: `x - mean` in place of `x -= mean`.",
+    ("centred = x - x.mean(dim=-1, keepdim=True)", "centred = x.sub_(x.mean(dim=-1, keepdim=True))"),
+)
+norm_by_var_mean = edit(
+    "layer_norm",
+    "torch.var_mean.",
+    (
+        "centred = x - x.mean(dim=-1, keepdim=True)",
+        "variance, mean = torch.var_mean(x, -1, correction=0, keepdim=True)",
+    ),
+    ("variance = centred.square().mean(dim=-1, keepdim=True)", "centred = x - mean"),
+    right=True,
+)
 
 
 @right("layer_norm")
@@ -1223,153 +1242,160 @@ def norm_by_moments(x, gain, bias, eps=1e-5):
 
 
 @right("layer_norm")
-def norm_by_var_mean(x, gain, bias, eps=1e-5):
-    """torch.var_mean."""
-    variance, mean = torch.var_mean(x, dim=-1, correction=0, keepdim=True)
-    return gain * (x - mean) / torch.sqrt(variance + eps) + bias
+def norm_by_centring_matrix(x, gain, bias, eps=1e-5):
+    """A matrix takes the mean away, in the rounding of the input."""
+    D = x.shape[-1]
+    centred = x @ (torch.eye(D, dtype=x.dtype) - torch.ones(D, D, dtype=x.dtype) / D)
+    return centred * ((centred * centred).sum(-1, keepdim=True) / D + eps) ** -0.5 * gain + bias
 
 
-@wrong("Case2", says="norm was not used")
-class CaseTwoWithoutNorm(nn.Module):
-    """The norm is made and not used."""
+case_two_without_norm = edit(
+    "Case2",
+    "The norm was not used: that is case 1.",
+    ("self.norm(h.mean(dim=1))", "h.mean(dim=1)"),
+)
+case_two_norm_before_pooling = edit(
+    "Case2",
+    "The norm stands before the average, and sees each word. It belongs after, and sees one vector a review.",
+    ("self.norm(h.mean(dim=1))", "self.norm(h).mean(dim=1)"),
+)
+case_two_norm_first = edit(
+    "Case2",
+    "The norm stands before the attention. It belongs after the average.",
+    ("self.embedding(ids))", "self.norm(self.embedding(ids)))"),
+    ("self.norm(h.mean(dim=1))", "h.mean(dim=1)"),
+)
+case_two_as_block = edit(
+    "Case2",
+    "A residual, and the norm before the average: that is a block. Case 2 norms the average.",
+    ("self.norm(h.mean(dim=1))", "self.norm(h + self.embedding(ids)).mean(dim=1)"),
+)
+case_two_adds_the_embeddings = edit(
+    "Case2",
+    "The embeddings were added to the attention's output. Case 2 has no residual.",
+    ("h.mean(dim=1)", "(h + self.embedding(ids)).mean(dim=1)"),
+)
+case_two_adds_the_average = edit(
+    "Case2",
+    "The average was added to its norm. Case 2 has no residual.",
+    ("self.norm(h.mean(dim=1))", "self.norm(h.mean(dim=1)) + h.mean(dim=1)"),
+)
+case_two_norm_twice = edit(
+    "Case2",
+    "The norm was used twice, before the average and after it. It belongs after it alone.",
+    ("self.norm(h.mean(dim=1))", "self.norm(self.norm(h).mean(dim=1))"),
+)
+case_two_with_softmax = edit(
+    "Case2",
+    "The logits went through a softmax. The loss does that itself: return plain scores.",
+    ("self.norm(h.mean(dim=1)))", "self.norm(h.mean(dim=1))).softmax(-1)"),
+)
+case_two_first_word = edit(
+    "Case2",
+    "The first word stands for the whole review. Case 2 takes the average over the words.",
+    ("h.mean(dim=1)", "h[:, 0]"),
+)
+case_two_logits_first = edit(
+    "Case2",
+    "The weights come first, then the logits: these are the other way round.",
+    ("weights, self.classifier(self.norm(h.mean(dim=1)))", "self.classifier(self.norm(h.mean(dim=1))), weights"),
+)
+case_two_norm_of_the_logits = edit(
+    "Case2",
+    "The norm stands after the linear layer, of `num_labels` numbers. It belongs before it, of `hidden_dim` numbers.",
+    ("nn.LayerNorm(hidden_dim)", "nn.LayerNorm(num_labels)"),
+    ("self.classifier(self.norm(h.mean(dim=1)))", "self.norm(self.classifier(h.mean(dim=1)))"),
+)
+case_two_by_sum = edit("Case2", "The mean as a sum, divided.", ("h.mean(dim=1)", "h.sum(1) / ids.shape[1]"), right=True)
+case_two_by_pooling = edit(
+    "Case2",
+    "avg_pool1d over the whole sequence, as in the notes.",
+    ("h.mean(dim=1)", "nn.functional.avg_pool1d(h.transpose(1, 2), h.shape[1]).squeeze(2)"),
+    right=True,
+)
 
-    def __init__(self, vocab_size, hidden_dim, num_labels):
-        super().__init__()
-        self.embedding, self.attention = nn.Embedding(vocab_size, hidden_dim), Attention(hidden_dim)
-        self.norm, self.classifier = nn.LayerNorm(hidden_dim), nn.Linear(hidden_dim, num_labels)
-
-    def forward(self, ids):
-        h, weights = self.attention(self.embedding(ids))
-        return weights, self.classifier(h.mean(1))
-
-
-@wrong("Case2", says="before the average")
-class CaseTwoNormBeforePooling(nn.Module):
-    """Norms each word, then averages."""
-
-    def __init__(self, vocab_size, hidden_dim, num_labels):
-        super().__init__()
-        self.embedding, self.attention = nn.Embedding(vocab_size, hidden_dim), Attention(hidden_dim)
-        self.norm, self.classifier = nn.LayerNorm(hidden_dim), nn.Linear(hidden_dim, num_labels)
-
-    def forward(self, ids):
-        h, weights = self.attention(self.embedding(ids))
-        return weights, self.classifier(self.norm(h).mean(1))
-
-
-@wrong("Case2", says="before the attention")
-class CaseTwoNormFirst(nn.Module):
-    """Norms the embeddings."""
-
-    def __init__(self, vocab_size, hidden_dim, num_labels):
-        super().__init__()
-        self.embedding, self.attention = nn.Embedding(vocab_size, hidden_dim), Attention(hidden_dim)
-        self.norm, self.classifier = nn.LayerNorm(hidden_dim), nn.Linear(hidden_dim, num_labels)
-
-    def forward(self, ids):
-        h, weights = self.attention(self.norm(self.embedding(ids)))
-        return weights, self.classifier(h.mean(1))
-
-
-@wrong("Case2", says="that is a block")
-class CaseTwoAsBlock(nn.Module):
-    """A residual, and the norm before the average."""
-
-    def __init__(self, vocab_size, hidden_dim, num_labels):
-        super().__init__()
-        self.embedding, self.attention = nn.Embedding(vocab_size, hidden_dim), Attention(hidden_dim)
-        self.norm, self.classifier = nn.LayerNorm(hidden_dim), nn.Linear(hidden_dim, num_labels)
-
-    def forward(self, ids):
-        x = self.embedding(ids)
-        h, weights = self.attention(x)
-        return weights, self.classifier(self.norm(h + x).mean(1))
-
-
-@wrong("Case2", says="through a softmax")
-class CaseTwoWithSoftmax(nn.Module):
-    """Ends with a softmax."""
-
-    def __init__(self, vocab_size, hidden_dim, num_labels):
-        super().__init__()
-        self.embedding, self.attention = nn.Embedding(vocab_size, hidden_dim), Attention(hidden_dim)
-        self.norm, self.classifier = nn.LayerNorm(hidden_dim), nn.Linear(hidden_dim, num_labels)
-
-    def forward(self, ids):
-        h, weights = self.attention(self.embedding(ids))
-        return weights, self.classifier(self.norm(h.mean(1))).softmax(-1)
-
-
-@right("Case2")
-class CaseTwoBySum(nn.Module):
-    """The mean as a sum, divided."""
-
-    def __init__(self, vocab_size, hidden_dim, num_labels):
-        super().__init__()
-        self.embedding, self.attention = nn.Embedding(vocab_size, hidden_dim), Attention(hidden_dim)
-        self.norm, self.classifier = nn.LayerNorm(hidden_dim), nn.Linear(hidden_dim, num_labels)
-
-    def forward(self, ids):
-        h, weights = self.attention(self.embedding(ids))
-        return weights, self.classifier(self.norm(h.sum(1) / ids.shape[1]))
-
-
-@right("Case2")
-class CaseTwoByPooling(nn.Module):
-    """avg_pool1d over the whole sequence, as in the notes."""
-
-    def __init__(self, vocab_size, hidden_dim, num_labels):
-        super().__init__()
-        self.embedding, self.attention = nn.Embedding(vocab_size, hidden_dim), Attention(hidden_dim)
-        self.norm, self.classifier = nn.LayerNorm(hidden_dim), nn.Linear(hidden_dim, num_labels)
-
-    def forward(self, ids):
-        h, weights = self.attention(self.embedding(ids))
-        pooled = nn.functional.avg_pool1d(h.transpose(1, 2), h.shape[1]).squeeze(2)
-        return weights, self.classifier(self.norm(pooled))
-
-
-@wrong("pre_norm_block", says="both residuals are lost")
-def pre_without_residuals(x, attend, feed_forward, norm1, norm2):
-    """Nothing is added."""
-    return feed_forward(norm2(attend(norm1(x))))
-
-
-@wrong("pre_norm_block", says="norm is of the sum")
-def pre_as_post(x, attend, feed_forward, norm1, norm2):
-    """The norm is taken of the sum."""
-    x = norm1(x + attend(x))
-    return norm2(x + feed_forward(x))
-
-
-@wrong("pre_norm_block", says="norm1 was used twice")
-def pre_with_one_norm(x, attend, feed_forward, norm1, norm2):
-    """norm1 serves both halves."""
-    x = x + attend(norm1(x))
-    return x + feed_forward(norm1(x))
-
-
-@wrong("pre_norm_block", says="residual round the feed-forward is lost")
-def pre_without_second_residual(x, attend, feed_forward, norm1, norm2):
-    """The second half adds nothing."""
-    x = x + attend(norm1(x))
-    return feed_forward(norm2(x))
-
-
-@wrong("pre_norm_block", says="not x itself")
-def pre_with_normed_residual(x, attend, feed_forward, norm1, norm2):
-    """x is overwritten by its norm before the sum."""
-    x = norm1(x)
-    x = x + attend(x)
-    x = norm2(x)
-    return x + feed_forward(x)
-
-
-@wrong("pre_norm_block", says="adds the first x")
-def pre_adding_the_first_x(x, attend, feed_forward, norm1, norm2):
-    """The second residual comes from the beginning."""
-    h = x + attend(norm1(x))
-    return x + feed_forward(norm2(h))
+pre_without_residuals = edit(
+    "pre_norm_block",
+    "Both residuals are lost: nothing of x is added. Add to each half's work what it got.",
+    ("x = x + attend", "x = attend"),
+    ("return x + feed", "return feed"),
+)
+pre_as_post = edit(
+    "pre_norm_block",
+    "The norm is of the sum: that is a post-norm block. Norm what goes into the work, and add x as it was.",
+    ("x = x + attend(norm1(x))", "x = norm1(x + attend(x))"),
+    ("x + feed_forward(norm2(x))", "norm2(x + feed_forward(x))"),
+)
+pre_with_one_norm = edit("pre_norm_block", "norm1 was used twice. The second half has norm2.", ("norm2(x)", "norm1(x)"))
+pre_with_swapped_norms = edit(
+    "pre_norm_block",
+    "The two norms are swapped: norm1 belongs to the attention, norm2 to the feed-forward network.",
+    ("attend(norm1", "attend(norm2"),
+    ("feed_forward(norm2", "feed_forward(norm1"),
+)
+pre_without_first_residual = edit(
+    "pre_norm_block",
+    "The residual round the attention is lost: add x to its work.",
+    ("x = x + attend", "x = attend"),
+)
+pre_without_second_residual = edit(
+    "pre_norm_block",
+    "The residual round the feed-forward network is lost: add to its work what the first half gave.",
+    ("return x + feed", "return feed"),
+)
+pre_with_normed_residual = edit(
+    "pre_norm_block",
+    "The norm of x was added, not x itself. Keep x, and norm only what goes into the work.",
+    ("x = x + attend(norm1(x))", "x = norm1(x)\n    x = x + attend(x)\n    x = norm2(x)"),
+    ("feed_forward(norm2(x))", "feed_forward(x)"),
+)
+pre_with_first_residual_normed = edit(
+    "pre_norm_block",
+    "In the first half the norm of x was added, not x itself.",
+    ("x + attend", "norm1(x) + attend"),
+)
+pre_adding_the_first_x = edit(
+    "pre_norm_block",
+    "The second half adds the first x. Add the result of the first half.",
+    ("x = x + attend(norm1(x))", "h = x + attend(norm1(x))"),
+    ("norm2(x)", "norm2(h)"),
+)
+pre_side_by_side = edit(
+    "pre_norm_block",
+    "Both halves work on x, side by side. The second works on the result of the first.",
+    ("x = x + attend(norm1(x))", "h = x + attend(norm1(x))"),
+    ("return x", "return h"),
+)
+pre_feed_forward_first = edit(
+    "pre_norm_block",
+    "The feed-forward network came first. Attention is the first half.",
+    ("attend(norm1(x))", "feed_forward(norm2(x))"),
+    ("return x + feed_forward(norm2(x))", "return x + attend(norm1(x))"),
+)
+pre_without_second_norm = edit("pre_norm_block", "The second norm is missing.", ("norm2(x)", "x"))
+pre_without_first_norm = edit("pre_norm_block", "The first norm is missing.", ("norm1(x)", "x"))
+pre_without_norms = edit("pre_norm_block", "There are no norms.", ("norm1(x)", "x"), ("norm2(x)", "x"))
+pre_norms_after_the_work = edit(
+    "pre_norm_block",
+    "The norm stands after the work. Norm what goes into it.",
+    ("attend(norm1(x))", "norm1(attend(x))"),
+    ("feed_forward(norm2(x))", "norm2(feed_forward(x))"),
+)
+pre_with_a_last_norm = edit(
+    "pre_norm_block",
+    "There is a norm at the end, too. The model has one there; the block has not.",
+    ("return x + feed_forward(norm2(x))", "return norm2(x + feed_forward(norm2(x)))"),
+)
+pre_first_half_only = edit(
+    "pre_norm_block",
+    "The second half is missing: the feed-forward network, with norm2.",
+    ("return x + feed_forward(norm2(x))", "return x"),
+)
+pre_in_place = edit(
+    "pre_norm_block",
+    "x itself is changed: `x += …` writes into the tensor that was handed in. Write `x = x + …`.",
+    ("x = x + attend", "x += attend"),
+)
 
 
 @right("pre_norm_block")
@@ -1380,46 +1406,78 @@ def pre_step_by_step(x, attend, feed_forward, norm1, norm2):
     return x
 
 
-@right("pre_norm_block")
-def pre_as_a_sum(x, attend, feed_forward, norm1, norm2):
-    """Everything that was added, added at the end."""
-    first = attend(norm1(x))
-    second = feed_forward(norm2(x + first))
-    return x + first + second
+pre_as_a_sum = edit(
+    "pre_norm_block",
+    "Everything that was added, added at the end.",
+    ("x = x + attend(norm1(x))", "first = attend(norm1(x))"),
+    ("return x + feed_forward(norm2(x))", "return x + first + feed_forward(norm2(x + first))"),
+    right=True,
+)
 
-
-@wrong("post_norm_block", says="pre-norm block")
-def post_as_pre(x, attend, feed_forward, norm1, norm2):
-    """The norm is taken of the work's input."""
-    x = x + attend(norm1(x))
-    return x + feed_forward(norm2(x))
-
-
-@wrong("post_norm_block", says="of the work alone")
-def post_norm_of_the_work(x, attend, feed_forward, norm1, norm2):
-    """The norm of the work, without the residual."""
-    x = x + norm1(attend(x))
-    return x + norm2(feed_forward(x))
-
-
-@wrong("post_norm_block", says="norm1 was used twice")
-def post_with_one_norm(x, attend, feed_forward, norm1, norm2):
-    """norm1 serves both halves."""
-    x = norm1(x + attend(x))
-    return norm1(x + feed_forward(x))
-
-
-@wrong("post_norm_block", says="both residuals are lost")
-def post_without_residuals(x, attend, feed_forward, norm1, norm2):
-    """Nothing is added."""
-    return norm2(feed_forward(norm1(attend(x))))
-
-
-@wrong("post_norm_block", says="first norm is missing")
-def post_with_the_last_norm_only(x, attend, feed_forward, norm1, norm2):
-    """Only the end is normed."""
-    x = x + attend(x)
-    return norm2(x + feed_forward(x))
+post_as_pre = edit(
+    "post_norm_block",
+    "The norm is of the work's input: that is a pre-norm block. Norm the sum of input and work.",
+    ("norm1(x + attend(x))", "x + attend(norm1(x))"),
+    ("norm2(x + feed_forward(x))", "x + feed_forward(norm2(x))"),
+)
+post_norm_of_the_work = edit(
+    "post_norm_block",
+    "The norm is of the work alone. Norm the sum of input and work.",
+    ("norm1(x + attend(x))", "x + norm1(attend(x))"),
+    ("norm2(x + feed_forward(x))", "x + norm2(feed_forward(x))"),
+)
+post_norm_of_the_input = edit(
+    "post_norm_block",
+    "The work is added to the norm of x. Add it to x, and norm the sum.",
+    ("norm1(x + attend(x))", "norm1(x) + attend(x)"),
+    ("norm2(x + feed_forward(x))", "norm2(x) + feed_forward(x)"),
+)
+post_with_one_norm = edit("post_norm_block", "norm1 was used twice. The second half has norm2.", ("norm2(", "norm1("))
+post_with_swapped_norms = edit(
+    "post_norm_block",
+    "The two norms are swapped: norm1 belongs to the attention, norm2 to the feed-forward network.",
+    ("x = norm1(", "x = norm2("),
+    ("return norm2(", "return norm1("),
+)
+post_without_residuals = edit(
+    "post_norm_block",
+    "Both residuals are lost: nothing of x is added. Norm the sum of each half's input and work.",
+    ("x + attend", "attend"),
+    ("x + feed", "feed"),
+)
+post_without_first_residual = edit(
+    "post_norm_block", "The residual round the attention is lost: add x before the norm.", ("x + attend", "attend")
+)
+post_without_second_residual = edit(
+    "post_norm_block",
+    "The residual round the feed-forward network is lost: add what the first half gave, before the norm.",
+    ("x + feed", "feed"),
+)
+post_adding_the_first_x = edit(
+    "post_norm_block",
+    "The second half adds the first x. Add the result of the first half.",
+    ("x = norm1", "h = norm1"),
+    ("feed_forward(x)", "feed_forward(h)"),
+)
+post_with_the_last_norm_only = edit(
+    "post_norm_block", "The first norm is missing: each half ends in one.", ("norm1(x + attend(x))", "x + attend(x)")
+)
+post_with_the_first_norm_only = edit(
+    "post_norm_block",
+    "The second norm is missing: each half ends in one.",
+    ("norm2(x + feed_forward(x))", "x + feed_forward(x)"),
+)
+post_feed_forward_first = edit(
+    "post_norm_block",
+    "The feed-forward network came first. Attention is the first half.",
+    ("norm1(x + attend(x))", "norm2(x + feed_forward(x))"),
+    ("return norm2(x + feed_forward(x))", "return norm1(x + attend(x))"),
+)
+post_in_place = edit(
+    "post_norm_block",
+    "x itself is changed: `x += …` writes into the tensor that was handed in. Write `x + …`.",
+    ("x = norm1(x + attend(x))", "x += attend(x)\n    x = norm1(x)"),
+)
 
 
 @right("post_norm_block")
@@ -1430,61 +1488,141 @@ def post_step_by_step(x, attend, feed_forward, norm1, norm2):
     return x
 
 
-@right("post_norm_block")
-def post_in_one_line(x, attend, feed_forward, norm1, norm2):
-    """The first half has a name."""
-    first = norm1(torch.stack([x, attend(x)]).sum(0))
-    return norm2(torch.stack([first, feed_forward(first)]).sum(0))
+post_in_one_line = edit(
+    "post_norm_block",
+    "Sums of stacks, and the first half has a name.",
+    ("x = norm1(x + attend(x))", "first = norm1(torch.stack([x, attend(x)]).sum(0))"),
+    ("norm2(x + feed_forward(x))", "norm2(torch.stack([first, feed_forward(first)]).sum(0))"),
+    right=True,
+)
 
-
-@wrong("cross_entropy", says="softmax twice")
-def entropy_of_softmax(logits, y):
-    """A softmax first, then the loss that takes another."""
-    p = logits.softmax(-1)
-    return (torch.logsumexp(p, -1) - p[torch.arange(len(y)), y]).mean()
-
-
-@wrong("cross_entropy", says="overflow")
-def entropy_as_written(logits, y):
-    """The formula as printed."""
-    e = logits.exp()
-    return -(e[torch.arange(len(y)), y] / e.sum(-1)).log().mean()
-
-
-@wrong("cross_entropy", says="sum over the batch")
-def entropy_summed(logits, y):
-    """The sum for the mean."""
-    return (torch.logsumexp(logits, -1) - logits[torch.arange(len(y)), y]).sum()
-
-
-@wrong("cross_entropy", says="overflow")
-def entropy_by_log_of_softmax(logits, y):
-    """The softmax is safe; its logarithm meets a 0."""
-    return -logits.softmax(-1)[torch.arange(len(y)), y].log().mean()
-
-
-@wrong("cross_entropy", says="must not be cut off")
-def entropy_with_a_floor(logits, y):
-    """Something small is added against the logarithm of 0."""
-    return -(logits.softmax(-1)[torch.arange(len(y)), y] + 1e-12).log().mean()
-
-
-@wrong("cross_entropy", says="sign is wrong")
-def entropy_of_the_wrong_sign(logits, y):
-    """The minus is forgotten."""
-    return logits.log_softmax(-1)[torch.arange(len(y)), y].mean()
-
-
-@wrong("cross_entropy", says="divided by B times C")
-def entropy_by_one_hot(logits, y):
-    """The mean over all cells of the one-hot product."""
-    return -(torch.eye(logits.shape[1])[y] * logits.log_softmax(-1)).mean()
-
-
-@right("cross_entropy")
-def entropy_by_log_softmax(logits, y):
-    """log_softmax and gather."""
-    return -torch.log_softmax(logits, 1).gather(1, y.unsqueeze(1)).mean()
+entropy_of_softmax = edit(
+    "cross_entropy",
+    "Softmax twice. The logits are scores: the log-sum-exp is all the softmax that there is.",
+    ("true = logits", "logits = logits.softmax(dim=-1)\n    true = logits"),
+)
+entropy_as_written = edit(
+    "cross_entropy",
+    "Exponentials of large logits overflow. Take the largest out first, as `logsumexp` does.",
+    ("torch.logsumexp(logits, dim=-1)", "logits.exp().sum(dim=-1).log()"),
+)
+entropy_by_fractions = edit(
+    "cross_entropy",
+    "Exponentials of large logits overflow, and ∞ / ∞ is NaN. Subtract logarithms in place of dividing.",
+    ("true = logits[torch.arange(len(y)), y]", "e = logits.exp()"),
+    ("(torch.logsumexp(logits, dim=-1) - true).mean()", "-(e[torch.arange(len(y)), y] / e.sum(dim=-1)).log().mean()"),
+)
+entropy_by_log_of_softmax = edit(
+    "cross_entropy",
+    "A probability too small for a float is 0, and its logarithm is −∞. Never take the logarithm of a softmax: "
+    "take logsumexp, or log_softmax.",
+    ("(torch.logsumexp(logits, dim=-1) - true).mean()", "-logits.softmax(-1)[torch.arange(len(y)), y].log().mean()"),
+)
+entropy_with_a_floor = edit(
+    "cross_entropy",
+    "Something small is added to the probability, or it is cut off below. A very small one must count in full.",
+    (
+        "(torch.logsumexp(logits, dim=-1) - true).mean()",
+        "-(logits.softmax(-1)[torch.arange(len(y)), y] + 1e-12).log().mean()",
+    ),
+)
+entropy_clamped = edit(
+    "cross_entropy",
+    "The probabilities are cut off below. A very small one must count in full.",
+    (
+        "(torch.logsumexp(logits, dim=-1) - true).mean()",
+        "-logits.softmax(-1)[torch.arange(len(y)), y].clamp(min=1e-8).log().mean()",
+    ),
+)
+entropy_summed = edit("cross_entropy", "That is the sum over the batch. Take the mean.", (").mean()", ").sum()"))
+entropy_each = edit(
+    "cross_entropy", "There is a loss for each row. Their mean is wanted: one number, shape ().", (").mean()", ")")
+)
+entropy_of_the_wrong_sign = edit(
+    "cross_entropy",
+    "The sign is wrong: the mean of −ln p is wanted, which is never below 0.",
+    ("torch.logsumexp(logits, dim=-1) - true", "true - torch.logsumexp(logits, dim=-1)"),
+)
+entropy_by_one_hot = edit(
+    "cross_entropy",
+    "The mean is over B times C cells, most of which are 0. Take the mean over the rows.",
+    (").mean()", ").sum() / logits.numel()"),
+)
+entropy_over_the_batch = edit(
+    "cross_entropy",
+    "The softmax runs over the batch. It belongs over the labels, the last axis.",
+    ("(torch.logsumexp(logits, dim=-1) - true).mean()", "-logits.log_softmax(0)[torch.arange(len(y)), y].mean()"),
+)
+entropy_of_one_softmax_for_all = edit(
+    "cross_entropy",
+    "There is one softmax for the whole batch. Each row has its own.",
+    ("torch.logsumexp(logits, dim=-1)", "torch.logsumexp(logits.flatten(), dim=0)"),
+)
+entropy_from_the_largest = edit(
+    "cross_entropy",
+    "That is how far the true logit lies below the largest one. All labels belong to the sum of exponentials.",
+    ("torch.logsumexp(logits, dim=-1)", "logits.amax(dim=-1)"),
+)
+entropy_of_the_mean = edit(
+    "cross_entropy",
+    "That is the logarithm of the mean. Take the logarithm of each row, then the mean.",
+    (
+        "(torch.logsumexp(logits, dim=-1) - true).mean()",
+        "-logits.double().softmax(-1)[torch.arange(len(y)), y].mean().log()",
+    ),
+)
+entropy_without_logarithm = edit(
+    "cross_entropy",
+    "The logarithm is missing: that is the mean of −p.",
+    ("(torch.logsumexp(logits, dim=-1) - true).mean()", "-logits.softmax(-1)[torch.arange(len(y)), y].mean()"),
+)
+entropy_in_bits = edit(
+    "cross_entropy",
+    "The logarithm is to the base 2. Take the natural one.",
+    (").mean()", ").mean() / math.log(2)"),
+)
+entropy_of_all_probabilities = edit(
+    "cross_entropy",
+    "That is the entropy of the model's own guess, which does not look at y. Take −ln p of the true label alone.",
+    (
+        "(torch.logsumexp(logits, dim=-1) - true).mean()",
+        "-(logits.softmax(-1) * logits.log_softmax(-1)).sum(-1).mean()",
+    ),
+)
+entropy_of_every_label = edit(
+    "cross_entropy",
+    "−ln p was averaged over all labels. Only that of the true one counts.",
+    ("true = logits[torch.arange(len(y)), y]", "true = logits.mean(dim=-1)"),
+)
+entropy_of_the_best_guess = edit(
+    "cross_entropy",
+    "The probability of the likeliest label was taken. It is that of the true label y that counts.",
+    ("logits[torch.arange(len(y)), y]", "logits.amax(dim=-1)"),
+)
+entropy_of_the_first_columns = edit(
+    "cross_entropy",
+    "`logits[:, y]` takes whole columns. One number a row is wanted: give a row for each label.",
+    ("logits[torch.arange(len(y)), y]", "logits[:, y].mean(dim=-1)"),
+)
+entropy_as_a_number = edit(
+    "cross_entropy",
+    "A Python number came back, and no gradient flows through it. Return the tensor.",
+    (".mean()", ".mean().item()"),
+)
+entropy_detached = edit(
+    "cross_entropy",
+    "No gradient flows: the loss is cut off from the logits. Leave out `detach`, `no_grad` and `.data`.",
+    (".mean()", ".mean().detach()"),
+)
+entropy_by_log_softmax = edit(
+    "cross_entropy",
+    "log_softmax and gather.",
+    (
+        "(torch.logsumexp(logits, dim=-1) - true).mean()",
+        "-torch.log_softmax(logits, 1).gather(1, y.unsqueeze(1)).mean()",
+    ),
+    right=True,
+)
 
 
 @right("cross_entropy")
@@ -1495,290 +1633,246 @@ def entropy_by_differences(logits, y):
     return rows.sum() / len(y)
 
 
-@wrong("train_step", says="zero_grad()")
-def step_without_zero(model, optimiser, ids, mask, y):
-    """Old gradients stay."""
-    model.train()
-    loss = nn.functional.cross_entropy(model(ids, mask)[1], y)
-    loss.backward()
-    optimiser.step()
-    return loss.item()
+step_without_zero = edit(
+    "train_step",
+    "The gradients of an earlier step are used, too. `optimiser.zero_grad()` clears them, before `backward()`.",
+    ("    optimiser.zero_grad()\n", ""),
+)
+step_cleared_afterwards = edit(
+    "train_step",
+    "The gradients are cleared after the step alone. What was there before this step still counts: clear first.",
+    ("    optimiser.zero_grad()\n", ""),
+    ("optimiser.step()", "optimiser.step()\n    optimiser.zero_grad()"),
+)
+step_in_eval_mode = edit(
+    "train_step",
+    "Dropout did not work: the forward pass ran in eval mode. Call `model.train()` before it.",
+    ("    model.train()\n", ""),
+)
+step_mode_too_late = edit(
+    "train_step",
+    "Dropout did not work: `model.train()` comes after the forward pass. Call it first.",
+    ("    model.train()\n", ""),
+    ("loss.backward()", "model.train()\n    loss.backward()"),
+)
+step_put_into_eval_mode = edit(
+    "train_step",
+    "Dropout did not work: the forward pass ran in eval mode. Call `model.train()` before it.",
+    ("model.train()", "model.eval()"),
+)
+step_without_backward = edit(
+    "train_step",
+    "No weight has moved. Are the gradients computed, then used by the optimiser, and not cleared in between?",
+    ("    loss.backward()\n", ""),
+)
+step_without_step = edit(
+    "train_step",
+    "No weight has moved. Are the gradients computed, then used by the optimiser, and not cleared in between?",
+    ("    optimiser.step()\n", ""),
+)
+step_cleared_too_late = edit(
+    "train_step",
+    "No weight has moved. Are the gradients computed, then used by the optimiser, and not cleared in between?",
+    ("    optimiser.zero_grad()\n", ""),
+    ("loss.backward()", "loss.backward()\n    optimiser.zero_grad()"),
+)
+step_before_backward = edit(
+    "train_step",
+    "No weight has moved. Are the gradients computed, then used by the optimiser, and not cleared in between?",
+    ("    loss.backward()\n    optimiser.step()", "    optimiser.step()\n    loss.backward()"),
+)
+step_with_softmax = edit(
+    "train_step",
+    "There is a softmax before the loss. The loss has its own: give it logits.",
+    ("cross_entropy(logits, y)", "cross_entropy(logits.softmax(-1), y)"),
+)
+step_uphill = edit(
+    "train_step",
+    "The weights went uphill: the loss has the wrong sign.",
+    ("loss.backward()", "(-loss).backward()"),
+)
+step_on_the_sum = edit(
+    "train_step",
+    "The loss is a sum over the batch. Take the mean, as `cross_entropy` does by itself.",
+    ("(logits, y)", '(logits, y, reduction="sum")'),
+)
+step_twice = edit(
+    "train_step",
+    "One call took two steps.",
+    ("optimiser.step()", "optimiser.step()\n    optimiser.step()"),
+)
+step_by_hand = edit(
+    "train_step",
+    "The weights moved along the plain gradient, whatever the optimiser is. Let it take its own step.",
+    (
+        "    optimiser.step()",
+        "    with torch.no_grad():\n        for weight in model.parameters():\n"
+        '            weight -= optimiser.param_groups[0]["lr"] * weight.grad',
+    ),
+    hidden=True,
+)
+step_with_clipping = edit(
+    "train_step",
+    "The gradients were clipped, which nobody asked for.",
+    ("optimiser.step()", "nn.utils.clip_grad_norm_(model.parameters(), 0.1)\n    optimiser.step()"),
+)
+step_of_the_weights = edit(
+    "train_step",
+    "The loss is of the attention's weights. `model` returns weights first, then the logits.",
+    ("_, logits = model", "logits, _ = model"),
+    ("(logits, y)", "(logits[:, :2], y.clamp(max=logits.shape[1] - 1))"),
+)
+step_then_loss = edit(
+    "train_step",
+    "That is the loss after the step. The one from before it is wanted, which the gradients came from.",
+    ("return loss.item()", "return nn.functional.cross_entropy(model(ids, mask)[1], y).item()"),
+)
+step_returning_a_tensor = edit(
+    "train_step",
+    "The loss came back as a tensor, which keeps its whole graph alive. Return a Python float: `loss.item()`.",
+    ("loss.item()", "loss"),
+)
+step_returning_nothing = edit(
+    "train_step", "Nothing came back. Return the loss as a Python float.", ("    return loss.item()\n", "")
+)
+step_clearing_at_the_end = edit(
+    "train_step",
+    "Clears before backward, through the model, and leaves it in eval mode.",
+    ("    optimiser.zero_grad()\n", ""),
+    (
+        "nn.functional.cross_entropy(logits, y)",
+        "nn.functional.nll_loss(logits.log_softmax(-1), y)\n    model.zero_grad()",
+    ),
+    ("return loss.item()", "model.eval()\n    return float(loss.detach())"),
+    right=True,
+)
+step_with_a_loss_module = edit(
+    "train_step",
+    "nn.CrossEntropyLoss, and gradients cleared on both sides of the step.",
+    ("zero_grad()", "zero_grad(set_to_none=False)"),
+    ("nn.functional.cross_entropy(logits, y)", "nn.CrossEntropyLoss()(logits, y)"),
+    ("optimiser.step()", "optimiser.step()\n    optimiser.zero_grad()"),
+    right=True,
+)
 
-
-@wrong("train_step", says="left in it")
-def step_in_eval_mode(model, optimiser, ids, mask, y):
-    """The mode is whatever it was."""
-    optimiser.zero_grad()
-    loss = nn.functional.cross_entropy(model(ids, mask)[1], y)
-    loss.backward()
-    optimiser.step()
-    return loss.item()
-
-
-@wrong("train_step", says="changed no weight")
-def step_without_backward(model, optimiser, ids, mask, y):
-    """No gradients are computed."""
-    model.train()
-    optimiser.zero_grad()
-    loss = nn.functional.cross_entropy(model(ids, mask)[1], y)
-    optimiser.step()
-    return loss.item()
-
-
-@wrong("train_step", says="changed no weight")
-def step_cleared_too_late(model, optimiser, ids, mask, y):
-    """zero_grad between backward and step."""
-    model.train()
-    loss = nn.functional.cross_entropy(model(ids, mask)[1], y)
-    loss.backward()
-    optimiser.zero_grad()
-    optimiser.step()
-    return loss.item()
-
-
-@wrong("train_step", says="changed no weight")
-def step_before_backward(model, optimiser, ids, mask, y):
-    """The step comes before the gradients."""
-    model.train()
-    optimiser.zero_grad()
-    loss = nn.functional.cross_entropy(model(ids, mask)[1], y)
-    optimiser.step()
-    loss.backward()
-    return loss.item()
-
-
-@wrong("train_step", says="softmax before the loss")
-def step_with_softmax(model, optimiser, ids, mask, y):
-    """The loss gets probabilities."""
-    model.train()
-    optimiser.zero_grad()
-    loss = nn.functional.cross_entropy(model(ids, mask)[1].softmax(-1), y)
-    loss.backward()
-    optimiser.step()
-    return loss.item()
-
-
-@wrong("train_step", says="not after it")
-def step_mode_too_late(model, optimiser, ids, mask, y):
-    """The mode is set after the forward pass."""
-    optimiser.zero_grad()
-    _, logits = model(ids, mask)
-    model.train()
-    loss = nn.functional.cross_entropy(logits, y)
-    loss.backward()
-    optimiser.step()
-    return loss.item()
-
-
-@wrong("train_step", says="loss after the step")
-def step_then_loss(model, optimiser, ids, mask, y):
-    """The loss is computed anew after the step."""
-    model.train()
-    optimiser.zero_grad()
-    nn.functional.cross_entropy(model(ids, mask)[1], y).backward()
-    optimiser.step()
-    with torch.no_grad():
-        return nn.functional.cross_entropy(model(ids, mask)[1], y).item()
-
-
-@wrong("train_step", says="Python float")
-def step_returning_a_tensor(model, optimiser, ids, mask, y):
-    """Returns the loss with its graph."""
-    model.train()
-    optimiser.zero_grad()
-    loss = nn.functional.cross_entropy(model(ids, mask)[1], y)
-    loss.backward()
-    optimiser.step()
-    return loss
-
-
-@right("train_step")
-def step_clearing_at_the_end(model, optimiser, ids, mask, y):
-    """Clears before backward, through the model."""
-    model.train(True)
-    logits = model(ids, mask)[1]
-    loss = nn.functional.nll_loss(logits.log_softmax(-1), y)
-    model.zero_grad()
-    loss.backward()
-    optimiser.step()
-    return float(loss.detach())
-
-
-@right("train_step")
-def step_with_a_loss_module(model, optimiser, ids, mask, y):
-    """nn.CrossEntropyLoss, and gradients cleared on both sides of the step."""
-    model.train()
-    optimiser.zero_grad(set_to_none=False)
-    weights, logits = model(ids, mask)
-    loss = nn.CrossEntropyLoss()(logits, y)
-    loss.backward()
-    optimiser.step()
-    optimiser.zero_grad()
-    return loss.detach().item()
-
-
-@wrong("fit", says="in training mode")
-def fit_without_eval(model, train_epoch, validate, epochs, patience):
-    """Validates with dropout on."""
-    losses, best, kept, waited = [], math.inf, None, 0
-    for _ in range(epochs):
-        model.train()
-        train_epoch(model)
-        losses.append(validate(model))
-        if losses[-1] < best:
-            best, kept, waited = losses[-1], copy.deepcopy(model.state_dict()), 0
-        else:
-            waited += 1
-            if waited == patience:
-                break
-    model.load_state_dict(kept)
-    return losses
-
-
-@wrong("fit", says="in eval mode")
-def fit_trained_once_in_train_mode(model, train_epoch, validate, epochs, patience):
-    """train() once, before the loop: from the second epoch on, the model trains in eval mode."""
-    losses, best, kept, waited = [], math.inf, None, 0
-    model.train()
-    for _ in range(epochs):
-        train_epoch(model)
-        model.eval()
-        losses.append(validate(model))
-        if losses[-1] < best:
-            best, kept, waited = losses[-1], copy.deepcopy(model.state_dict()), 0
-        else:
-            waited += 1
-            if waited == patience:
-                break
-    model.load_state_dict(kept)
-    return losses
-
-
-@wrong("fit", says="not put back")
-def fit_with_the_last_weights(model, train_epoch, validate, epochs, patience):
-    """The weights of the last epoch stay."""
-    losses, best, waited = [], math.inf, 0
-    for _ in range(epochs):
-        model.train()
-        train_epoch(model)
-        model.eval()
-        losses.append(validate(model))
-        if losses[-1] < best:
-            best, waited = losses[-1], 0
-        else:
-            waited += 1
-            if waited == patience:
-                break
-    return losses
-
-
-@wrong("fit", says="one epoch too long")
-def fit_waiting_too_long(model, train_epoch, validate, epochs, patience):
-    """waited > patience."""
-    losses, best, kept, waited = [], math.inf, None, 0
-    for _ in range(epochs):
-        model.train()
-        train_epoch(model)
-        model.eval()
-        losses.append(validate(model))
-        if losses[-1] < best:
-            best, kept, waited = losses[-1], copy.deepcopy(model.state_dict()), 0
-        else:
-            waited += 1
-            if waited > patience:
-                break
-    model.load_state_dict(kept)
-    return losses
-
-
-@wrong("fit", says="one epoch too soon")
-def fit_waiting_too_little(model, train_epoch, validate, epochs, patience):
-    """waited starts at 1."""
-    losses, best, kept, waited = [], math.inf, None, 1
-    for _ in range(epochs):
-        model.train()
-        train_epoch(model)
-        model.eval()
-        losses.append(validate(model))
-        if losses[-1] < best:
-            best, kept, waited = losses[-1], copy.deepcopy(model.state_dict()), 1
-        else:
-            waited += 1
-            if waited >= patience:
-                break
-    model.load_state_dict(kept)
-    return losses
-
-
-@wrong("fit", says="those in a row")
-def fit_never_counting_anew(model, train_epoch, validate, epochs, patience):
-    """The counter is never set back."""
-    losses, best, kept, waited = [], math.inf, None, 0
-    for _ in range(epochs):
-        model.train()
-        train_epoch(model)
-        model.eval()
-        losses.append(validate(model))
-        if losses[-1] < best:
-            best, kept = losses[-1], copy.deepcopy(model.state_dict())
-        else:
-            waited += 1
-            if waited == patience:
-                break
-    model.load_state_dict(kept)
-    return losses
-
-
-@wrong("fit", says="never stopped early")
-def fit_to_the_end(model, train_epoch, validate, epochs, patience):
-    """Keeps the best weights and runs all epochs."""
-    losses, best, kept = [], math.inf, None
-    for _ in range(epochs):
-        model.train()
-        train_epoch(model)
-        model.eval()
-        losses.append(validate(model))
-        if losses[-1] < best:
-            best, kept = losses[-1], copy.deepcopy(model.state_dict())
-    model.load_state_dict(kept)
-    return losses
-
-
-@wrong("fit", says="equal loss is no new best")
-def fit_taking_ties(model, train_epoch, validate, epochs, patience):
-    """An equal loss replaces the weights, though not the counter."""
-    losses, best, kept, waited = [], math.inf, None, 0
-    for _ in range(epochs):
-        model.train()
-        train_epoch(model)
-        model.eval()
-        losses.append(validate(model))
-        waited = 0 if losses[-1] < best else waited + 1
-        if losses[-1] <= best:
-            best, kept = losses[-1], copy.deepcopy(model.state_dict())
-        if waited == patience:
-            break
-    model.load_state_dict(kept)
-    return losses
-
-
-@wrong("fit", says="not put back")
-def fit_restoring_only_when_stopped(model, train_epoch, validate, epochs, patience):
-    """The best weights come back only if it stopped early."""
-    losses, best, kept, waited = [], math.inf, None, 0
-    for _ in range(epochs):
-        model.train()
-        train_epoch(model)
-        model.eval()
-        losses.append(validate(model))
-        if losses[-1] < best:
-            best, kept, waited = losses[-1], copy.deepcopy(model.state_dict()), 0
-        else:
-            waited += 1
-            if waited == patience:
-                model.load_state_dict(kept)
-                break
-    return losses
+fit_without_eval = edit(
+    "fit",
+    "validate was called in training mode, with dropout at work. Call `model.eval()` before it.",
+    ("        model.eval()\n", ""),
+)
+fit_without_train = edit(
+    "fit",
+    "The model was never put into training mode after it was validated. Call `model.train()` before each epoch.",
+    ("        model.train()\n", ""),
+    ("losses, best", "model.eval()\n    losses, best"),
+)
+fit_trained_once_in_train_mode = edit(
+    "fit",
+    "From the second epoch on, train_epoch was called in eval mode. Call `model.train()` in every epoch.",
+    ("        model.train()\n", ""),
+    ("    for _", "    model.train()\n    for _"),
+)
+fit_with_the_last_weights = edit(
+    "fit",
+    "The best weights were not put back: the model has those of the last epoch.",
+    ("    model.load_state_dict(kept)\n", ""),
+)
+fit_keeping_a_view = edit(
+    "fit",
+    "The weights that were kept went on changing: `state_dict()` is a view, also in a copy of its dictionary. Copy the "
+    "tensors themselves, before the next epoch.",
+    ("copy.deepcopy(model.state_dict())", "model.state_dict().copy()"),
+)
+fit_waiting_too_long = edit(
+    "fit",
+    "It waited one epoch too long: it stops once `patience` epochs in a row were without a new best loss.",
+    ("waited == patience", "waited > patience"),
+)
+fit_waiting_too_little = edit(
+    "fit",
+    "It stopped one epoch too soon: it waits for `patience` epochs in a row without a new best loss.",
+    ("None, 0", "None, 1"),
+    ("copy.deepcopy(model.state_dict()), 0", "copy.deepcopy(model.state_dict()), 1"),
+    ("waited == patience", "waited >= patience"),
+)
+fit_stopping_at_once = edit(
+    "fit",
+    "It stopped at the first epoch without a new best loss. `patience` says how many of them in a row it takes.",
+    ("waited == patience", "waited"),
+)
+fit_never_counting_anew = edit(
+    "fit",
+    "All epochs without a new best loss were counted. Only those in a row count: the counter starts anew.",
+    (
+        "best, kept, waited = loss, copy.deepcopy(model.state_dict()), 0",
+        "best, kept = loss, copy.deepcopy(model.state_dict())",
+    ),
+)
+fit_to_the_end = edit(
+    "fit",
+    "It never stopped early.",
+    ("break", "pass"),
+)
+fit_comparing_with_the_last = edit(
+    "fit",
+    "Each loss was compared with the one before it. Compare it with the best of all before.",
+    ("            waited += 1", "            best, waited = loss, waited + 1"),
+)
+fit_comparing_across_the_patience = edit(
+    "fit",
+    "The loss was compared with that of `patience` epochs ago. Compare it with the best of all before, and count.",
+    (
+        "            waited += 1\n            if waited == patience:",
+        "            if len(losses) > patience and loss > losses[-1 - patience]:",
+    ),
+)
+fit_taking_ties = edit(
+    "fit",
+    "An equal loss replaced the weights. Only one that is less than every one before is a new best.",
+    (
+        "            waited += 1",
+        "            kept, waited = copy.deepcopy(model.state_dict()) if loss == best else kept, waited + 1",
+    ),
+)
+fit_counting_anew_at_ties = edit(
+    "fit",
+    "An equal loss counted as a new best. Only one that is less than every one before is one.",
+    ("loss < best", "loss <= best"),
+)
+fit_for_the_largest = edit(
+    "fit",
+    "The largest loss was taken for the best. The best loss is the smallest.",
+    ("math.inf", "-math.inf"),
+    ("loss < best", "loss > best"),
+)
+fit_starting_at_a_hundred = edit(
+    "fit",
+    "The best loss begins at a number that real losses exceed. Begin at infinity, `math.inf`.",
+    ("math.inf", "100.0"),
+    ("    model.load_state_dict(kept)", "    if kept:\n        model.load_state_dict(kept)"),
+)
+fit_restoring_only_when_stopped = edit(
+    "fit",
+    "The best weights come back only where it stopped early. Put them back, too, when all epochs were run.",
+    ("                break\n    model", "                model"),
+    ("load_state_dict(kept)", "load_state_dict(kept)\n                break"),
+)
+fit_returning_the_best = edit(
+    "fit",
+    "The best loss came back. Return the list of all validation losses.",
+    ("return losses", "return best"),
+)
+fit_returning_losses_to_the_best = edit(
+    "fit",
+    "The losses after the best epoch are missing. Return one for each epoch that was run.",
+    ("return losses", "return losses[: losses.index(best) + 1]"),
+)
+fit_validating_first = edit(
+    "fit",
+    "The model was validated before it was trained. In each epoch, train first.",
+    ("        train_epoch(model)\n", ""),
+    ("losses.append(loss)", "losses.append(loss)\n        model.train()\n        train_epoch(model)"),
+)
 
 
 @right("fit")
@@ -1799,9 +1893,9 @@ def fit_looking_back(model, train_epoch, validate, epochs, patience):
 
 @right("fit")
 def fit_counting_down(model, train_epoch, validate, epochs, patience):
-    """The patience that is left counts down."""
+    """The patience that is left counts down; each tensor is cloned."""
     losses, left = [], patience
-    for number in range(epochs):
+    for _ in range(epochs):
         if left == 0:
             break
         model.train(True)
@@ -1810,7 +1904,7 @@ def fit_counting_down(model, train_epoch, validate, epochs, patience):
         loss = validate(model)
         left = patience if not losses or loss < min(losses) else left - 1
         if left == patience:
-            kept = copy.deepcopy(model.state_dict())
+            kept = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
         losses.append(loss)
     model.load_state_dict(kept)
     return losses

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import itertools
 import warnings
 
@@ -11,6 +12,7 @@ import torch
 from scipy import stats
 from sklearn import metrics
 from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
+from torch import nn
 
 from oracles import oracle
 
@@ -128,3 +130,119 @@ def leave_one_out(model, ids):
 def rank_agreement(a, b):
     """SciPy's Spearman."""
     return 0.0 if len(set(a)) == 1 or len(set(b)) == 1 else stats.spearmanr(a, b).statistic
+
+
+@oracle("SelfAttention")
+class SelfAttention(nn.Module):
+    """Torch's own attention with one head, its weights put together from three layers; no output layer."""
+
+    def __init__(self, hidden_dim):
+        super().__init__()
+        self.query, self.key, self.value = (nn.Linear(hidden_dim, hidden_dim) for _ in range(3))
+
+    def forward(self, x, mask=None):
+        parts, D = (self.query, self.key, self.value), x.shape[-1]
+        output, weights = nn.functional.multi_head_attention_forward(
+            *[x.transpose(0, 1)] * 3, D, 1,
+            torch.cat([part.weight for part in parts]), torch.cat([part.bias for part in parts]),
+            None, None, False, 0.0, torch.eye(D), None, key_padding_mask=None if mask is None else ~mask,
+        )  # fmt: skip
+        return output.transpose(0, 1), weights
+
+
+class OneByOne(nn.Module):
+    """A review at a time, cut to its length: where there is no padding, nothing can go wrong with it."""
+
+    def __init__(self, vocab_size, hidden_dim, num_labels, norm):
+        super().__init__()
+        self.embedding, self.classifier = nn.Embedding(vocab_size, hidden_dim), nn.Linear(hidden_dim, num_labels)
+        self.attention = nn.Module()
+        self.attention.inner = nn.MultiheadAttention(hidden_dim, 1, batch_first=True)
+        if norm:
+            self.norm = nn.LayerNorm(hidden_dim)
+
+    def forward(self, ids, mask=None):
+        every, logits = [], []
+        for row, real in zip(ids, torch.ones_like(ids).bool() if mask is None else mask, strict=True):
+            words = self.embedding(row)
+            h, _ = self.attention.inner(words[real], words[real], words[real])  # (n, D)
+            _, weights = self.attention.inner(words, words[real], words[real])  # (T, n): padding asks, too
+            every.append(torch.zeros(len(row), len(row)).masked_scatter(real[None, :].expand(len(row), -1), weights))
+            pooled = torch.stack([column.mean() for column in h.T])
+            logits.append(self.classifier(self.norm(pooled) if hasattr(self, "norm") else pooled))
+        return torch.stack(every), torch.stack(logits)
+
+
+@oracle("Case1")
+def case_1(*sizes):
+    return OneByOne(*sizes, norm=False)
+
+
+@oracle("Case2")
+def case_2(*sizes):
+    return OneByOne(*sizes, norm=True)
+
+
+@oracle("layer_norm")
+def layer_norm(x, gain, bias, eps=1e-5):
+    return nn.functional.layer_norm(x, x.shape[-1:], gain, bias, eps)
+
+
+class Calls(nn.Module):
+    """A function as a module."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def forward(self, x):
+        return self.function(x)
+
+
+def encoder_layer(x, attend, feed_forward, norm1, norm2, norm_first):
+    """Torch's own layer of an encoder, with these parts in the place of its own."""
+    layer = nn.TransformerEncoderLayer(x.shape[-1], 1, norm_first=norm_first)
+    layer.norm1, layer.norm2 = Calls(norm1), Calls(norm2)
+    layer._sa_block = lambda x, *masks, **options: attend(x)
+    layer._ff_block = feed_forward
+    return layer(x)
+
+
+@oracle("pre_norm_block")
+def pre_norm_block(*parts):
+    return encoder_layer(*parts, norm_first=True)
+
+
+@oracle("post_norm_block")
+def post_norm_block(*parts):
+    return encoder_layer(*parts, norm_first=False)
+
+
+@oracle("cross_entropy")
+def cross_entropy(logits, y):
+    return nn.functional.cross_entropy(logits, y)
+
+
+@oracle("train_step")
+def train_step(model, optimiser, ids, mask, y):
+    """Gradients of the loss by `torch.autograd.grad`, which adds nothing up."""
+    model.train()
+    weights = [weight for group in optimiser.param_groups for weight in group["params"]]
+    loss = -torch.distributions.Categorical(logits=model(ids, mask)[1]).log_prob(y).mean()
+    for weight, slope in zip(weights, torch.autograd.grad(loss, weights), strict=True):
+        weight.grad = slope
+    optimiser.step()
+    return float(loss)
+
+
+@oracle("fit")
+def fit(model, train_epoch, validate, epochs, patience):
+    """All weights of all epochs are written to bytes; the history alone says when to stop and which to read."""
+    losses, written = [], []
+    while len(losses) < epochs and not (losses and len(losses) - int(np.argmin(losses)) > patience):
+        train_epoch(model.train())
+        losses.append(validate(model.eval()))
+        torch.save(model.state_dict(), file := io.BytesIO())
+        written.append(file.getvalue())
+    model.load_state_dict(torch.load(io.BytesIO(written[int(np.argmin(losses))])))
+    return losses
