@@ -29,14 +29,14 @@ PASSED = CellResult("test_f", "", "", "", 0.5)
 
 
 def states(student: Student) -> dict[tuple[str, str], State]:
-    row = row_of(student, BOTH, DIGESTS, [], due=False)
+    row = row_of(student, BOTH, DIGESTS, due=False)
     return {(e.notebook, e.exercise): e.state for e in row.exercises}
 
 
 def test_our_own_failure_is_never_a_students_time_out() -> None:
     late = Run({}, Ended.TIMED_OUT, (Incident("test_f", Kind.TIMED_OUT, "too long"),))
     student = Student(Delivery("ann"), Submission({"one": [], "two": []}), runs={"one": late}, failed="two.ipynb: lost")
-    row = row_of(student, BOTH, DIGESTS, [], due=False)
+    row = row_of(student, BOTH, DIGESTS, due=False)
     assert row.status is Status.FAILED
     assert row.note == "two.ipynb: lost; f: too long"
     assert states(student) == {
@@ -50,7 +50,7 @@ def test_our_own_failure_is_never_a_students_time_out() -> None:
 
 def test_a_notebook_that_is_not_there_and_one_that_is() -> None:
     student = Student(Delivery("ann"), Submission({"one": []}), runs={"one": Run({"test_f": PASSED}, Ended.WHOLE)})
-    row = row_of(student, BOTH, DIGESTS, [], due=True)
+    row = row_of(student, BOTH, DIGESTS, due=True)
     assert (row.status, row.seconds) == (Status.GRADED, 0.5)
     assert row.note.startswith("when it was handed in is not known")
     assert row.note.endswith("two.ipynb: not handed in")
@@ -67,13 +67,13 @@ def test_a_change_says_why() -> None:
         return Student(Delivery("ann"), Submission({"one": []}), {"one": key}, {"one": run})
 
     wrong = CellResult("test_f", "AssertionError", "no", "", 0.5)
-    before = row_of(graded("a", wrong), BOTH, DIGESTS, [], due=False)
+    before = row_of(graded("a", wrong), BOTH, DIGESTS, due=False)
     for key, digests, why in [
         ("a", DIGESTS, "the same submission was run again"),
         ("b", DIGESTS, "another version was handed in"),
         ("a", {"one": "3", "two": "2"}, "the notebook or its tests changed"),
     ]:
-        after = row_of(graded(key, PASSED), BOTH, digests, [], due=False)
+        after = row_of(graded(key, PASSED), BOTH, digests, due=False)
         (change,) = score_changes([before], [after])
         assert (change.exercise, change.before, change.after, change.why) == ("f", 0.0, 2.0, why)
     assert score_changes([before], [before]) == []

@@ -1,5 +1,6 @@
-/* <story-lab>: texts that a language model has gone on with. They write themselves, piece by piece; a slider goes back
-   to any piece and shows what else might have stood there.
+/* <story-lab>: texts that a language model has gone on with. They write themselves, piece by piece, and bars show what
+   else each piece might have been; a slider goes back
+   to any of them.
    JSON: {"beginnings": [{"text": "春风", "tales": [[["piece", [["other", 0.2], …]], …], …]}, …], "label": "optional name"}
    A tale is a list of pieces, each with the likeliest pieces at its place and their probabilities. */
 lab.define("story-lab", (data) => {
@@ -9,15 +10,22 @@ lab.define("story-lab", (data) => {
   const bars = lab.make("div", { class: "lab-bars" });
   let chosen = 0, timer = 0, pieces = [];
   const tale = () => data.beginnings[chosen].tales[shown[chosen]];
+  const said = (x) => x.replace(/ /g, "␣").replace(/\n/g, "⏎");
+  const candidates = (n) => {
+    const others = tale()[n][1];
+    bars.replaceChildren(...lab.bars(others.map(([x]) => said(x)), others.map(([, p]) => p), 2));
+  };
   const look = (n) => {
     pieces.forEach((piece, i) => piece.classList.toggle("story-here", i === n));
-    const [text, others] = tale()[n], said = (x) => x.replace(/ /g, "␣").replace(/\n/g, "⏎");
-    bars.replaceChildren(...lab.bars(others.map(([x]) => said(x)), others.map(([, p]) => p), 2));
-    notes.textContent = `It wrote “${said(text)}”. The likeliest at this place, and their probabilities:`;
+    candidates(n);
+    notes.textContent = `It wrote “${said(tale()[n][0])}”. The likeliest at this place, and their probabilities:`;
   };
   const write = (at) => {
     pieces.forEach((piece, i) => piece.classList.toggle("story-later", i >= at));
-    if (at < pieces.length) timer = setTimeout(() => write(at + 1), 55);
+    if (at < pieces.length) {
+      candidates(at);
+      timer = setTimeout(() => write(at + 1), 110);
+    }
   };
   const show = () => {
     clearTimeout(timer);
@@ -28,7 +36,7 @@ lab.define("story-lab", (data) => {
     place.input.max = pieces.length - 1;
     place.input.value = 0;
     place.row.querySelector("output").textContent = "1";
-    bars.replaceChildren();
+    candidates(pieces.length - 1);
     notes.textContent = "";
     if (!calm) write(0);
   };

@@ -21,7 +21,7 @@
 # checkpoints use, move weights from one layout to the other, and write the feed-forward network and the attention of a
 # LLaMA.
 #
-# **You need** broadcasting and slices with a step in NumPy, and attention from chapter 1. Plan about 105 minutes.
+# **You need** broadcasting and slices with a step in NumPy, and attention with several heads. Plan about 105 minutes.
 #
 # **Shapes.** `...` any leading axes (batch, heads, or none), `B` batch, `T` tokens, `D` width of the model, `H` query
 # heads, `K` key/value heads, `d` width of a head (an even number), `F` width inside the feed-forward network. Weights
@@ -494,7 +494,7 @@ def test_repeat_kv():
 # %% [markdown]
 # ## Given: `rotate` and `causal_attend`
 # For the last exercise. `rotate` is rotary positions in the interleaved layout, written with complex numbers: a turn by
-# θ is a product with cos θ + i sin θ. `causal_attend` is the attention of chapter 1 under a causal mask (因果掩码), with as
+# θ is a product with cos θ + i sin θ. `causal_attend` is attention under a causal mask (因果掩码), with as
 # many key/value heads as query heads.
 
 
