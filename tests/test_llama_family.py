@@ -155,7 +155,7 @@ def test_linear_scaling_in_a_gguf_file(tmp_path: Path) -> None:
 
 def test_llama_3s_factors_are_those_that_llama_cpp_would_write() -> None:
     """Llama 3.2's own numbers: the first pairs as they were, the last ones 32 times slower."""
-    factors = llama3_factors(64, 500_000.0, 32.0, 1.0, 4.0, 8192)
+    factors = llama3_factors(64, 500_000.0, ROPE_3 | {"factor": 32.0, "original_max_position_embeddings": 8192})
     assert factors[:14] == (1.0,) * 14 and factors[-14:] == pytest.approx((32.0,) * 14)
     between = [factor for factor in factors if 1 < factor < 31.99]
     assert between == sorted(between) and between

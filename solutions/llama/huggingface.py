@@ -216,12 +216,12 @@ def rope_factors_of(said: Mapping[str, Any], config: Config, path: Path) -> tupl
         if kind == "linear":
             found.append(linear_factors(config.head_dim, rope["factor"]))
         elif kind == "llama3":
-            factor, low, high, original = (rope[name] for name in fields)
+            low, high = rope["low_freq_factor"], rope["high_freq_factor"]
             if low >= high:
                 raise CheckpointError(
                     path, f"{field}.low_freq_factor", f"{low} should be below high_freq_factor, {high}"
                 )
-            found.append(llama3_factors(config.head_dim, config.rope_base, factor, low, high, original))
+            found.append(llama3_factors(config.head_dim, config.rope_base, rope))
         elif rope:
             found.append(None)
     if any(factors != found[0] for factors in found):
