@@ -556,4 +556,6 @@ def dequantize_q4_k(data, unpack):
     blocks[:, 4:8] = scales[:, :4] + 64 * (scales[:, 4:] // 16)
     blocks[:, 8:12] = minima[:, :4] + 64 * (minima[:, 4:] // 16)
     blocks[:, 12:16] = scales[:, 4:] % 16 + 16 * (minima[:, 4:] % 16)
+    if not data:
+        return np.zeros(0, np.float32)  # which gguf does not take
     return gguf.quants.dequantize(blocks, gguf.GGMLQuantizationType.Q4_K).reshape(-1).astype(np.float32)
