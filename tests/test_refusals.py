@@ -254,6 +254,13 @@ def test_tokens_that_lie_beside_the_tokenizer_are_its_own(folders: dict[str, Pat
         refused(folder, "added_tokens.json", next(iter(wrong)))
 
 
+def test_an_adapter_beside_the_weights_is_refused(folders: dict[str, Path], tmp_path: Path) -> None:
+    """transformers would put it on top of them."""
+    folder = shutil.copytree(folders["gpt-2"], tmp_path / "copy")
+    (folder / "adapter_config.json").write_text(json.dumps({"peft_type": "LORA", "r": 8}))
+    refused(folder, "adapter_config.json", "merge")
+
+
 def test_what_transformers_can_say_of_generation_is_on_a_list() -> None:
     known = {*huggingface.DRAWING, *huggingface.FORCING, "eos_token_id"}
     assert set(GenerationConfig().to_dict()) <= known and not set(huggingface.DRAWING) & set(huggingface.FORCING)

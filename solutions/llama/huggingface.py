@@ -43,6 +43,9 @@ HUGGING_FACE = {
 def load_hugging_face(folder: Path, lazy: bool = False, given: Vocabulary | None = None) -> Loaded:
     path = folder / "config.json"
     config = config_of(read_json(path), path)
+    if (adapter := folder / "adapter_config.json").is_file():
+        problem = "an adapter, which changes the weights beside it, is not built: merge it into them first"
+        raise CheckpointError(adapter, "file", problem)
     found = tensors_of(folder)
     expected = {HUGGING_FACE["head"]}
     for name, layer, shape in every_tensor(config):
