@@ -40,6 +40,7 @@ from benchmarks.chat import RESULTS, conversation
 from solutions.llama import chat
 from solutions.llama.chat import END, START, ChatError, Conversation, Engine, own_engine, reference_engine
 from solutions.llama.checkpoints import load
+from solutions.llama.eight_bits import COST
 from solutions.llama.fast import Llama
 from solutions.texts import english
 
@@ -425,6 +426,19 @@ def test_weights_without_a_tokenizer_are_refused(text_model: Path, tmp_path: Pat
         (tmp_path / name).write_bytes((text_model / name).read_bytes())
     done = command("Hi", "--checkpoint", tmp_path)
     assert (done.returncode, done.stdout) == (2, "") and "there is no tokenizer.json" in done.stderr
+
+
+def test_a_tokenizer_from_elsewhere_and_weights_in_eight_bits(text_model: Path, tmp_path: Path) -> None:
+    for name in ("config.json", "model.safetensors"):
+        (tmp_path / name).write_bytes((text_model / name).read_bytes())
+    asked = ("Once upon", "--tokens", 8, "--temperature", 0, "--checkpoint")
+    there = command(*asked, text_model)
+    here = command(*asked, tmp_path, "--tokenizer", text_model / "tokenizer.json")
+    assert here.returncode == there.returncode == 0, here.stderr
+    assert here.stdout == there.stdout != "Once upon\n"
+    eight = command(*asked, text_model, "--eight-bits")
+    assert eight.returncode == 0 and eight.stdout.startswith("Once upon")
+    assert COST in " ".join(eight.stderr.split()), "what it costs is said"
 
 
 @pytest.mark.timing
