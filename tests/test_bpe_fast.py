@@ -225,6 +225,24 @@ def test_ties_on_the_courses_own_texts(trainer: Callable, slices: dict[str, str]
 
 
 @TRAINERS
+def test_ties_in_the_published_examples(trainer: Callable) -> None:
+    """CS336's handout prints the merges of its four words, in which s t and e s, o w and l o … are as frequent.
+
+    minbpe's test prints what becomes of Wikipedia's example, aaabdaaabac, after three merges: X d X a c.
+    """
+    words = {b"low": 5, b"lower": 2, b"widest": 3, b"newest": 6}
+    told = ["s t", "e st", "o w", "l ow", "w est", "n e", "ne west", "w i", "wi d", "wid est", "low e", "lowe r"]
+    expected = [tuple(part.encode() for part in pair.split()) for pair in told]
+    assert in_bytes(trainer(words, 300, ties="cs336")) == expected
+    assert in_bytes(trainer(words, 262, ties="cs336")) == expected[:6]
+    assert in_bytes(trainer(words, 300)) != expected != in_bytes(trainer(words, 300, ties="minbpe"))
+    ids = list(b"aaabdaaabac")
+    for new, pair in enumerate(trainer({b"aaabdaaabac": 1}, 259, ties="minbpe"), 256):
+        ids = merged(ids, pair, new)
+    assert ids == [258, 100, 258, 97, 99]
+
+
+@TRAINERS
 def test_a_rule_for_ties_that_there_is_not(trainer: Callable) -> None:
     with pytest.raises(ValueError, match="ties: expected one of smallest, huggingface, minbpe, cs336, got 'largest'"):
         trainer({b"abc": 1}, 300, ties="largest")

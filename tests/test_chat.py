@@ -40,11 +40,12 @@ from benchmarks.chat import RESULTS, conversation
 from solutions.llama import chat
 from solutions.llama.chat import END, START, ChatError, Conversation, Engine, own_engine, reference_engine
 from solutions.llama.checkpoints import load
+from solutions.llama.eight_bits import COST
 from solutions.llama.fast import Llama
 from solutions.texts import english
 
 ROOT = Path(__file__).parent.parent
-SOURCES = [ROOT / "solutions" / "llama" / f"{name}.py" for name in ("parts", "model", "generation")]
+SOURCES = [ROOT / "solutions" / "llama" / f"{name}.py" for name in ("parts", "model", "generation", "published")]
 SOURCES.append(ROOT / "solutions" / "tokenization" / "bpe.py")
 
 
@@ -246,9 +247,7 @@ def test_the_notebooks_write_as_the_reference_does(tiny: Path, tmp_path: Path) -
 
 
 def test_the_untouched_notebooks_leave_all_to_the_reference(tiny: Path) -> None:
-    released = [
-        ROOT / "chapters" / "llama" / "exercises" / f"{name}.ipynb" for name in ("parts", "model", "generation")
-    ]
+    released = [ROOT / "chapters" / "llama" / "exercises" / f"{source.stem}.ipynb" for source in SOURCES[:4]]
     said: list[str] = []
     engine = own_engine(tiny, [*released, ROOT / "chapters" / "tokenization" / "exercises" / "bpe.ipynb"], said.append)
     assert engine.sources == {} and said == []
@@ -273,6 +272,9 @@ def in_cell(text: str, name: str, old: str, new: str) -> str:
         ("dequantize_q4_1", "blocks[\"b\"] & 0x0F, blocks[\"b\"] >> 4", "blocks[\"b\"] >> 4, blocks[\"b\"] & 0x0F",
          "away from the reference", True),
         ("dequantize_q8_0", "    ### BEGIN SOLUTION", "    return 5\n", "expected the shape", False),
+        ("six_bits", "third >> 4", "third & 15", "away from the reference", True),
+        ("dequantize_q4_k", "* q - minima", "* q + minima", "away from the reference", True),
+        ("dequantize_q4_k", "    ### BEGIN SOLUTION", "    return unpack(data)\n", "TypeError", False),
         ("sample", "    ### BEGIN SOLUTION", "    return int(np.argmin(logits))\n", "temperature 0", True),
         ("sample", "    ### BEGIN SOLUTION", "    return 1 / 0\n", "ZeroDivisionError", False),
         ("generate", "yield new", "yield new + 1", "3 and 4", True),
@@ -424,6 +426,19 @@ def test_weights_without_a_tokenizer_are_refused(text_model: Path, tmp_path: Pat
         (tmp_path / name).write_bytes((text_model / name).read_bytes())
     done = command("Hi", "--checkpoint", tmp_path)
     assert (done.returncode, done.stdout) == (2, "") and "there is no tokenizer.json" in done.stderr
+
+
+def test_a_tokenizer_from_elsewhere_and_weights_in_eight_bits(text_model: Path, tmp_path: Path) -> None:
+    for name in ("config.json", "model.safetensors"):
+        (tmp_path / name).write_bytes((text_model / name).read_bytes())
+    asked = ("Once upon", "--tokens", 8, "--temperature", 0, "--checkpoint")
+    there = command(*asked, text_model)
+    here = command(*asked, tmp_path, "--tokenizer", text_model / "tokenizer.json")
+    assert here.returncode == there.returncode == 0, here.stderr
+    assert here.stdout == there.stdout != "Once upon\n"
+    eight = command(*asked, text_model, "--eight-bits")
+    assert eight.returncode == 0 and eight.stdout.startswith("Once upon")
+    assert COST in " ".join(eight.stderr.split()), "what it costs is said"
 
 
 @pytest.mark.timing

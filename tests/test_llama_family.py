@@ -37,11 +37,12 @@ from test_checkpoints import (
     write_tokenizer_bin,
 )
 from tokenizers import decoders, models, pre_tokenizers, processors
-from transformers import LlamaForCausalLM
+from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
+from solutions.llama.chat import printable, reference_engine
 from solutions.llama.checkpoints import CheckpointError, Config, load, read_tokenizer
 from solutions.llama.eight_bits import COST, EightBits, Rows
-from solutions.llama.fast import Llama
+from solutions.llama.fast import Llama, Reader
 from solutions.llama.llama2c import MATRICES, NORMS
 from solutions.llama.numbers import DECODE
 from solutions.llama.rope import llama3_factors
@@ -109,6 +110,34 @@ def test_the_logits_are_those_of_transformers(tmp_path: Path, config: Config, ro
     check_logits(tmp_path / "model.gguf", model)
 
 
+def test_a_llama_3_folder_writes_what_transformers_writes(tmp_path: Path) -> None:
+    """All of it at once, far beyond the length that RoPE was first made for: ids, text, and where the text ends."""
+    tokenizer = llama_3_tokenizer()
+    names = {"bos_token": "<|begin_of_text|>", "eos_token": "<|eot_id|>"}
+    theirs = PreTrainedTokenizerFast(tokenizer_object=tokenizer, **names)
+    theirs.save_pretrained(tmp_path)
+    config = replace(TINY, vocab=len(theirs), head_size=16, rope_base=500000.0, max_len=256)
+    model = random_llama(config, rope=ROPE_3)
+    model.generation_config.eos_token_id = [theirs.convert_tokens_to_ids("<|eot_id|>"), *range(0, 700, 50)]
+    model.to(torch.bfloat16).save_pretrained(tmp_path, max_shard_size="40KB")
+    model = LlamaForCausalLM.from_pretrained(tmp_path, dtype=torch.float32)
+    engine = reference_engine(tmp_path)
+    ended, written_ids = 0, set()
+    for text in odd_texts(12, seed=5):
+        prompt = theirs(text, return_tensors="pt")
+        with torch.no_grad():
+            expected = model.generate(**prompt, max_new_tokens=120, do_sample=False, pad_token_id=0)[0].tolist()
+        ids, new = prompt["input_ids"][0].tolist(), []
+        assert [*engine.vocabulary.begin, *engine.vocabulary.encode(text)] == ids
+        written = "".join(engine.write(Reader(engine.model), ids, lambda logits: int(np.argmax(logits)), 120, new))
+        ended += len(new) < 120
+        written_ids |= {*new}
+        stop = expected[-1:] if len(new) < 120 else []  # which transformers keeps
+        assert [*ids, *new, *stop] == expected
+        assert written == printable(theirs.decode(new, skip_special_tokens=True))
+    assert 0 < ended < 12 and len(written_ids) > 50
+
+
 def test_linear_scaling_in_a_gguf_file(tmp_path: Path) -> None:
     model, path = random_llama(TINY, rope=LINEAR), tmp_path / "model.gguf"
 
@@ -126,7 +155,7 @@ def test_linear_scaling_in_a_gguf_file(tmp_path: Path) -> None:
 
 def test_llama_3s_factors_are_those_that_llama_cpp_would_write() -> None:
     """Llama 3.2's own numbers: the first pairs as they were, the last ones 32 times slower."""
-    factors = llama3_factors(64, 500_000.0, 32.0, 1.0, 4.0, 8192)
+    factors = llama3_factors(64, 500_000.0, ROPE_3 | {"factor": 32.0, "original_max_position_embeddings": 8192})
     assert factors[:14] == (1.0,) * 14 and factors[-14:] == pytest.approx((32.0,) * 14)
     between = [factor for factor in factors if 1 < factor < 31.99]
     assert between == sorted(between) and between

@@ -27,7 +27,7 @@ from test_checkpoints import (
 )
 from test_llama_family import ROPE_3, llama_3_tokenizer
 from tokenizers import AddedToken
-from transformers import PreTrainedTokenizerFast
+from transformers import GenerationConfig, PreTrainedTokenizerFast
 
 from solutions.llama import gguf as gguf_reader
 from solutions.llama import huggingface
@@ -64,6 +64,9 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         folder = tmp_path_factory.mktemp("folder") / name.replace(" ", "-")
         tokenizer.add_tokens([AddedToken("<tool>", normalized=False)])
         PreTrainedTokenizerFast(tokenizer_object=tokenizer).save_pretrained(folder)
+        flags = {"lstrip": False, "normalized": False, "rstrip": False, "single_word": False}
+        padding = {"content": tokenizer.id_to_token(tokenizer.get_vocab_size() - 1)} | flags  # as older folders have it
+        (folder / "special_tokens_map.json").write_text(json.dumps({"pad_token": padding}))
         config = replace(TINY, vocab=tokenizer.get_vocab_size())
         random_llama(config, rope=ROPE_3 if name == "llama 3" else None).save_pretrained(folder, max_shard_size="40KB")
         assert load(folder).vocabulary is not None
@@ -75,7 +78,8 @@ NAMES = st.text("abcdefghijklmnop_", min_size=4, max_size=12).map("x_".__add__) 
     ["X", "é", "", "type "]
 )
 ANYTHING = st.sampled_from([None, False, True, 0, 1, 2.5, "", "text", [], {}, [1], {"a": 1}])
-FILES = ("config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors.index.json")
+FILES = ("config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
+         "model.safetensors.index.json")  # fmt: skip
 FREE = ("metadata",)  # of an index of tensors: said by whoever wrote it, about its size
 
 
@@ -162,6 +166,10 @@ def booleans(said: Any, way: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
             ["partial_rotary"],
         ),
         ("config.json", {"rope_parameters": ROPE_3 | {"low_freq_factor": 4.0}}, ["low_freq_factor"]),
+        ("generation_config.json", {"suppress_tokens": [5]}, ["suppress_tokens", "[5]"]),
+        ("generation_config.json", {"stop_strings": ["\n"]}, ["stop_strings"]),
+        ("generation_config.json", {"forced_eos_token_id": 2}, ["forced_eos_token_id"]),
+        ("generation_config.json", {"eos_token_id": [1, 1000]}, ["eos_token_id", "1000"]),
         ("tokenizer.json", {"truncation": {"max_length": 8}}, ["truncation"]),
         ("tokenizer.json", {"padding": {"length": 8}}, ["padding"]),
         ("tokenizer.json", {"version": "2.0"}, ["version"]),
@@ -178,6 +186,16 @@ def booleans(said: Any, way: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
             {"chat_template": [{"name": "tools", "template": "x"}]},
             ["chat_template", "default"],
         ),
+        ("tokenizer_config.json", {"auto_map": {"AutoTokenizer": ["a.B", None]}}, ["auto_map"]),
+        ("tokenizer_config.json", {"pad_token": "[PAD]"}, ["pad_token", "'[PAD]' is no such token"]),
+        ("tokenizer_config.json", {"additional_special_tokens": ["<|end|>", "<new>"]}, ["additional", "<new>"]),
+        ("tokenizer_config.json", {"extra_special_tokens": {"image_token": "<new>"}}, ["extra_special", "<new>"]),
+        ("tokenizer_config.json", {"add_prefix_space": True}, ["add_prefix_space", "otherwise"]),
+        ("tokenizer_config.json", {"add_bos_token": True}, ["add_bos_token", "otherwise"]),
+        ("tokenizer_config.json", {"add_eos_token": True}, ["add_eos_token", "otherwise"]),
+        ("tokenizer_config.json", {"split_special_tokens": True}, ["split_special_tokens"]),
+        ("tokenizer_config.json", {"errors": "ignore"}, ["errors"]),
+        ("special_tokens_map.json", {"mask_token": "<new>"}, ["mask_token", "<new>"]),
     ],
 )
 def test_what_is_known_and_not_built(
@@ -204,7 +222,48 @@ def test_what_changes_nothing_is_read(folders: dict[str, Path], tmp_path: Path) 
     said |= {"is_llama_config": True, "rope_interleaved": False, "mlp_bias": False, "pad_token_id": None}
     said |= {"transformers.js_config": {"kv_cache_dtype": {"q4f16": "float16"}}}
     path.write_text(json.dumps(said))
-    assert load(folder).config == load(folders["llama 3"]).config
+    drawing = {
+        "do_sample": True,
+        "temperature": 0.6,
+        "top_p": 0.9,
+        "_from_model_config": True,
+        "eos_token_id": [702, 705],
+    }
+    (folder / "generation_config.json").write_text(json.dumps(drawing | {"transformers_version": "4.45.0.dev0"}))
+    path = folder / "tokenizer_config.json"
+    said = json.loads(path.read_text())
+    said |= {
+        "clean_up_tokenization_spaces": True,
+        "model_max_length": 131072,
+        "tokenizer_class": "PreTrainedTokenizerFast",
+    }
+    said |= {"bos_token": "<|begin_of_text|>", "eos_token": "<|eot_id|>", "add_bos_token": True, "pad_token": None}
+    path.write_text(json.dumps(said))
+    read = load(folder)
+    assert read.config == load(folders["llama 3"]).config and read.vocabulary.end == {702, 705}
+    assert read.vocabulary.named["eos_token"] == "<|eot_id|>"
+
+
+def test_tokens_that_lie_beside_the_tokenizer_are_its_own(folders: dict[str, Path], tmp_path: Path) -> None:
+    """added_tokens.json, of older folders: what is in it and not in the tokenizer, transformers adds."""
+    folder = shutil.copytree(folders["gpt-2"], tmp_path / "copy")
+    (folder / "added_tokens.json").write_text(json.dumps({"<tool>": 400, "<|end|>": 0}))
+    assert load(folder).vocabulary is not None
+    for wrong in ({"<tool>": 399}, {"<new>": 401}, {"<tool>": "400"}):
+        (folder / "added_tokens.json").write_text(json.dumps(wrong))
+        refused(folder, "added_tokens.json", next(iter(wrong)))
+
+
+def test_an_adapter_beside_the_weights_is_refused(folders: dict[str, Path], tmp_path: Path) -> None:
+    """transformers would put it on top of them."""
+    folder = shutil.copytree(folders["gpt-2"], tmp_path / "copy")
+    (folder / "adapter_config.json").write_text(json.dumps({"peft_type": "LORA", "r": 8}))
+    refused(folder, "adapter_config.json", "merge")
+
+
+def test_what_transformers_can_say_of_generation_is_on_a_list() -> None:
+    known = {*huggingface.DRAWING, *huggingface.FORCING, "eos_token_id"}
+    assert set(GenerationConfig().to_dict()) <= known and not set(huggingface.DRAWING) & set(huggingface.FORCING)
 
 
 # --------------------------------------------------------------------------------------------------------------------

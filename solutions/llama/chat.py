@@ -16,6 +16,7 @@ import time
 import traceback
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -26,7 +27,8 @@ from solutions.llama import generation, model
 from solutions.llama.checkpoints import Config, load
 from solutions.llama.eight_bits import EightBits
 from solutions.llama.fast import Llama, Reader, sample
-from solutions.llama.numbers import from_q4_1, from_q8_0
+from solutions.llama.numbers import Decode, from_q4_1, from_q4_k, from_q8_0
+from solutions.llama.published import six_bits
 from solutions.llama.templates import ChatError, Template
 from solutions.llama.vocabulary import ByteLevel, CheckpointError, Vocabulary
 
@@ -115,7 +117,7 @@ def known(vocabulary: Vocabulary | None, path: Path) -> Vocabulary:
 PARTS = ("rms_norm", "swiglu", "repeat_kv")  # of the notebook parts: they go into the model in place of the given ones
 MODEL = ("llama_block", "attention_with_cache", "forward_with_cache")  # of the notebook model
 WRITING = tuple(REFERENCE)  # of the notebook generation
-NUMBERS = ("dequantize_q8_0", "dequantize_q4_1")
+NUMBERS = ("dequantize_q8_0", "dequantize_q4_1", "dequantize_q4_k", "six_bits")
 WANTED = (*PARTS, *MODEL, *NUMBERS, "encode", *WRITING)
 
 
@@ -245,23 +247,32 @@ def own_engine(
             say(f"{label}: {problem}. It is used all the same; `autograder check` says more")
         return True
 
-    decode = {}
+    if "six_bits" in own:
+        packed = np.random.default_rng(0).integers(256, size=(8, 12), dtype=np.uint8)
+
+        def unpacking() -> str | None:
+            return apart(np.array(own["six_bits"](packed.copy()), float), np.array(six_bits(packed), float))
+
+        tried(["six_bits"], unpacking)
+    decode: dict[str, Decode] = {}
     for kind, name, reference, size in (
         ("Q8_0", "dequantize_q8_0", from_q8_0, 34),
         ("Q4_1", "dequantize_q4_1", from_q4_1, 20),
+        ("Q4_K", "dequantize_q4_k", from_q4_k, 144),
     ):
         if name in own:
             data = np.random.default_rng(0).integers(256, size=8 * size, dtype=np.uint8)
             data.reshape(8, size)[:, 1:4:2] = 0x2C  # scales of about 0.06
 
-            def numbers(data: np.ndarray, name: str = name) -> np.ndarray:
-                return np.asarray(own[name](data.tobytes()), np.float32)
+            def numbers(data: np.ndarray, name: str = name, unpack: Any = six_bits) -> np.ndarray:
+                more = (unpack,) if name == "dequantize_q4_k" else ()
+                return np.asarray(own[name](data.tobytes(), *more), np.float32)
 
             def trial(data: np.ndarray = data, numbers: Any = numbers, reference: Any = reference) -> str | None:
                 return apart(numbers(data), reference(data).reshape(-1))
 
             if tried([name], trial):
-                decode[kind] = numbers
+                decode[kind] = partial(numbers, unpack=own.get("six_bits", six_bits))
 
     module = None
     if own_module is not None:

@@ -43,6 +43,9 @@ HUGGING_FACE = {
 def load_hugging_face(folder: Path, lazy: bool = False, given: Vocabulary | None = None) -> Loaded:
     path = folder / "config.json"
     config = config_of(read_json(path), path)
+    if (adapter := folder / "adapter_config.json").is_file():
+        problem = "an adapter, which changes the weights beside it, is not built: merge it into them first"
+        raise CheckpointError(adapter, "file", problem)
     found = tensors_of(folder)
     expected = {HUGGING_FACE["head"]}
     for name, layer, shape in every_tensor(config):
@@ -148,11 +151,7 @@ ROPE_FIELDS = {
 
 def config_of(said: Mapping[str, Any], path: Path) -> Config:
     """config.json, refused where it asks for something that is not built here."""
-    for name, allowed in ONLY.items():
-        value = said.get(name)
-        if not any(value == right and type(value) is type(right) for right in allowed):
-            expected = " or ".join(repr(right) for right in allowed if right is not None) or "none"
-            raise CheckpointError(path, name, f"{value!r} is not built here; expected {expected}")
+    only_these(said, ONLY, path)
     only_known(said, {*HARMLESS, *READ, *ONLY}, path)
     for name in ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "vocab_size"):
         if name not in said:
@@ -176,6 +175,15 @@ def config_of(said: Mapping[str, Any], path: Path) -> Config:
     )
     config = checked(config, path, SHAPE)
     return checked(replace(config, rope_factors=rope_factors_of(said, config, path)), path, SHAPE)
+
+
+def only_these(said: Mapping[str, Any], allowed: Mapping[str, tuple[Any, ...]], path: Path) -> None:
+    """Refuse a field of the table that says something else than it may."""
+    for name, rights in allowed.items():
+        value = said.get(name)
+        if not any(value == right and type(value) is type(right) for right in rights):
+            expected = " or ".join(repr(right) for right in rights if right is not None) or "none"
+            raise CheckpointError(path, name, f"{value!r} is not built here; expected {expected}")
 
 
 def rope_base_of(said: Mapping[str, Any], path: Path) -> Any:
@@ -211,17 +219,52 @@ def rope_factors_of(said: Mapping[str, Any], config: Config, path: Path) -> tupl
         if kind == "linear":
             found.append(linear_factors(config.head_dim, rope["factor"]))
         elif kind == "llama3":
-            factor, low, high, original = (rope[name] for name in fields)
+            low, high = rope["low_freq_factor"], rope["high_freq_factor"]
             if low >= high:
                 raise CheckpointError(
                     path, f"{field}.low_freq_factor", f"{low} should be below high_freq_factor, {high}"
                 )
-            found.append(llama3_factors(config.head_dim, config.rope_base, factor, low, high, original))
+            found.append(llama3_factors(config.head_dim, config.rope_base, rope))
         elif rope:
             found.append(None)
     if any(factors != found[0] for factors in found):
         raise CheckpointError(path, "rope_scaling", "says something else than rope_parameters")
     return found[0] if found else None
+
+
+# What generation_config.json may say: how its makers like to draw from the model, and how fast. Here the command says it.
+DRAWING = ("_from_model_config", "assistant_confidence_threshold", "assistant_early_exit", "assistant_ensemble_weight",
+           "assistant_lookbehind", "bos_token_id", "cache_config", "cache_implementation", "compile_config",
+           "continuous_batching_config", "disable_compile", "diversity_penalty", "do_sample", "dola_layers",
+           "early_stopping", "encoder_no_repeat_ngram_size", "encoder_repetition_penalty", "epsilon_cutoff", "eta_cutoff",
+           "is_assistant", "length_penalty", "low_memory", "max_cache_len", "max_length", "max_matching_ngram_size",
+           "max_new_tokens", "max_time", "min_p", "no_repeat_ngram_size", "num_assistant_tokens",
+           "num_assistant_tokens_schedule", "num_beam_groups", "num_beams", "num_return_sequences", "output_attentions",
+           "output_hidden_states", "output_logits", "output_scores", "pad_token_id", "penalty_alpha",
+           "prefill_chunk_size", "prompt_lookup_num_tokens", "remove_invalid_values", "renormalize_logits",
+           "repetition_penalty", "return_dict_in_generate", "speculation_type", "target_lookbehind", "temperature",
+           "top_h", "top_k", "top_p", "transformers_version", "trust_remote_code", "typical_p", "use_cache",
+           "use_mtp")  # fmt: skip
+# What must or must not be written is no matter of taste, and none of it is built.
+FORCING: dict[str, tuple[Any, ...]] = {
+    "bad_words_ids": (None,),
+    "begin_suppress_tokens": (None,),
+    "constraints": (None,),
+    "decoder_start_token_id": (None,),
+    "exponential_decay_length_penalty": (None,),
+    "force_words_ids": (None,),
+    "forced_bos_token_id": (None,),
+    "forced_decoder_ids": (None,),
+    "forced_eos_token_id": (None,),
+    "guidance_scale": (None, 1, 1.0),
+    "min_length": (None, 0),
+    "min_new_tokens": (None, 0),
+    "sequence_bias": (None,),
+    "stop_strings": (None,),
+    "suppress_tokens": (None,),
+    "token_healing": (None, False),
+    "watermarking_config": (None,),
+}
 
 
 def ends_of(folder: Path, config: Config) -> frozenset[int]:
@@ -230,7 +273,11 @@ def ends_of(folder: Path, config: Config) -> frozenset[int]:
         path = folder / name
         if not path.is_file():
             continue
-        ids = read_json(path).get("eos_token_id")
+        said = read_json(path)
+        if name == "generation_config.json":
+            only_these(said, FORCING, path)
+            only_known(said, {*DRAWING, *FORCING, "eos_token_id"}, path)
+        ids = said.get("eos_token_id")
         if ids is None:
             continue
         ids = ids if isinstance(ids, list) else [ids]
@@ -241,34 +288,42 @@ def ends_of(folder: Path, config: Config) -> frozenset[int]:
 
 
 # What tokenizer_config.json may say: how transformers wraps a tokenizer, which is read from tokenizer.json itself.
-WRAPPING = ("added_tokens_decoder", "additional_special_tokens", "extra_special_tokens", "backend", "chat_template",
-            "clean_up_tokenization_spaces", "cls_token", "device_map", "errors", "fast", "from_slow", "is_local",
-            "legacy", "local_files_only", "mask_token", "max_length", "model_input_names", "model_max_length",
-            "model_specific_special_tokens", "name_or_path", "pad_to_multiple_of", "pad_token", "pad_token_type_id",
-            "padding_side", "padding", "processor_class", "return_token_type_ids", "sep_token", "sp_model_kwargs",
-            "spaces_between_special_tokens", "special_tokens_map_file", "stride", "tokenizer_class", "tokenizer_file",
-            "truncation", "truncation_side", "truncation_strategy", "unk_token", "use_default_system_prompt",
-            "use_fast", "vocab_size", "bos_token", "eos_token", "add_bos_token", "add_eos_token", "add_prefix_space",
-            "auto_map", "split_special_tokens", "init_inputs", "__type", "trust_remote_code")  # fmt: skip
+WRAPPING = ("added_tokens_decoder", "backend", "chat_template", "clean_up_tokenization_spaces", "device_map", "fast",
+            "from_slow", "is_local", "legacy", "local_files_only", "max_length", "model_input_names",
+            "model_max_length", "name_or_path", "pad_to_multiple_of", "pad_token_type_id", "padding_side", "padding",
+            "processor_class", "return_token_type_ids", "spaces_between_special_tokens", "special_tokens_map_file",
+            "stride", "tokenizer_class", "tokenizer_file", "truncation", "truncation_side", "truncation_strategy",
+            "use_default_system_prompt", "use_fast", "vocab_size", "add_bos_token", "add_eos_token", "add_prefix_space",
+            "init_inputs", "__type", "trust_remote_code")  # fmt: skip
+ONLY_WRAPPING: dict[str, tuple[Any, ...]] = {
+    "auto_map": (None,),
+    "errors": (None, "replace"),
+    "sp_model_kwargs": (None, {}),
+    "split_special_tokens": (None, False),
+}
 NAMED = ("bos_token", "eos_token", "unk_token", "pad_token", "sep_token", "cls_token", "mask_token")
+FLAGS = ("lstrip", "normalized", "rstrip", "single_word", "special")
+MORE_NAMED = ("additional_special_tokens", "extra_special_tokens", "model_specific_special_tokens")
 
 
 def template_of(folder: Path, vocabulary: Vocabulary) -> tuple[str | None, dict[str, str]]:
     """The chat template, and what it calls some of the special tokens."""
     path = folder / "tokenizer_config.json"
     said = read_json(path) if path.is_file() else {}
-    only_known(said, WRAPPING, path)
+    only_these(said, ONLY_WRAPPING, path)
+    only_known(said, {*WRAPPING, *ONLY_WRAPPING, *NAMED, *MORE_NAMED}, path)
     check_added(said.get("added_tokens_decoder"), vocabulary, path)
-    shown = folder / "special_tokens_map.json"
-    tokens = (read_json(shown) if shown.is_file() else {}) | said
+    check_settings(said, vocabulary, path)
     named = {}
-    for name in NAMED:
-        token = tokens.get(name)
-        token = token.get("content") if isinstance(token, dict) else token
-        if token is not None and not isinstance(token, str):
-            raise CheckpointError(path, name, f"expected the text of a token, got {tokens[name]!r}")
-        if token is not None:
-            named[name] = token
+    for place in (folder / "special_tokens_map.json", path):
+        tokens = read_json(place) if place.is_file() else {}
+        if place != path:
+            only_known(tokens, (*NAMED, *MORE_NAMED), place)
+        named |= named_tokens(tokens, vocabulary, place)
+    if (beside := folder / "added_tokens.json").is_file():  # {text: id}, of older folders
+        for text, id in read_json(beside).items():
+            if not is_token(text, vocabulary, id):
+                raise CheckpointError(beside, text, f"{id!r} is not its id in the tokenizer beside it")
     if (alone := folder / "chat_template.jinja").is_file():
         try:
             return read_bytes(alone).decode(), named
@@ -285,6 +340,47 @@ def template_of(folder: Path, vocabulary: Vocabulary) -> tuple[str | None, dict[
     return template, named
 
 
+def check_settings(said: Mapping[str, Any], vocabulary: Vocabulary, path: Path) -> None:
+    """Refuse a setting that contradicts the tokenizer: versions of transformers differ in which of the two they follow."""
+    with_space = isinstance(vocabulary, Pieces) and vocabulary.prefix != "never"
+    facts = {"add_bos_token": bool(vocabulary.begin), "add_eos_token": False, "add_prefix_space": with_space}
+    for name, fact in facts.items():
+        if said.get(name) not in (None, fact):
+            raise CheckpointError(path, name, f"{said[name]!r}, and the tokenizer beside it says otherwise")
+
+
+def is_token(text: str, vocabulary: Vocabulary, id: Any = None) -> bool:
+    """Whether the tokenizer looks for the text as a whole, or it is one of sentencepiece's own, such as <unk>."""
+    ids = {token.text: token.id for token in vocabulary.added}
+    if isinstance(vocabulary, Pieces):
+        ids = {piece: number for number, piece in enumerate(vocabulary.pieces)} | ids
+    return text in ids and id in (None, ids[text])
+
+
+def named_tokens(said: Mapping[str, Any], vocabulary: Vocabulary, path: Path) -> dict[str, str]:
+    """bos_token and the others that have a name. What the tokenizer does not have, transformers would add to it."""
+    named: dict[str, str] = {}
+    asked: list[tuple[str, Any]] = [(name, said.get(name)) for name in NAMED]
+    for name in MORE_NAMED:
+        several = said.get(name) or []
+        if not isinstance(several, (list, dict)):
+            raise CheckpointError(path, name, f"expected a list of tokens, got {several!r}")
+        asked += [(name, token) for token in (several.values() if isinstance(several, dict) else several)]
+    for name, token in asked:
+        text = token.get("content") if isinstance(token, dict) else token
+        if text is None and token is None:
+            continue
+        if not isinstance(text, str):
+            raise CheckpointError(path, name, f"expected the text of a token, got {token!r}")
+        if not is_token(text, vocabulary):
+            raise CheckpointError(path, name, f"{text!r} is no such token of the tokenizer beside it")
+        if isinstance(token, dict):
+            only_known(token, ("content", *FLAGS, "__type"), path, f"{name}.")
+        if name in NAMED:
+            named[name] = text
+    return named
+
+
 def check_added(said: Any, vocabulary: Vocabulary, path: Path) -> None:
     """Refuse tokens that only transformers would add to the tokenizer, or would give other flags."""
     if said is None:
@@ -296,9 +392,7 @@ def check_added(said: Any, vocabulary: Vocabulary, path: Path) -> None:
         inside = f"added_tokens_decoder.{id}"
         if not isinstance(token, dict):
             raise CheckpointError(path, inside, f"expected {{content: …}}, got {token!r}")
-        only_known(
-            token, ("content", "lstrip", "normalized", "rstrip", "single_word", "special", "__type"), path, f"{inside}."
-        )
+        only_known(token, ("content", *FLAGS, "__type"), path, f"{inside}.")
         number = int(id) if id.isascii() and id.isdecimal() else -1
         known = added.get(number)
         own = dict(enumerate(vocabulary.pieces)) if isinstance(vocabulary, Pieces) and known is None else {}

@@ -1,4 +1,4 @@
-"""Numbers in fewer bits, as files keep them, and back to float32."""
+"""Numbers in fewer bits, as files keep them, and back to float32. Three kinds are exercises: those are the notebooks' own."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from solutions.llama.generation import dequantize_q4_1, dequantize_q8_0
+from solutions.llama.published import dequantize_q4_k, six_bits
 from solutions.llama.vocabulary import CheckpointError
 
 Decode = Callable[[np.ndarray], np.ndarray]  # bytes -> float32, in one row
@@ -71,10 +73,8 @@ def fifth_bits(data: np.ndarray) -> np.ndarray:
 
 def from_q8_0(data: np.ndarray) -> np.ndarray:
     """A float16 scale, then 32 signed bytes. Each number is scale × byte."""
-    blocks = data.reshape(-1, 34)
-    scale = from_float16(blocks[:, :2])
     with any_scale():
-        return scale * blocks[:, 2:].view(np.int8)
+        return dequantize_q8_0(data)
 
 
 def from_q4_0(data: np.ndarray) -> np.ndarray:
@@ -87,10 +87,8 @@ def from_q4_0(data: np.ndarray) -> np.ndarray:
 
 def from_q4_1(data: np.ndarray) -> np.ndarray:
     """A float16 scale, a float16 minimum, then 16 bytes. Each number is scale × half + minimum."""
-    blocks = data.reshape(-1, 20)
-    scale, minimum = from_float16(blocks[:, 0:2]), from_float16(blocks[:, 2:4])
     with any_scale():
-        return scale * halves(blocks[:, 4:]) + minimum
+        return dequantize_q4_1(data)
 
 
 def from_q5_0(data: np.ndarray) -> np.ndarray:
@@ -116,32 +114,10 @@ def from_q5_1(data: np.ndarray) -> np.ndarray:
 # --------------------------------------------------------------------------------------------------------------------
 
 
-def six_bits(packed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The eight scales and eight minima of a block, six bits each, out of 12 bytes. (blocks, 12) -> twice (blocks, 8).
-
-    bytes 0 … 3     the scales 0 … 3 in the lower six bits; the upper two belong to the scales 4 … 7
-    bytes 4 … 7     the same with minima
-    bytes 8 … 11    the lower four bits of the scales 4 … 7, and in the upper halves those of the minima 4 … 7
-    """
-    scales, minima, rest = packed[:, 0:4], packed[:, 4:8], packed[:, 8:12]
-    later_scales = (rest & 15) | (scales >> 6 << 4)
-    later_minima = (rest >> 4) | (minima >> 6 << 4)
-    return np.concatenate([scales & 63, later_scales], axis=1), np.concatenate([minima & 63, later_minima], axis=1)
-
-
 def from_q4_k(data: np.ndarray) -> np.ndarray:
-    """Eight groups of 32. Each number is (scale × its group's scale) × half - (minimum × its group's minimum).
-
-    A float16 scale and a float16 minimum for the block, 12 bytes of scales and minima for the groups, then 128 bytes:
-    32 of them hold two groups, the first in the lower halves, the second in the upper ones.
-    """
-    blocks = data.reshape(-1, 144)
-    scale, minimum = from_float16(blocks[:, 0:2]), from_float16(blocks[:, 2:4])  # (blocks, 1)
-    scales, minima = six_bits(blocks[:, 4:16])  # (blocks, 8)
-    two_groups = blocks[:, 16:].reshape(-1, 32)
-    numbers = halves(two_groups).reshape(-1, 8, 32)
+    """Eight groups of 32. Each number is (scale × its group's scale) × half - (minimum × its group's minimum)."""
     with any_scale():
-        return (scale * scales)[:, :, None] * numbers - (minimum * minima)[:, :, None]
+        return dequantize_q4_k(data, six_bits)
 
 
 def from_q5_k(data: np.ndarray) -> np.ndarray:

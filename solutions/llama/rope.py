@@ -8,7 +8,11 @@ that is to read longer texts has its pairs slowed down, each by a factor. The pu
     a table     rope_freqs.weight in a GGUF file: the factors themselves
 """
 
+from collections.abc import Mapping
+
 import numpy as np
+
+from solutions.llama.published import rope_scaling_llama3
 
 Array = np.ndarray
 
@@ -24,19 +28,7 @@ def linear_factors(head_dim: int, factor: float) -> tuple[float, ...]:
     return (float(factor),) * (head_dim // 2)
 
 
-def llama3_factors(
-    head_dim: int, base: float, factor: float, low: float, high: float, original: int
-) -> tuple[float, ...]:
-    """What Llama 3.1 and its successors divide the speed of each pair by.
-
-    What counts is how often a pair turns round within the `original` length, which the model was first trained on:
-
-    - `high` times or more: it tells near places apart, and stays as it was (factor 1);
-    - `low` times or fewer: it tells far places apart, and is slowed down by the whole `factor`;
-    - between the two, the speed goes from the one to the other in a straight line.
-    """
+def llama3_factors(head_dim: int, base: float, scaling: Mapping[str, float]) -> tuple[float, ...]:
+    """What Llama 3.1 and its successors divide the speed of each pair by; `scaling` is `rope_scaling` of config.json."""
     speeds = frequencies(head_dim, base)  # (d/2,)
-    rounds = original * speeds / (2 * np.pi)
-    kept = np.clip((rounds - low) / (high - low), 0, 1)  # 1: as it was, 0: the whole factor slower
-    slowed = (1 - kept) / factor + kept  # the new speed, as a part of the old one
-    return tuple((1 / slowed).tolist())
+    return tuple((speeds / rope_scaling_llama3(speeds, dict(scaling))).tolist())

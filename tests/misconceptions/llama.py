@@ -4315,3 +4315,399 @@ def chat_with_append(messages, encode, start, end):
     ids.append(start)
     ids.extend(encode("assistant\n"))
     return ids
+
+
+# ---- published
+
+# rope_scaling_llama3
+
+llama3_all_slower = edit(
+    "rope_scaling_llama3",
+    "All pairs were slowed down alike, fast ones, too. Those with high_freq_factor turns or more stay as they were.",
+    ("return share * frequencies + (1 - share) * frequencies", "return frequencies"),
+)
+llama3_none_slower = edit(
+    "rope_scaling_llama3",
+    "All pairs turn as before. Those with low_freq_factor turns or fewer are to be slower by the whole factor.",
+    ("np.clip((turns - low) / (high - low), 0, 1)", "np.ones_like(turns)"),
+)
+llama3_middle_as_it_was = edit(
+    "rope_scaling_llama3",
+    "The pairs between the two bounds stayed as they were. They are slowed down, too, by less than the whole factor.",
+    ("np.clip((turns - low) / (high - low), 0, 1)", "np.where(turns > low, 1, 0)"),
+)
+llama3_middle_slower_by_all = edit(
+    "rope_scaling_llama3",
+    "The pairs between the two bounds were slowed down by the whole factor. Theirs is a blend of the two.",
+    ("np.clip((turns - low) / (high - low), 0, 1)", "np.where(turns < high, 0, 1)"),
+)
+llama3_middle_half_and_half = edit(
+    "rope_scaling_llama3",
+    "Every pair between the bounds got half of each. The share grows with the turns, from 0 at low to 1 at high.",
+    ("np.clip((turns - low) / (high - low), 0, 1)", "np.where(turns <= low, 0, np.where(turns >= high, 1, 0.5))"),
+)
+llama3_fast_for_slow = edit(
+    "rope_scaling_llama3",
+    "The fast pairs were slowed down and the slow ones left alone. Slow ones have few turns: low_freq_factor or fewer.",
+    ("share * frequencies + (1 - share) * frequencies /", "(1 - share) * frequencies + share * frequencies /"),
+)
+llama3_radians_for_turns = edit(
+    "rope_scaling_llama3",
+    "Radians were counted as turns. One turn is 2π of them.",
+    (" / (2 * np.pi)", ""),
+)
+llama3_half_turns = edit(
+    "rope_scaling_llama3",
+    "A turn was taken to be π. It is 2π: round once, and back where it began.",
+    ("(2 * np.pi)", "np.pi"),
+)
+llama3_by_wave_length = edit(
+    "rope_scaling_llama3",
+    "The share runs along the wave length, the positions for one turn. It grows in a straight line with the turns.",
+    (
+        "(turns - low) / (high - low)",
+        "(1 / low - 1 / turns) / (1 / low - 1 / high)",
+    ),
+)
+llama3_blends_factors = edit(
+    "rope_scaling_llama3",
+    "The factors were blended, and the frequency divided by the blend. Blend the two frequencies themselves.",
+    (
+        'share * frequencies + (1 - share) * frequencies / config["factor"]',
+        'frequencies / (share + (1 - share) * config["factor"])',
+    ),
+)
+llama3_multiplied = edit(
+    "rope_scaling_llama3",
+    "Slow pairs were made faster by the factor. Divide: for longer texts they have to turn more slowly.",
+    ('/ config["factor"]', '* config["factor"]'),
+)
+llama3_without_clip = edit(
+    "rope_scaling_llama3",
+    "The share goes below 0 and above 1. Outside the two bounds it is 0 or 1 and no more.",
+    ("np.clip((turns - low) / (high - low), 0, 1)", "(turns - low) / (high - low)"),
+)
+llama3_share_of_high = edit(
+    "rope_scaling_llama3",
+    "The share was divided by high, not by the distance from low to high: at the upper bound it does not reach 1.",
+    ("/ (high - low)", "/ high"),
+)
+llama3_share_from_nothing = edit(
+    "rope_scaling_llama3",
+    "The share begins to grow at 0 turns. Below low_freq_factor turns it is 0, and from there it grows.",
+    ("(turns - low) / (high - low)", "turns / high"),
+)
+llama3_fixed_bounds = edit(
+    "rope_scaling_llama3",
+    "The bounds are always 1 and 4. Take them from config: models differ.",
+    ('config["low_freq_factor"], config["high_freq_factor"]', "1.0, 4.0"),
+)
+llama3_fixed_length = edit(
+    "rope_scaling_llama3",
+    "The original length is always 8192. Take it from config: models differ.",
+    ('config["original_max_position_embeddings"]', "8192"),
+)
+llama3_length_after = edit(
+    "rope_scaling_llama3",
+    "Turns were counted within the new length, the factor times as long. What counts is the original one.",
+    ('config["original_max_position_embeddings"]', 'config["original_max_position_embeddings"] * config["factor"]'),
+)
+llama3_the_factors = edit(
+    "rope_scaling_llama3",
+    "How many times slower each pair turns came back. Return how fast it turns: divide the frequencies by that.",
+    (
+        'share * frequencies + (1 - share) * frequencies / config["factor"]',
+        '1 / (share + (1 - share) / config["factor"])',
+    ),
+)
+
+
+@wrong("rope_scaling_llama3")
+def llama3_in_place(frequencies, config):
+    """The array that came in was changed. Make a new one: whoever called may need the old frequencies, too."""
+    low, high = config["low_freq_factor"], config["high_freq_factor"]
+    turns = frequencies * config["original_max_position_embeddings"] / (2 * np.pi)
+    share = np.clip((turns - low) / (high - low), 0, 1)
+    frequencies *= share + (1 - share) / config["factor"]
+    return frequencies
+
+
+@right("rope_scaling_llama3")
+def llama3_in_three_cases(frequencies, config):
+    """By wave length, case by case, as the published code has it."""
+    low, high = config["low_freq_factor"], config["high_freq_factor"]
+    original, factor = config["original_max_position_embeddings"], config["factor"]
+    new = []
+    for frequency in frequencies.tolist():
+        length = 2 * np.pi / frequency
+        if length < original / high:
+            new.append(frequency)
+        elif length > original / low:
+            new.append(frequency / factor)
+        else:
+            smooth = (original / length - low) / (high - low)
+            new.append((1 - smooth) * frequency / factor + smooth * frequency)
+    return np.array(new)
+
+
+@right("rope_scaling_llama3")
+def llama3_by_interpolation(frequencies, config):
+    """np.interp has the straight line and its two ends."""
+    turns = frequencies * config["original_max_position_embeddings"] / (2 * np.pi)
+    bounds = [config["low_freq_factor"], config["high_freq_factor"]]
+    return frequencies * np.interp(turns, bounds, [1 / config["factor"], 1])
+
+
+# six_bits
+
+
+@wrong("six_bits")
+def six_bits_in_a_row(packed):
+    """The 96 bits were read as sixteen numbers one behind the other. The last four of each kind lie in two parts."""
+    bits = np.unpackbits(packed, axis=1, bitorder="little").reshape(len(packed), 16, 6)
+    numbers = (bits << np.arange(6, dtype=np.uint8)).sum(axis=2)
+    return numbers[:, :8], numbers[:, 8:]
+
+
+@wrong("six_bits")
+def six_bits_in_a_row_from_the_top(packed):
+    """The 96 bits were read in a row, highest bit first. The last four of each kind lie in two parts."""
+    bits = np.unpackbits(packed, axis=1).reshape(len(packed), 16, 6)
+    numbers = (bits << np.arange(6, dtype=np.uint8)[::-1]).sum(axis=2)
+    return numbers[:, :8], numbers[:, 8:]
+
+
+six_minima_first = edit(
+    "six_bits",
+    "Scales and minima changed places: the scales come first, in bytes 0 to 3.",
+    ("return scales, minima", "return minima, scales"),
+)
+six_parts_swapped = edit(
+    "six_bits",
+    "In the last four, upper and lower part changed places: the two bits go in front of the four.",
+    ("(first >> 6 << 4) | (third & 15)", "(first >> 6) | ((third & 15) << 2)"),
+    ("(second >> 6 << 4) | (third >> 4)", "(second >> 6) | (third >> 4 << 2)"),
+)
+six_halves_swapped = edit(
+    "six_bits",
+    "The halves of bytes 8 to 11 changed places: the lower half belongs to the scales, the upper one to the minima.",
+    ("| (third & 15)", "| (third >> 4)"),
+    ("(second >> 6 << 4) | (third >> 4)", "(second >> 6 << 4) | (third & 15)"),
+)
+six_without_mask = edit(
+    "six_bits",
+    "The first four have eight bits. Only the lower six are theirs; the upper two belong to the last four.",
+    ("[first & 63,", "[first,"),
+    ("[second & 63,", "[second,"),
+)
+six_only_four_bits = edit(
+    "six_bits",
+    "The last four have only four bits. Their upper two are at the top of bytes 0 to 7.",
+    ("(first >> 6 << 4) | ", ""),
+    ("(second >> 6 << 4) | ", ""),
+)
+six_two_bits_not_lifted = edit(
+    "six_bits",
+    "The two upper bits were not brought to the front: they count 16 and 32, not 1 and 2.",
+    ("first >> 6 << 4", "first >> 6"),
+    ("second >> 6 << 4", "second >> 6"),
+)
+six_two_bits_left_at_the_top = edit(
+    "six_bits",
+    "The two upper bits stayed where they were in the byte, as 64 and 128. In six bits they count 16 and 32.",
+    ("first >> 6 << 4", "first & 192"),
+    ("second >> 6 << 4", "second & 192"),
+)
+six_bits_of_the_other_kind = edit(
+    "six_bits",
+    "The upper bits of scales and minima were exchanged: those of the scales stand in bytes 0 to 3.",
+    ("(first >> 6 << 4) | (third & 15)", "(second >> 6 << 4) | (third & 15)"),
+    ("(second >> 6 << 4) | (third >> 4)", "(first >> 6 << 4) | (third >> 4)"),
+)
+six_in_turn = edit(
+    "six_bits",
+    "The first and the last four were put in turn: 0, 4, 1, 5 and so on. The last four stand behind the first four.",
+    ("scales = np.concatenate([first & 63, late_scales], axis=1)",
+     "scales = np.stack([first & 63, late_scales], axis=2).reshape(-1, 8)"),
+    ("minima = np.concatenate([second & 63, late_minima], axis=1)",
+     "minima = np.stack([second & 63, late_minima], axis=2).reshape(-1, 8)"),
+)  # fmt: skip
+six_last_ones_first = edit(
+    "six_bits",
+    "The numbers 4 to 7 stand before the numbers 0 to 3.",
+    ("[first & 63, late_scales]", "[late_scales, first & 63]"),
+    ("[second & 63, late_minima]", "[late_minima, second & 63]"),
+)
+six_of_the_first_block = edit(
+    "six_bits",
+    "Only the first block was read, and its numbers given to all. Every block has its own twelve bytes.",
+    ("first, second, third =", "packed = np.repeat(packed[:1], len(packed), axis=0)\n    first, second, third ="),
+)
+
+
+@right("six_bits")
+def six_one_by_one(packed):
+    """Number by number, in Python."""
+    scales, minima = [], []
+    for row in packed.tolist():
+        scales.append([b % 64 for b in row[:4]] + [16 * (a // 64) + b % 16 for a, b in zip(row[:4], row[8:])])
+        minima.append([b % 64 for b in row[4:8]] + [16 * (a // 64) + b // 16 for a, b in zip(row[4:8], row[8:])])
+    return np.array(scales, int).reshape(-1, 8), np.array(minima, int).reshape(-1, 8)
+
+
+@right("six_bits")
+def six_by_columns(packed):
+    """Into arrays made beforehand, column after column."""
+    scales, minima = np.zeros((2, len(packed), 8), np.int64)
+    for i in range(4):
+        scales[:, i], minima[:, i] = packed[:, i] & 0x3F, packed[:, i + 4] & 0x3F
+        scales[:, i + 4] = packed[:, i + 8] & 0x0F | (packed[:, i] & 0xC0) >> 2
+        minima[:, i + 4] = packed[:, i + 8] >> 4 | (packed[:, i + 4] & 0xC0) >> 2
+    return scales, minima
+
+
+# dequantize_q4_k
+
+q4k_minimum_added = edit(
+    "dequantize_q4_k",
+    "The minimum was added, as in Q4_1. Here it is taken away: d · scale · q − dmin · minimum.",
+    ("* q - minima", "* q + minima"),
+)
+q4k_without_minimum = edit(
+    "dequantize_q4_k",
+    "The minima are missing: a weight is d · scale · q − dmin · minimum.",
+    (" - minima[:, :, None]", ""),
+)
+q4k_steps_swapped = edit(
+    "dequantize_q4_k",
+    "d and dmin changed places: the step of the scales comes first.",
+    ('("d", "<f2"), ("dmin", "<f2")', '("dmin", "<f2"), ("d", "<f2")'),
+)
+q4k_one_step = edit(
+    "dequantize_q4_k",
+    "The minima were measured in steps of d. They have a step of their own, dmin.",
+    ('blocks["dmin"]', 'blocks["d"]'),
+)
+q4k_minimum_times_scale = edit(
+    "dequantize_q4_k",
+    "The minimum was taken from q before the scale was multiplied in. It is dmin · minimum by itself, taken away last.",
+    ("scales[:, :, None] * q - minima[:, :, None]", "scales[:, :, None] * (q - minima[:, :, None])"),
+)
+q4k_halves_swapped = edit(
+    "dequantize_q4_k",
+    "High and low halves changed places: the low four bits of a run are the first of its two groups.",
+    ("[runs & 15, runs >> 4]", "[runs >> 4, runs & 15]"),
+)
+q4k_all_low_halves_first = edit(
+    "dequantize_q4_k",
+    "The low halves of all runs stand before all high ones. After each run's low halves come its own high ones.",
+    ("np.stack([runs & 15, runs >> 4], axis=2)", "np.concatenate([runs & 15, runs >> 4], axis=1)"),
+)
+q4k_neighbours = edit(
+    "dequantize_q4_k",
+    "The two halves of a byte became neighbours. They are 32 weights apart: one in each of the run's two groups.",
+    ("axis=2).reshape", "axis=3).reshape"),
+)
+q4k_halves_as_in_q4_1 = edit(
+    "dequantize_q4_k",
+    "Each 16 bytes were made a group, as in Q4_1. Here 32 bytes are two groups: all low halves, then all high ones.",
+    ("np.stack([runs & 15, runs >> 4], axis=2)",
+     "np.stack([(h := runs.reshape(-1, 8, 16)) & 15, h >> 4], axis=2)"),
+)  # fmt: skip
+q4k_signed = edit(
+    "dequantize_q4_k",
+    "8 was taken from each q, as in Q4_0. Here q runs from 0 to 15, and the minimum does the rest.",
+    ("* q - minima", "* (q.astype(np.float32) - 8) - minima"),
+)
+q4k_one_scale = edit(
+    "dequantize_q4_k",
+    "The first group's scale and minimum were used for the whole block. Each of the eight groups has its own.",
+    ("scales[:, :, None] * q - minima[:, :, None]", "scales[:, :1, None] * q - minima[:, :1, None]"),
+)
+q4k_one_block = edit(
+    "dequantize_q4_k",
+    "The first block's d and dmin were used for all blocks. Every block has its own.",
+    ('blocks["d"].astype', 'blocks["d"][:1].astype'),
+    ('blocks["dmin"].astype', 'blocks["dmin"][:1].astype'),
+)
+q4k_without_steps = edit(
+    "dequantize_q4_k",
+    "d and dmin are missing: the scales and minima are counted in steps of these.",
+    ('blocks["d"].astype(np.float32)[:, None] *', "1 *"),
+    ('blocks["dmin"].astype(np.float32)[:, None] *', "1 *"),
+)
+q4k_big_endian = edit(
+    "dequantize_q4_k",
+    "The two steps are little-endian: the first byte of each is its lower one.",
+    ('("d", "<f2"), ("dmin", "<f2")', '("d", ">f2"), ("dmin", ">f2")'),
+)
+q4k_scales_behind = edit(
+    "dequantize_q4_k",
+    "The twelve bytes of the scales were looked for at the end. They stand before the runs, in bytes 4 to 15.",
+    ('("packed", "u1", 12), ("runs", "u1", (4, 32))', '("runs", "u1", (4, 32)), ("packed", "u1", 12)'),
+)
+q4k_pair_swapped = edit(
+    "dequantize_q4_k",
+    "What `unpack` returns was taken the wrong way round: the scales come first, then the minima.",
+    ("scales, minima = unpack", "minima, scales = unpack"),
+)
+q4k_in_float16 = edit(
+    "dequantize_q4_k",
+    "d times a scale was made in float16, where it is rounded and may be infinite. Convert to float32 first.",
+    ('blocks["d"].astype(np.float32)[:, None] * np.asarray(scales, np.float32)',
+     '(blocks["d"][:, None] * np.asarray(scales, np.float16)).astype(np.float32)'),
+    ('blocks["dmin"].astype(np.float32)[:, None] * np.asarray(minima, np.float32)',
+     '(blocks["dmin"][:, None] * np.asarray(minima, np.float16)).astype(np.float32)'),
+)  # fmt: skip
+q4k_in_float64 = edit(
+    "dequantize_q4_k",
+    "The weights came back as float64. The model runs in float32, and so should they.",
+    ("np.asarray(scales, np.float32)", "np.asarray(scales, np.float64)"),
+)
+q4k_in_groups = edit(
+    "dequantize_q4_k",
+    "The weights came back as a table. They are one row of 256 n.",
+    ("(scales[:, :, None] * q - minima[:, :, None]).reshape(-1)", "scales[:, :, None] * q - minima[:, :, None]"),
+)
+q4k_ignores_the_rest = edit(
+    "dequantize_q4_k",
+    "What was left over behind the last whole block was left out. A length that does not fit is an error: ValueError.",
+    (
+        '    if len(data) % 144:\n        raise ValueError(f"Q4_K: {len(data)} bytes are not a multiple of 144")\n',
+        "    data = data[: len(data) // 144 * 144]\n",
+    ),
+)
+
+
+@right("dequantize_q4_k")
+def q4k_run_by_run(data, unpack):
+    """Run after run, with columns of one table."""
+    if len(data) % 144 != 0:
+        raise ValueError(f"{len(data)} bytes")
+    table = np.frombuffer(data, np.uint8).reshape(-1, 144)
+    steps = table[:, :4].copy().view("<f2").astype(np.float32)
+    scales, minima = (np.asarray(part, np.float32) for part in unpack(table[:, 4:16].copy()))
+    groups = []
+    for r in range(4):
+        run = table[:, 16 + 32 * r : 48 + 32 * r]
+        for g, q in ((2 * r, run & 0x0F), (2 * r + 1, run >> 4)):
+            groups.append(steps[:, :1] * scales[:, g : g + 1] * q - steps[:, 1:] * minima[:, g : g + 1])
+    return np.concatenate(groups, axis=1).astype(np.float32).reshape(-1)
+
+
+@right("dequantize_q4_k")
+def q4k_number_by_number(data, unpack):
+    """Every weight by itself, with struct."""
+    if len(data) % 144:
+        raise ValueError(f"{len(data)} bytes")
+    n = len(data) // 144
+    packed = np.array([list(data[144 * i + 4 : 144 * i + 16]) for i in range(n)], np.uint8).reshape(n, 12)
+    scales, minima = unpack(packed)
+    found = []
+    for i in range(n):
+        d, dmin = (np.float32(step) for step in struct.unpack_from("<ee", data, 144 * i))
+        for g in range(8):
+            scale, minimum = d * np.float32(scales[i][g]), dmin * np.float32(minima[i][g])
+            run = data[144 * i + 16 + 32 * (g // 2) :][:32]
+            found += [scale * np.float32(byte >> 4 if g % 2 else byte & 15) - minimum for byte in run]
+    return np.array(found, np.float32)

@@ -21,6 +21,7 @@ import sentencepiece
 import torch
 import torch.nn.functional as F  # noqa: N812  its usual name
 from transformers import DynamicCache
+from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 from transformers.models.llama.configuration_llama import LlamaConfig
 from transformers.models.llama.modeling_llama import LlamaForCausalLM, LlamaRotaryEmbedding, apply_rotary_pos_emb
 from transformers.models.llama.modeling_llama import repeat_kv as hugging_repeat_kv
@@ -563,3 +564,43 @@ def read_config(folder):
     names |= {"vocab": "vocab_size", "tied": "tie_word_embeddings"}
     values = {mine: getattr(theirs, name) for mine, name in names.items()}
     return SimpleNamespace(**values, rope_base=theirs.rope_parameters["rope_theta"])
+
+
+# ---- published
+
+
+@oracle("rope_scaling_llama3")
+def rope_scaling_llama3(frequencies, config):
+    """transformers' own, for a model whose pairs turn as fast; it is asked for one pair of each base.
+
+    A base of f ** -2 gives the pair 1 of a head of 4 numbers the frequency f ** 1; a frequency of 1 is that of pair 0.
+    """
+    found = []
+    for frequency in np.asarray(frequencies, np.float64).tolist():
+        rope = {"rope_type": "llama3", "rope_theta": frequency**-2, **config}
+        model = LlamaConfig(hidden_size=4, num_attention_heads=1, rope_parameters=rope)
+        speeds, _ = ROPE_INIT_FUNCTIONS["llama3"](model, "cpu")
+        found.append(float(speeds[1]))
+    return np.array(found)
+
+
+@oracle("six_bits")
+def six_bits(packed):
+    """gguf's own."""
+    scales, minima = gguf.quants.Q4_K.get_scale_min(np.ascontiguousarray(packed).reshape(-1, 12))
+    return scales.reshape(-1, 8), minima.reshape(-1, 8)
+
+
+@oracle("dequantize_q4_k")
+def dequantize_q4_k(data, unpack):
+    """gguf's own, of the same blocks with the scales and minima laid down in their bytes."""
+    if len(data) % 144:
+        raise ValueError(f"{len(data)} bytes")
+    blocks = np.frombuffer(data, np.uint8).reshape(-1, 144).copy()
+    scales, minima = (np.asarray(part, np.uint8).reshape(-1, 8) for part in unpack(blocks[:, 4:16].copy()))
+    blocks[:, 4:8] = scales[:, :4] + 64 * (scales[:, 4:] // 16)
+    blocks[:, 8:12] = minima[:, :4] + 64 * (minima[:, 4:] // 16)
+    blocks[:, 12:16] = scales[:, 4:] % 16 + 16 * (minima[:, 4:] % 16)
+    if not data:
+        return np.zeros(0, np.float32)  # which gguf does not take
+    return gguf.quants.dequantize(blocks, gguf.GGMLQuantizationType.Q4_K).reshape(-1).astype(np.float32)
