@@ -24,6 +24,7 @@ from autograder.handed_in import layouts, trees
 from autograder.handed_in.delivery import Deliveries, Delivery, deliveries, original_stem
 from autograder.handed_in.times import in_utc, read_time
 from autograder.handed_in.trees import safe_id, safe_stem
+from autograder.lms import canvas
 from autograder.text import shown
 
 NOTEBOOK = b'{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}'
@@ -960,7 +961,7 @@ def test_canvas_names_are_taken_apart_as_canvas_puts_them_together(
     token = "".join(c for c in name.lower() if c.isalnum() or c == "_")
     token = "".join(part for part in token.split("_"))
     member = f"{token}{'_LATE' if late else ''}_{user}_{attachment}_{file}"
-    match = layouts.CANVAS.fullmatch(member)
+    match = canvas.CANVAS.fullmatch(member)
     assert match is not None
     assert (match["name"], match["user"], match["attachment"], match["file"]) == (
         token,
