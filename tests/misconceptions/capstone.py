@@ -1175,12 +1175,12 @@ tables_mixed = edit(
 )
 double_precision = edit(
     "export_checkpoint",
-    "The weights are float64, eight bytes each. The file holds float32, so say so.",
+    "The numbers are no float32: they take eight bytes each, or keep the type in which they came. Say which you want.",
     ('np.asarray(a, "<f4").tobytes()', "np.asarray(a, float).tobytes()"),
 )
 precision_as_it_came = edit(
     "export_checkpoint",
-    "The numbers are written in the type in which they came, float64 or another. The file holds float32, so say so.",
+    "The numbers are no float32: they take eight bytes each, or keep the type in which they came. Say which you want.",
     ('np.asarray(a, "<f4").tobytes()', "np.asarray(a).tobytes()"),
 )
 half_precision = edit(
