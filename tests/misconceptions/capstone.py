@@ -291,6 +291,23 @@ row_by_row_without_empty_ones = edit(
         " / counts.sum(1)[counts.any(1)]))",
     ),
 )
+without_the_last_place = edit(
+    "lm_loss",
+    "The last place of each row was left out. The targets are already shifted: every place has one.",
+    (
+        "counts = targets != -1",
+        "counts = (targets != -1) & (np.arange(targets.shape[1]) < max(1, targets.shape[1] - 1))",
+    ),
+)
+one_loss_for_each_row = edit(
+    "lm_loss",
+    "There is a loss for each row of the batch. One number is wanted: the mean over all places that count.",
+    (
+        "float(np.mean(log_sums - rows[np.arange(len(rows)), wanted]))",
+        "np.bincount(np.nonzero(counts)[0], log_sums - rows[np.arange(len(rows)), wanted], len(counts))"
+        " / np.maximum(counts.sum(1), 1)",
+    ),
+)
 summed = edit(
     "lm_loss",
     "That is the sum of the losses. Take the mean over the places that count.",
@@ -475,6 +492,11 @@ one_taken_from_everything = edit(
     "1 was subtracted everywhere. It belongs to the target alone: that is what happened.",
     ("p - happened", "p - 1"),
 )
+logarithms_for_probabilities = edit(
+    "loss_gradient",
+    "The logarithms of the probabilities stand where the probabilities belong.",
+    ("(p - happened)", "(np.log(np.maximum(p, 1e-300)) - happened)"),
+)
 gradient_of_a_squared_error = edit(
     "loss_gradient",
     "The logits stand where the probabilities belong: take the softmax first.",
@@ -570,6 +592,11 @@ clip_in_place_of_the_norm = edit(
     "clip_gradients",
     "The factor came back in place of the norm. Return how long the gradients were.",
     ("grads], norm", "grads], factor"),
+)
+clip_with_a_cushion = edit(
+    "clip_gradients",
+    "Something small is added to the norm before the division, so what was clipped is too short. Ask for zeros first.",
+    ("most / norm if norm > most else 1.0", "min(1.0, most / (norm + 1e-2))"),
 )
 clip_sum_of_norms = edit(
     "clip_gradients",
@@ -1148,9 +1175,13 @@ tables_mixed = edit(
 )
 double_precision = edit(
     "export_checkpoint",
-    "The weights are float64, eight bytes each, or have the type in which they came. The file holds "
-    "float32, so say so.",
+    "The numbers are no float32: they take eight bytes each, or keep the type in which they came. Say which you want.",
     ('np.asarray(a, "<f4").tobytes()', "np.asarray(a, float).tobytes()"),
+)
+precision_as_it_came = edit(
+    "export_checkpoint",
+    "The numbers are no float32: they take eight bytes each, or keep the type in which they came. Say which you want.",
+    ('np.asarray(a, "<f4").tobytes()', "np.asarray(a).tobytes()"),
 )
 half_precision = edit(
     "export_checkpoint",

@@ -933,6 +933,11 @@ attention_of_swapped_roles = edit(
     "Query and key are swapped. The row is the word that asks: its query meets the keys of all.",
     ("self.query(x), self.key(x)", "self.key(x), self.query(x)"),
 )
+attention_with_one_layer_for_two = edit(
+    "SelfAttention",
+    "The query was used as the key, too. Each of the three layers has its own part.",
+    ("self.query(x), self.key(x)", "self.query(x), self.query(x)"),
+)
 attention_without_mask = edit(
     "SelfAttention",
     "The mask was not used: padding has weight.",
@@ -1023,6 +1028,16 @@ case_one_with_log_softmax = edit(
     "Case1",
     "The logits went through a log-softmax. The loss does that itself: return plain scores.",
     ("self.classifier(pooled)", "self.classifier(pooled).log_softmax(-1)"),
+)
+case_one_with_sigmoid = edit(
+    "Case1",
+    "The logits went through a sigmoid. Return plain scores: the loss has all that it needs.",
+    ("self.classifier(pooled)", "self.classifier(pooled).sigmoid()"),
+)
+case_one_guessing_a_mask = edit(
+    "Case1",
+    "Without a mask, the padding was left out all the same. Called with `ids` alone, every place counts.",
+    ("h, weights =", "mask = ids != 0 if mask is None else mask\n        h, weights ="),
 )
 case_one_without_mask = edit(
     "Case1",
@@ -1290,6 +1305,11 @@ case_two_with_softmax = edit(
     "The logits went through a softmax. The loss does that itself: return plain scores.",
     ("self.norm(h.mean(dim=1)))", "self.norm(h.mean(dim=1))).softmax(-1)"),
 )
+case_two_with_tanh = edit(
+    "Case2",
+    "A tanh stands between the norm and the linear layer. Case 2 has nothing there.",
+    ("self.norm(h.mean(dim=1))", "self.norm(h.mean(dim=1)).tanh()"),
+)
 case_two_first_word = edit(
     "Case2",
     "The first word stands for the whole review. Case 2 takes the average over the words.",
@@ -1360,6 +1380,12 @@ pre_adding_the_first_x = edit(
     ("x = x + attend(norm1(x))", "h = x + attend(norm1(x))"),
     ("norm2(x)", "norm2(h)"),
 )
+pre_norm_of_the_norm = edit(
+    "pre_norm_block",
+    "The second norm is of the first one's result. It is of what the first half gave.",
+    ("x = x + attend(norm1(x))", "h = norm1(x)\n    x = x + attend(h)"),
+    ("norm2(x)", "norm2(h)"),
+)
 pre_side_by_side = edit(
     "pre_norm_block",
     "Both halves work on x, side by side. The second works on the result of the first.",
@@ -1425,6 +1451,11 @@ post_norm_of_the_work = edit(
     "The norm is of the work alone. Norm the sum of input and work.",
     ("norm1(x + attend(x))", "x + norm1(attend(x))"),
     ("norm2(x + feed_forward(x))", "x + norm2(feed_forward(x))"),
+)
+post_first_norm_of_the_work = edit(
+    "post_norm_block",
+    "In the first half the norm is of the work alone. Norm the sum of input and work.",
+    ("norm1(x + attend(x))", "x + norm1(attend(x))"),
 )
 post_norm_of_the_input = edit(
     "post_norm_block",
@@ -1571,6 +1602,14 @@ entropy_of_the_mean = edit(
         "-logits.double().softmax(-1)[torch.arange(len(y)), y].mean().log()",
     ),
 )
+entropy_as_squared_error = edit(
+    "cross_entropy",
+    "That is the squared distance of the probabilities from 0 and 1. Take −ln p of the true label.",
+    (
+        "(torch.logsumexp(logits, dim=-1) - true).mean()",
+        "(logits.softmax(-1) - torch.eye(logits.shape[-1], dtype=logits.dtype)[y]).square().sum(-1).mean()",
+    ),
+)
 entropy_without_logarithm = edit(
     "cross_entropy",
     "The logarithm is missing: that is the mean of −p.",
@@ -1695,6 +1734,16 @@ step_on_the_sum = edit(
     "train_step",
     "The loss is a sum over the batch. Take the mean, as `cross_entropy` does by itself.",
     ("(logits, y)", '(logits, y, reduction="sum")'),
+)
+step_on_the_sum_in_secret = edit(
+    "train_step",
+    "The weights moved along the gradient of the sum over the batch. Take that of the mean.",
+    ("loss.backward()", "(loss * len(y)).backward()"),
+)
+step_with_gradients_twice = edit(
+    "train_step",
+    "The gradients of this batch were counted twice: `backward()` adds them to those that are there.",
+    ("loss.backward()", "loss.backward(retain_graph=True)\n    loss.backward()"),
 )
 step_twice = edit(
     "train_step",
@@ -1850,6 +1899,17 @@ fit_starting_at_a_hundred = edit(
     "The best loss begins at a number that real losses exceed. Begin at infinity, `math.inf`.",
     ("math.inf", "100.0"),
     ("    model.load_state_dict(kept)", "    if kept:\n        model.load_state_dict(kept)"),
+)
+fit_starting_at_zero = edit(
+    "fit",
+    "The best loss begins at 0, and no loss is less. Begin at infinity, `math.inf`.",
+    ("math.inf, None", "0.0, copy.deepcopy(model.state_dict())"),
+)
+fit_noting_only_the_best = edit(
+    "fit",
+    "Only the losses that were a new best are in the list. Return one for each epoch that was run.",
+    ("        losses.append(loss)\n", ""),
+    ("        if loss < best:\n", "        if loss < best:\n            losses.append(loss)\n"),
 )
 fit_restoring_only_when_stopped = edit(
     "fit",
