@@ -49,6 +49,28 @@ def number(value: Any, digits: int) -> str:
     return said.replace("-", "−")
 
 
+def is_number(value: Any) -> bool:
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+
+
+def cell(value: Any, is_first: bool, digits: int, shade: bool) -> str:
+    """A cell of a table: a number, nothing, or text, which heads its row where it comes first."""
+    if value is None:
+        return "<td></td>"
+    if is_number(value):
+        style = f' style="--share:{min(max(float(value), 0), 1):.3f}"' if shade else ""
+        return f'<td class="number"{style}>{number(value, digits)}</td>'
+    return f'<th scope="row">{plain(value)}</th>' if is_first else f"<td>{plain(value)}</td>"
+
+
+def head_cell(text: str, over: Any) -> str:
+    """The head of a column, on the right over numbers."""
+    if not text:
+        return "<td></td>"  # a head without a name would be read out as one
+    side = ' class="number"' if over is None or is_number(over) else ""
+    return f'<th scope="col"{side}>{plain(text)}</th>'
+
+
 def table(
     head: Sequence[str],
     rows: Iterable[Sequence[Any]],
@@ -57,25 +79,12 @@ def table(
     shade: bool = False,
 ) -> HTML:
     """A table with a line of heads; the rows whose numbers are in `mark` stand out. Numbers get so many `digits`."""
-    kinds = (int, float, np.integer, np.floating)
-    lines, first = [], True
+    rows = list(rows)
+    heads = "".join(head_cell(text, over) for text, over in zip(head, rows[0], strict=True))
+    lines = []
     for i, row in enumerate(rows):
-        cells = []
-        for j, value in enumerate(row):
-            if value is None:
-                cells.append("<td></td>")
-            elif isinstance(value, kinds) and not isinstance(value, bool):
-                style = f' style="--share:{min(max(float(value), 0), 1):.3f}"' if shade else ""
-                cells.append(f'<td class="number"{style}>{number(value, digits)}</td>')
-            else:
-                cells.append(f'<th scope="row">{plain(value)}</th>' if j == 0 else f"<td>{plain(value)}</td>")
-        if first:
-            right = [value is None or (isinstance(value, kinds) and not isinstance(value, bool)) for value in row]
-            first = False
-        lines.append(f'<tr class="marked">{"".join(cells)}</tr>' if i in mark else f"<tr>{''.join(cells)}</tr>")
-    heads = "".join(
-        f'<th scope="col"{" class=number" if r else ""}>{plain(h)}</th>' for h, r in zip(head, right, strict=True)
-    )
+        cells = "".join(cell(value, j == 0, digits, shade) for j, value in enumerate(row))
+        lines.append(f'<tr class="marked">{cells}</tr>' if i in mark else f"<tr>{cells}</tr>")
     kind = "dataframe result shaded" if shade else "dataframe result"
     return HTML(f'<table class="{kind}"><thead><tr>{heads}</tr></thead><tbody>{"".join(lines)}</tbody></table>')
 

@@ -28,6 +28,9 @@ ONLY_WITH = {
     "design-tabs.js": "sd-tab-set",
     "sphinx-design.min.css": "sd-(?!sphinx-override|dropdown|card-body|card-header|summary|mb-|fade|card\\b)",
 }
+# What marks the words that were searched for, and what it stands on; the search works on a page of its own.
+SEARCH = {"doctools.js", "sphinx_highlight.js"}
+SEARCH_PAGES = {"search", "genindex"}
 # The look is ours (book.css, course.css), a kernel is not used, and MathJax comes when a formula does (math.js).
 NEVER = re.compile(r"thebe|mathjax|require(\.min)?\.js|sphinx-book-theme\.css|pygments\.css|mystnb\.")
 # Left in the built site by the theme, and asked for by no page.
@@ -42,9 +45,11 @@ def figure_scripts(body: str, assets: Path = ASSETS) -> list[str]:
     return [SHARED, *found] if found else []
 
 
-def is_wanted(file: Any, body: str) -> bool:
+def is_wanted(file: Any, body: str, pagename: str) -> bool:
     """Whether a page with this body needs a script or style that Sphinx would have it load."""
     name = Path(str(file.filename or "")).name
+    if name in SEARCH:
+        return pagename in SEARCH_PAGES
     inline = file.attributes.get("body", "")
     if NEVER.search(str(file.filename)) or NEVER.search(inline.lower()) or "://" in str(file.filename):
         return False
@@ -62,7 +67,7 @@ def choose(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any
         if re.search(mark, body):
             app.add_js_file(script)
     for kind in ["script_files", "css_files"]:
-        context[kind] = [file for file in context.get(kind, []) if is_wanted(file, body)]
+        context[kind] = [file for file in context.get(kind, []) if is_wanted(file, body, pagename)]
     for script in context["script_files"]:
         if not script.attributes.get("body"):
             script.attributes.pop("async", None)
