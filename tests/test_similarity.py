@@ -79,7 +79,7 @@ def summarise(rows, width=3):
 
 def pairs(answers: dict[str, str], **more: object) -> list[tuple[str, ...]]:
     found = similar_pairs({s: {"summarise": text} for s, text in answers.items()}, {"summarise": RELEASED}, **more)
-    return [tuple(pair["students"]) for pair in found]
+    return [pair.students for pair in found]
 
 
 def test_a_copy_is_found_through_names_comments_layout_and_order() -> None:
@@ -87,8 +87,8 @@ def test_a_copy_is_found_through_names_comments_layout_and_order() -> None:
         {"ann": {"summarise": ORIGINAL}, "bob": {"summarise": DISGUISED}, "cat": {"summarise": INDEPENDENT}},
         {"summarise": RELEASED},
     )
-    assert [(pair["students"], pair["exercises"]) for pair in found] == [(["ann", "bob"], ["summarise"])]
-    assert 0.75 <= found[0]["share"] < 1, "another order breaks the fingerprints that reach over its seams"
+    assert [(pair.students, pair.exercises) for pair in found] == [(("ann", "bob"), ("summarise",))]
+    assert 0.75 <= found[0].share < 1, "another order breaks the fingerprints that reach over its seams"
 
 
 def test_padding_a_copy_does_not_hide_it() -> None:
@@ -243,7 +243,7 @@ def test_a_class_of_a_thousand_takes_seconds() -> None:
     started = time.process_time()
     found = similar_pairs(students, {})
     seconds = time.process_time() - started
-    assert [(tuple(pair["students"]), len(pair["exercises"])) for pair in found] == [
+    assert [(pair.students, len(pair.exercises)) for pair in found] == [
         (pair, 2 + n) for n, pair in reversed(list(enumerate(copied)))
     ]
     assert seconds < 20, f"{seconds:.1f} CPU seconds, four times what it should take"
