@@ -29,6 +29,7 @@ from autograder.grading.workspace import digest, write_whole
 from autograder.nbgrader.configuration import checked, nbgrader_api, quiet
 from autograder.notebook.rebuild import ours_from
 from autograder.notebook.source import exercise_of, read_source, visible
+from autograder.plain import ATOL, RTOL, difference, from_json, same_mark, show
 from autograder.scratch import scratch_folder
 
 SEEDS = ("1", "2")  # of the order in sets and dictionaries' hashes
@@ -207,7 +208,7 @@ def _answers(course: Course, chapter: str, only: Sequence[str] = ()) -> dict[str
             other = second[exercise]["entries"][name]
             known["entries"][name] = _steady(mine, other)
         for question, other in zip(known["questions"], second[exercise]["questions"], strict=True):
-            question["steady"] = asking.same_mark(question["mark"], other["mark"])
+            question["steady"] = same_mark(question["mark"], other["mark"])
     return dict(first)
 
 
@@ -225,7 +226,7 @@ def _steady(mine: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
     if "broken" in mine or "broken" in other:
         return mine if "broken" in mine else other
     pairs = zip(mine["marks"], other["marks"], strict=True)
-    marks = [a if a == b or (a and b and asking.same_mark(a, b)) else UNSTEADY for a, b in pairs]
+    marks = [a if a == b or (a and b and same_mark(a, b)) else UNSTEADY for a, b in pairs]
     return mine | {"marks": marks}
 
 
@@ -241,7 +242,7 @@ def _hold(
     for number, question in enumerate(questions):
         called = f"{where}: question {number + 1}, {question['call']}"
         if not question["agrees"]:
-            right = asking.show(asking.from_json(question["answer"]), 6)
+            right = show(from_json(question["answer"]), 6)
             found.problems.append(f"{called}: the test says {question['gives']}, the reference gives {right}")
         if question["changed"]:
             found.problems.append(f"{called}: the reference changes its arguments: mend it, or ask with changes=True")
@@ -250,7 +251,7 @@ def _hold(
         if question["visible"] and number and not questions[number - 1]["visible"]:
             found.problems.append(f"{where}: a visible question stands below a hidden one: move it up")
         if question["fill"]:
-            answer = asking.show(asking.from_json(question["answer"]))
+            answer = show(from_json(question["answer"]))
             found.fills.append(Fill(path.stem, f"test_{exercise}", question["line"], answer))
     found.problems += [
         f"{where}: `{name}`, which a student has, is a working answer: name it in `without`, or take it away"
@@ -367,13 +368,13 @@ def _kept_exercise(new: dict[str, Any], old: dict[str, Any]) -> dict[str, Any]:
     for mine, before in zip(new["questions"], old["questions"], strict=True):
         question = dict(mine)
         if "answer" in before:
-            answers = asking.from_json(before["answer"]), asking.from_json(mine["answer"])
-            if asking.difference(*answers, (asking.RTOL, asking.ATOL), exact=True) is None:
+            answers = from_json(before["answer"]), from_json(mine["answer"])
+            if difference(*answers, (RTOL, ATOL), exact=True) is None:
                 question["answer"] = before["answer"]
-        if "mark" in mine and "mark" in before and asking.same_mark(mine["mark"], before["mark"]):
+        if "mark" in mine and "mark" in before and same_mark(mine["mark"], before["mark"]):
             question["mark"] = before["mark"]
         question["marks"] = {
-            name: before["marks"][name] if asking.same_mark(mark, before["marks"].get(name, ["none"])) else mark
+            name: before["marks"][name] if same_mark(mark, before["marks"].get(name, ["none"])) else mark
             for name, mark in mine["marks"].items()
         }
         questions.append(question)

@@ -34,6 +34,7 @@ from autograder.engine.limits import Limits
 from autograder.engine.peer import Bounded, Peer, error_names, text_of
 from autograder.engine.wire import Decoder, Encoder, WireError, named_tuple
 from autograder.notebook.magics import as_python
+from autograder.plain import Asked
 
 TEXT = 20_000  # characters of a message
 OURS = "GivenCellError"  # the name of a failure of the course's own
@@ -629,7 +630,7 @@ class RemoteAsking(asking.Asking):
         ours = why_missing(self.given, error)
         return error if ours else super().missing(exercise, error)
 
-    def ask(self, test: Callable[[], None], without: Iterable[str] = ()) -> list[asking.Asked]:
+    def ask(self, test: Callable[[], None], without: Iterable[str] = ()) -> list[Asked]:
         if absent := list(without):
             self.side.ask("without", "", absent)
         return super().ask(test, absent)

@@ -13,6 +13,7 @@ from autograder.engine.execution import CellResult, Run, cells_of, run_cells
 from autograder.engine.limits import Limits
 from autograder.errors import CourseError, SubmissionError
 from autograder.grading.causes import first_cause
+from autograder.hints import NOT_WRITTEN
 from autograder.notebook.file import Cell, read_cells
 from autograder.notebook.magics import as_python
 from autograder.notebook.rebuild import Placed
@@ -51,7 +52,7 @@ def test_points(cells: Iterable[Cell]) -> dict[str, float]:
 def explain(error: str, message: str) -> str:
     """What a failed test says to its reader; `error` is the exception's type name."""
     if error == "NotImplementedError":
-        return asking.NOT_WRITTEN
+        return NOT_WRITTEN
     if error == "NotRecordedError":
         return f"This cannot be judged, by no fault of yours: {message}"
     if error in SAID_IN_FULL:

@@ -9,8 +9,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from autograder import asking
 from autograder.grading.check import ExerciseResult
+from autograder.hints import NOT_WRITTEN
 
 LABELS = ("asked:", "expected:", "got:", "the line:")  # how the lines below a message begin
 
@@ -22,7 +22,7 @@ def show_exercises(console: Console, results: Sequence[ExerciseResult]) -> None:
         table.add_row(Text(r.exercise), f"{r.points:g}/{r.max_points:g}", _in_a_word(r))
     console.print(table)
     for r in results:
-        if r.message and r.message != asking.NOT_WRITTEN:
+        if r.message and r.message != NOT_WRITTEN:
             console.print(Text(r.title or f"✗ {r.exercise}", style="bold"))
             for line in r.message.splitlines():
                 _show_line(console, line)
@@ -32,8 +32,8 @@ def show_exercises(console: Console, results: Sequence[ExerciseResult]) -> None:
 def _in_a_word(result: ExerciseResult) -> str:
     if not result.message:
         return "right"
-    if result.message == asking.NOT_WRITTEN:
-        return asking.NOT_WRITTEN
+    if result.message == NOT_WRITTEN:
+        return NOT_WRITTEN
     return "partly right: see below" if result.points else "not yet: see below"
 
 
