@@ -39,7 +39,7 @@ from autograder.plain import (
 )
 
 CELL = "check"  # the `grade_id` of the cell that carries this module in a notebook
-MOST_OF = 2 / 3  # of the wrong answers: so many must be those of a known mistake that was made among others
+MOST_OF = 4 / 5  # of the wrong answers: so many must be those of a known mistake that was made among others
 NOT_SAID = object()  # None is an answer, too
 RESERVED = ("gives", "within", "exact", "worth", "changes", "about")  # what `check` takes for itself
 
@@ -294,8 +294,8 @@ class Asking:
         """The known mistakes that are in these answers, and the first question to show.
 
         A mistake that gives every one of the answers comes first. Where there is none, one that gives most of them was
-        made among others: at least two wrong answers that say something, and two thirds of all that it or the solution
-        has wrong. Fewer may be like it by chance, and a wrong name is worse than none.
+        made among others: at least two wrong answers that say something, and nearly all that it or the solution has
+        wrong, errors apart. Fewer may be like it by chance, and a wrong name is worse than none.
         """
         first = next(number for number, found in enumerate(differences) if found is not None)
         questions = known["questions"][: len(asked)]
@@ -304,20 +304,22 @@ class Asking:
         pairs = enumerate(zip(asked, differences, strict=True))
         marks = {number: wrong_mark(one, found) for number, (one, found) in pairs if found is not None}
         telling = {n: json.dumps(m) for n, m in marks.items() if asked[n].changed or not says_little(asked[n].answer)}
-        shares: dict[str, float] = {}  # mistake → how much of what is wrong it gives
-        places: dict[str, set[int]] = {}  # mistake → the questions that it has wrong in the same way
+        errors = {n for n in marks if asked[n].answer.kind == "error"}
+        found: dict[str, tuple[float, set[int]]] = {}  # mistake → how much of what is wrong it gives, and where
         for name in known["entries"]:
             theirs = {number: q["marks"][name] for number, q in enumerate(questions) if name in q["marks"]}
             same = {n for n in theirs.keys() & marks.keys() if _same(asked[n], marks[n], theirs[n])}
-            said = {telling[n] for n in same if n in telling}
-            every = theirs.keys() | marks.keys()
-            if len(same) == len(every) and (said or len(same) > 1):
-                shares[name], places[name] = 1.0, same
-            elif len(said) > 1 and len(same) >= MOST_OF * len(every):
-                shares[name], places[name] = len(same) / len(every), same
-        best = max(shares.values(), default=0.0)
-        names = [name for name, share in shares.items() if share == best]
-        return names, min((min(places[name]) for name in names), default=first)
+            told = len({telling[n] for n in same if n in telling})
+            if theirs and len(same) == len(theirs.keys() | marks.keys()) and (told or len(same) > 1):
+                found[name] = 2.0, same
+                continue
+            others = (theirs.keys() | marks.keys()) - same
+            share = len(same) / (len(same) + len(others - errors) or 1)
+            if told > 1 and share >= MOST_OF and 2 * len(others & errors) <= len(same):
+                found[name] = share, same
+        best = max((share for share, _ in found.values()), default=0.0)
+        names = [name for name, (share, _) in found.items() if share == best]
+        return names, min((min(found[name][1]) for name in names), default=first)
 
 
 def _same(one: Asked, mine: Sequence[Any], other: Sequence[Any]) -> bool:
