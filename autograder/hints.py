@@ -9,10 +9,25 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
-from autograder.plain import KINDS, Asked, Difference, Plain, difference, mark, plain, shape_text, show, unfolded
+from autograder.plain import (
+    KINDS,
+    LISTED,
+    Asked,
+    Difference,
+    Plain,
+    difference,
+    mark,
+    near,
+    plain,
+    says_little,
+    shape_text,
+    show,
+    unfolded,
+)
 
 NOT_WRITTEN = "not written yet"
 NO_SUCH = "There is no `{}`: its cell was not run, ended in an error, or gives it another name."
@@ -28,7 +43,6 @@ def hint(exercise: str, asked: Sequence[Asked], differences: Sequence[Difference
     Where the question that is shown is a hidden one, nothing is said of what it asked or expected.
     """
     pairs = [(one, found) for one, found in zip(asked, differences, strict=True) if found is not None]
-    one, found = pairs[0]
     said = _of_the_form(exercise, pairs, visible)
     if said == NOT_WRITTEN or said.startswith(NO_SUCH[:12]):
         return said
@@ -128,7 +142,9 @@ def _of_the_arguments(asked: Sequence[Asked], differences: Sequence[Difference |
     if len(wrong) > 2 and len(wrong) == len(asked) and len(set(answers)) == 1 and wrong[0].answer.kind != "none":
         return "The same answer comes back whatever is asked."
     ignored = _ignored(asked, differences, answers)
-    return f"Another value of {ordinal(ignored)} makes no difference to the answer, and should." if ignored != "" else ""
+    if ignored == "":
+        return ""
+    return f"Questions that differ in {ordinal(ignored)} alone get one and the same answer, and should not."
 
 
 def _arguments(one: Asked) -> dict[Any, Any]:
@@ -147,21 +163,26 @@ def _came_back(one: Asked, place: Any) -> bool:
 
 def _ignored(asked: Sequence[Asked], differences: Sequence[Difference | None], answers: Sequence[str]) -> Any:
     """The argument that alone distinguishes questions with one and the same answer, where there should be two."""
-    places: dict[Any, bool] = {}  # place → whether it never made a difference
+    rights = [one.answer if found is None else found.whole for one, found in zip(asked, differences, strict=True)]
     keys = [{k: _key(value) for k, value in _arguments(one).items()} for one in asked]
+    same: dict[Any, bool] = {}  # an argument → whether it never made a difference
     for j in range(len(asked)):
         for i in range(j):
-            if asked[i].arguments[0] is not asked[j].arguments[0]:
+            apart = [k for k in {**keys[i], **keys[j]} if keys[i].get(k) != keys[j].get(k)]
+            if len(apart) != 1 or asked[i].arguments[0] is not asked[j].arguments[0]:
                 continue
-            apart = [k for k in keys[i].keys() | keys[j].keys() if keys[i].get(k) != keys[j].get(k)]
-            if len(apart) == 1 and "object" not in (keys[i].get(apart[0]), keys[j].get(apart[0])):
-                if answers[i] != answers[j]:
-                    places[apart[0]] = False
-                elif differences[i] is not None or differences[j] is not None:
-                    right = [found.whole if found else one.answer for one, found in ((asked[i], differences[i]), (asked[j], differences[j]))]
-                    if right[0] is not None and right[1] is not None and difference(right[0], right[1], (1e-4, 1e-6)):
-                        places.setdefault(apart[0], True)
-    return next((place for place, ignored in places.items() if ignored), "")
+            if "object" in (keys[i].get(apart[0]), keys[j].get(apart[0])) or says_little(asked[i].answer):
+                continue
+            one, other = rights[i], rights[j]
+            if answers[i] != answers[j]:
+                same[apart[0]] = False
+            elif one and other and _is_finite(asked[i].answer) and difference(one, other, (1e-4, 1e-6)):
+                same.setdefault(apart[0], True)
+    return next((place for place, never in same.items() if never), "")
+
+
+def _is_finite(answer: Plain) -> bool:
+    return answer.kind != "real" or all(map(math.isfinite, answer.items))
 
 
 def _key(value: Any) -> str:
@@ -172,13 +193,6 @@ def _key(value: Any) -> str:
 
 
 # ---- what the answers have to do with the right ones
-
-
-def _of_the_values(pairs: Sequence[tuple[Asked, Difference]], visible: bool) -> str:
-    known = [(found.whole, one.answer, one.within) for one, found in pairs if found.whole is not None]
-    if not known or pairs[0][1].whole is None:
-        return ""
-    return _told([_Pair(*known[0]), *(_Pair(*one) for one in known[1:])], visible)
 
 
 class _Pair(NamedTuple):
@@ -193,70 +207,112 @@ class _Pair(NamedTuple):
         return difference(self.right, self.mine, self.within) is not None
 
 
+def _of_the_values(pairs: Sequence[tuple[Asked, Difference]], visible: bool) -> str:
+    if pairs[0][1].whole is None:  # the record does not have the right answer, but its mark alone
+        return ""
+    known = [_Pair(found.whole, one.answer, one.within) for one, found in pairs if found.whole is not None]
+    return _of_parts(known, visible) or _told(known, visible)
+
+
 def _told(pairs: Sequence[_Pair], visible: bool) -> str:
-    """What holds of the first pair and of most of the others."""
-    if parts := _of_a_part(pairs, visible):
-        return parts
+    """What holds of the first pair and of most of the others, or else of as many as possible."""
     if single := _of_single_numbers(pairs, visible):
         return single
     every = [list(_sentences(pair, visible)) for pair in pairs]
-    for sentence in every[0]:
-        holds = sum(sentence in others for others in every)
-        if 2 * holds > len(pairs):
-            return sentence if holds == len(pairs) else f"In {holds} of {len(pairs)} wrong answers: {_lower(sentence)}"
-    if not every[0]:
-        return ""
-    return f"In one of {len(pairs)} wrong answers: {_lower(every[0][0])}"
+    holds = {sentence: sum(sentence in others for others in every) for sentence in every[0]}
+    most = next((n for n in holds.values() if 2 * n > len(pairs)), max(holds.values(), default=0))
+    said = next((sentence for sentence, n in holds.items() if n == most), "")
+    return said if most == len(pairs) else _in_some(most, len(pairs), said)
+
+
+def _in_some(holds: int, count: int, sentence: str) -> str:
+    return f"In {holds if holds > 1 else 'one'} of {count} wrong answers {_lower(sentence)}" if sentence else ""
 
 
 def _lower(sentence: str) -> str:
-    return sentence if sentence.startswith(("NaN", "None", "True", "False", "U+")) else sentence[:1].lower() + sentence[1:]
+    proper = sentence.startswith(("NaN", "None", "True", "False", "U+"))
+    return sentence if proper else sentence[:1].lower() + sentence[1:]
 
 
-def _of_a_part(pairs: Sequence[_Pair], visible: bool) -> str:
+# Answers of several parts.
+
+
+def _of_parts(pairs: Sequence[_Pair], visible: bool) -> str:
     """Of an answer of several parts, such as a tuple: which are wrong, and what can be said of the first of these."""
-    parts = [(_parts(pair.right), _parts(pair.mine)) for pair in pairs]
-    names = list(parts[0][0])
-    if len(names) < 2 or any(list(part) != names for both in parts for part in both):
+    names = list(_parts(pairs[0].right))
+    if len(names) < 2:
+        return ""
+    if said := _of_one_part(pairs, names):
+        return said
+    alike = [pair for pair in pairs if list(_parts(pair.right)) == list(_parts(pair.mine)) == names]
+    if not alike or alike[0] is not pairs[0]:
         return ""
     wrong: dict[str, list[_Pair]] = {}
-    for pair, (right, mine) in zip(pairs, parts, strict=True):
+    for pair in alike:
+        right, mine = _parts(pair.right), _parts(pair.mine)
         for name in names:
             if (part := _Pair(right[name], mine[name], pair.within)).wrong:
                 wrong.setdefault(name, []).append(part)
     if not wrong:
         return ""
-    first = min(wrong, key=lambda name: (-len(wrong[name]), names.index(name)))
+    first = next(iter(wrong))  # of the answer that is shown
     inside = _told_part(wrong[first], visible)
+    named = visible or pairs[0].right.kind != "dict"
     if len(wrong) == len(names):
-        return f"Of the {first} part: {_lower(inside)}" if inside else ""
-    listed = " and ".join(name for name in names if name in wrong)
-    right = "the other is right" if len(names) - len(wrong) == 1 else "the others are right"
-    if not visible and listed.split()[0] not in ("first", "second", "third", "fourth", "fifth", "sixth"):
-        return f"Of {len(names)} parts of the answer only {len(wrong)} {'is' if len(wrong) == 1 else 'are'} ever wrong."
-    said = f"Of the {len(names)} parts of the answer the {listed} {'is' if len(wrong) == 1 else 'are'} wrong, {right}."
-    return f"{said} Of the {first}: {_lower(inside)}" if inside and len(wrong) > 1 else " ".join(filter(None, [said, inside]))
+        said = f"Of the {first}: {_lower(inside)}" if inside and named else inside
+    else:
+        listed = _and(name for name in names if name in wrong) if named else f"{len(wrong)} of them"
+        are = "is" if len(wrong) == 1 else "are"
+        said = f"The answer has {len(names)} parts: {listed} {are} wrong, the rest is right."
+        of = f"Of the {first}: " if len(wrong) > 1 and named else ""
+        said += f" {of}{_lower(inside) if of else inside}" if inside else ""
+    return said if len(alike) == len(pairs) else _in_some(len(alike), len(pairs), said)
+
+
+def _of_one_part(pairs: Sequence[_Pair], names: Sequence[str]) -> str:
+    """Whether one part came back alone, or two have changed places."""
+    for name in names:
+        if all(name in _parts(p.right) and not _Pair(_parts(p.right)[name], p.mine, p.within).wrong for p in pairs):
+            return f"Of the {len(names)} parts of the answer only the {name} came back."
+    for i, one in enumerate(names):
+        for other in names[i + 1 :]:
+            if all(_are_swapped(pair, one, other) for pair in pairs):
+                return f"The {one} and the {other} have changed places."
+    return ""
+
+
+def _are_swapped(pair: _Pair, one: str, other: str) -> bool:
+    right, mine = _parts(pair.right), _parts(pair.mine)
+    if not {one, other} <= right.keys() or right.keys() != mine.keys():
+        return False
+    turned = right | {one: right[other], other: right[one]}
+    return not any(_Pair(turned[name], mine[name], pair.within).wrong for name in turned)
 
 
 def _told_part(pairs: Sequence[_Pair], visible: bool) -> str:
     found = difference(pairs[0].right, pairs[0].mine, pairs[0].within)
-    if found is not None and found.kind in ("shape", "kind", "error"):
-        return _of_the_shape(found.expected, found.got, visible) if found.kind == "shape" else (
-            f"Expected {_kind_name(found.expected)}, and {_kind_name(found.got)} came back."
-        )
-    return _told(pairs, visible)
+    if found is not None and found.kind == "shape":
+        return _of_the_shape(found.expected, found.got, visible)
+    if found is not None and found.kind in ("kind", "error"):
+        return f"Expected {_kind_name(found.expected)}, and {_kind_name(found.got)} came back."
+    return _of_parts(pairs, visible) or _told(pairs, visible)
 
 
 def _parts(answer: Plain) -> dict[str, Plain]:
     """The parts of a tuple, a short list of unlike things or a dictionary, by name; nothing where it is one thing."""
     if answer.kind == "dict":
-        return {show(key): item for key, item in answer.items} if len(answer.items) <= MOST_PARTS else {}
-    listed = answer.kind == "list" and any(item.kind not in ("text", "bytes") for item in answer.items)
-    if listed or (answer.kind in KINDS and answer.shape != () and answer.form.startswith("tuple")):
+        numbers = all(item.shape == () and _are_numbers(item) for _, item in answer.items)
+        named = {f"value of {show(key)}": item for key, item in answer.items}
+        return named if len(answer.items) <= MOST_PARTS and not numbers else {}
+    unlike = answer.kind == "list" and any(item.kind not in ("text", "bytes") for item in answer.items)
+    if unlike or (answer.kind in KINDS and answer.shape != () and answer.form.startswith("tuple")):
         items = unfolded(answer)
-        if len(items) <= FEW * 2:
-            return {nth(place): item for place, item in enumerate(items)}
+        return {f"{nth(place)} part": item for place, item in enumerate(items)} if len(items) <= 2 * FEW else {}
     return {}
+
+
+def _and(names: Iterable[str]) -> str:
+    return " and ".join(f"the {name}" for name in names)
 
 
 def _of_single_numbers(pairs: Sequence[_Pair], visible: bool) -> str:
@@ -278,7 +334,7 @@ def _of_single_numbers(pairs: Sequence[_Pair], visible: bool) -> str:
     return _direction(rights, mine)
 
 
-def _listed(texts: Any) -> str:
+def _listed(texts: Iterable[str]) -> str:
     found = list(dict.fromkeys(texts))
     return ", ".join(found[:FEW]) + (" …" if len(found) > FEW else "")
 
@@ -310,7 +366,7 @@ def _sentences(pair: _Pair, visible: bool) -> Iterator[str]:
     if right.kind == mine.kind == "dict":
         yield from _of_keys(right, mine, visible)
         return
-    lists = [answer.kind in ("list", "set") or (answer.kind in KINDS and answer.shape != ()) for answer in (right, mine)]
+    lists = [one.kind in ("list", "set") or (one.kind in KINDS and one.shape != ()) for one in (right, mine)]
     if right.shape == mine.shape and right.kind in KINDS and mine.kind in KINDS:
         if _are_numbers(right, mine) and len(right.items) <= MOST_NUMBERS:
             yield from _of_arrays(right, mine, visible)
@@ -434,9 +490,7 @@ def _within(few: Sequence[str], many: Sequence[str]) -> bool:
     return all(item in rest for item in few)
 
 
-def _of_items(
-    rights: list[Plain], mine: list[Plain], within: tuple[float, float], visible: bool
-) -> Iterator[str]:
+def _of_items(rights: list[Plain], mine: list[Plain], within: tuple[float, float], visible: bool) -> Iterator[str]:
     """Of lists of equally many items: what is true of each wrong item, and which these are."""
     pairs = [_Pair(a, b, within) for a, b in zip(rights, mine, strict=True)]
     wrong = [place for place, pair in enumerate(pairs) if pair.wrong]
@@ -574,8 +628,8 @@ def _of_the_axes(right: Plain, mine: Plain) -> Iterator[str]:
         sums, mines = ([math.fsum(row) for row in _rows(answer, axis)] for answer in (right, mine))
         for whole in (1, 0):
             if _alike(sums, [whole] * len(sums)) and max(abs(x - whole) for x in mines) > 1e-3:
-                other = [a for a in axes if a != axis and _alike([math.fsum(r) for r in _rows(mine, a)], [1.0] * len(_rows(mine, a)))]
-                instead = f", and not along axis {other[0]}" if other and whole else ""
+                other = [a for a in axes if a != axis and all(abs(math.fsum(r) - 1) < 1e-4 for r in _rows(mine, a))]
+                instead = f", and not those along axis {other[0]}" if other and whole else ""
                 yield f"The sums{_along(axis, right.shape)} should be {whole}{instead}."
     if len(axes) < 2:
         return
@@ -609,11 +663,9 @@ def _proportional(right: Sequence[Any], mine: Sequence[Any]) -> bool:
 def _of_places(pair: _Pair, visible: bool) -> Iterator[str]:
     right, mine, within = pair
     shape, whole = right.shape, len(right.items)
-    both = zip(right.items, mine.items, strict=True)
-    flat = [Plain(right.kind, (), [a], "") for a in right.items], [Plain(mine.kind, (), [b], "") for b in mine.items]
-    wrong = [k for k, (a, b) in enumerate(zip(*flat, strict=True)) if difference(a, b, within) is not None]
-    del both
-    what = "value" if right.kind == "bool" else "number"
+    wrong = [k for k, (a, b) in enumerate(zip(right.items, mine.items, strict=True)) if not near(a, b, within)]
+    listed = right.form.startswith(LISTED)
+    what = "item" if listed and len(shape) == 1 else "value" if right.kind == "bool" else "number"
     if right.kind == mine.kind == "bool" and wrong:
         if len(wrong) == whole > 1:
             yield "True and False are exchanged everywhere."
@@ -621,7 +673,7 @@ def _of_places(pair: _Pair, visible: bool) -> Iterator[str]:
             yield "True comes where it should be False, never the other way round."
         if not any(mine.items[k] for k in wrong) and len(wrong) < whole:
             yield "False comes where it should be True, never the other way round."
-    if len(shape) > 1 and min(shape[-2:]) > 1:
+    if len(shape) > 1 and min(shape[-2:]) > 1 and not listed:
         n = shape[-1]
         aside = {(k % n > k // n % shape[-2]) - (k % n < k // n % shape[-2]) for k in wrong}
         names = {(0,): "on", (1,): "above", (-1,): "below", (0, 1): "on and above", (-1, 0): "on and below"}
@@ -631,6 +683,7 @@ def _of_places(pair: _Pair, visible: bool) -> Iterator[str]:
     for axis, n in enumerate(shape):
         step //= max(n, 1)
         name = what if len(shape) == 1 else ("row", "column")[axis] if len(shape) == 2 else f"slice of axis {axis}"
+        name = "item" if listed and axis == 0 else name
         yield from _of_indices({k // step % n for k in wrong}, n, name, visible)
     if right.kind != "bool" and 0 < len(wrong) < whole:
         zeros = [k for k in range(whole) if right.items[k] == 0]
@@ -638,9 +691,9 @@ def _of_places(pair: _Pair, visible: bool) -> Iterator[str]:
             yield "Only numbers that should be 0 are wrong."
         if not set(wrong) & set(zeros) and len(wrong) + len(zeros) == whole:
             yield "Only the numbers that should be 0 are right."
-    if _are_numbers(right, mine) and all(math.isfinite(x) for k in wrong for x in (right.items[k], mine.items[k])):
-        if said := _direction([right.items[k] for k in wrong], [mine.items[k] for k in wrong]):
-            yield said
+    pairs = [(right.items[k], mine.items[k]) for k in wrong]
+    if _are_numbers(right, mine) and all(math.isfinite(x) for both in pairs for x in both):
+        yield from filter(None, [_direction([a for a, _ in pairs], [b for _, b in pairs])])
     if 0 < len(wrong) < whole:
         yield f"{len(wrong)} of {whole} {what}s are wrong." if visible else f"Some {what}s are right, others are not."
     elif whole > 1:
@@ -701,11 +754,14 @@ def which_questions(asked: Sequence[Asked], differences: Sequence[Difference | N
         return "The questions with the smallest arguments are answered rightly, all larger ones wrongly."
     if max(sizes[n] for n in wrong) < min(sizes[n] for n in right):
         return "The questions with the largest arguments are answered rightly, all smaller ones wrongly."
-    for name in names:
+    for name in (name for name in names if name not in _COMMON):
         without = [n for n in right if name not in traits[n]]
         if all(name in traits[n] for n in wrong) and len(without) > 1 and 2 * len(without) >= len(right):
             return f"Every wrong answer is to a question with {name}."
     return ""
+
+
+_COMMON = ("several items", "several rows", "a dictionary", "a text of several characters", "white space")
 
 
 def _traits(one: Asked) -> dict[str, None]:
@@ -778,7 +834,7 @@ _OF_TEXTS: dict[str, Callable[[str], bool]] = {
     "capital letters": lambda t: t != t.lower(),
     "digits": lambda t: any(c.isdigit() for c in t),
     "white space": lambda t: any(c.isspace() for c in t),
-    "a letter twice in a row": lambda t: any(a == b for a, b in zip(t, t[1:])),  # noqa: B905
+    "a letter twice in a row": lambda t: any(a == b for a, b in pairwise(t)),
     "a text of several characters": lambda t: len(t) > 1,
 }
 _OF_ARRAYS: dict[str, Callable[[Sequence[Any]], bool]] = {
