@@ -43,7 +43,7 @@ def hint(exercise: str, asked: Sequence[Asked], differences: Sequence[Difference
     Where the question that is shown is a hidden one, nothing is said of what it asked or expected.
     """
     pairs = [(one, found) for one, found in zip(asked, differences, strict=True) if found is not None]
-    said = _of_the_form(exercise, pairs, visible)
+    said = _of_one_part(pairs, visible) or _of_the_form(exercise, pairs, visible)
     if said == NOT_WRITTEN or said.startswith(NO_SUCH[:12]):
         return said
     said = said or _of_the_arguments(asked, differences) or _of_the_values(pairs, visible)
@@ -242,8 +242,7 @@ def _of_parts(pairs: Sequence[_Pair], visible: bool) -> str:
     names = list(_parts(pairs[0].right))
     if len(names) < 2:
         return ""
-    if said := _of_one_part(pairs, names):
-        return said
+    named = visible or pairs[0].right.kind != "dict"
     alike = [pair for pair in pairs if list(_parts(pair.right)) == list(_parts(pair.mine)) == names]
     if not alike or alike[0] is not pairs[0]:
         return ""
@@ -255,9 +254,9 @@ def _of_parts(pairs: Sequence[_Pair], visible: bool) -> str:
                 wrong.setdefault(name, []).append(part)
     if not wrong:
         return ""
-    first = next(iter(wrong))  # of the answer that is shown
-    inside = _told_part(wrong[first], visible)
-    named = visible or pairs[0].right.kind != "dict"
+    told = {name: _told_part(parts, visible) for name, parts in wrong.items()}
+    first = next((name for name, said in told.items() if said and not _says_little(said)), next(iter(wrong)))
+    inside = told[first]
     if len(wrong) == len(names):
         said = f"Of the {first}: {_lower(inside)}" if inside and named else inside
     else:
@@ -269,8 +268,12 @@ def _of_parts(pairs: Sequence[_Pair], visible: bool) -> str:
     return said if len(alike) == len(pairs) else _in_some(len(alike), len(pairs), said)
 
 
-def _of_one_part(pairs: Sequence[_Pair], names: Sequence[str]) -> str:
-    """Whether one part came back alone, or two have changed places."""
+def _of_one_part(wrong: Sequence[tuple[Asked, Difference]], visible: bool) -> str:
+    """Whether one part of the answer came back alone, or two have changed places."""
+    pairs = [_Pair(found.whole, one.answer, one.within) for one, found in wrong if found.whole is not None]
+    names = list(_parts(pairs[0].right)) if len(pairs) == len(wrong) else []
+    if len(names) < 2 or (pairs[0].right.kind == "dict" and not visible):
+        return ""
     for name in names:
         if all(name in _parts(p.right) and not _Pair(_parts(p.right)[name], p.mine, p.within).wrong for p in pairs):
             return f"Of the {len(names)} parts of the answer only the {name} came back."
@@ -309,6 +312,10 @@ def _parts(answer: Plain) -> dict[str, Plain]:
         items = unfolded(answer)
         return {f"{nth(place)} part": item for place, item in enumerate(items)} if len(items) <= 2 * FEW else {}
     return {}
+
+
+def _says_little(sentence: str) -> bool:
+    return any(sentence.endswith(end) for end in ("too large.", "too small.", "number is right.", "numbers are wrong."))
 
 
 def _and(names: Iterable[str]) -> str:
@@ -379,6 +386,14 @@ def _sentences(pair: _Pair, visible: bool) -> Iterator[str]:
 
 
 def _of_texts(right: Any, mine: Any, visible: bool) -> Iterator[str]:
+    if isinstance(right, str):
+        if "".join(right.split()) == "".join(mine.split()):
+            yield "Only the white space differs."
+        if right.casefold() == mine.casefold():
+            yield "Only capital and small letters differ."
+        if right.replace("\ufffd", "") == mine.replace("\ufffd", ""):
+            more = mine.count("\ufffd") > right.count("\ufffd")
+            yield f"Only the replacement characters, U+FFFD, differ: there are too {'many' if more else 'few'}."
     if len(mine) < len(right) and right.startswith(mine):
         yield "The end is missing."
     if len(mine) > len(right) and mine.startswith(right):
@@ -387,15 +402,10 @@ def _of_texts(right: Any, mine: Any, visible: bool) -> Iterator[str]:
         yield "The beginning is missing."
     if len(mine) > len(right) and mine.endswith(right):
         yield "There is more at the beginning than there should be."
-    if isinstance(right, str):
-        if right.split() == mine.split() or "".join(right.split()) == "".join(mine.split()):
-            yield "Only the white space differs."
-        if right.casefold() == mine.casefold():
-            yield "Only capital and small letters differ."
-        if right.replace("\ufffd", "") == mine.replace("\ufffd", ""):
-            yield "Only the replacement characters, U+FFFD, differ: there are too " + (
-                "many." if mine.count("\ufffd") > right.count("\ufffd") else "few."
-            )
+    if isinstance(right, str) and mine and _within(mine, right):
+        yield "Some characters are missing, the others are right and in order."
+    if isinstance(right, str) and right and _within(right, mine):
+        yield "Some characters are too many, the others are right and in order."
     if len(right) > 1 and right == mine[::-1]:
         yield "It is the wrong way round, from the end to the beginning."
     if Counter(right) == Counter(mine):
@@ -427,7 +437,7 @@ def _of_keys(right: Plain, mine: Plain, visible: bool) -> Iterator[str]:
     if parts and visible:
         yield f"The keys are not the expected ones ({'; '.join(parts)})."
     if missing or extra:
-        what = " and ".join(filter(None, [missing and "some are missing", extra and "some are too many"]))
+        what = " and ".join(["some are missing"] * bool(missing) + ["some are too many"] * bool(extra))
         yield f"The keys are not the expected ones: {what}."
         return
     rights_of, mine_of = ({repr(key.items): item for key, item in answer.items} for answer in (right, mine))
@@ -486,6 +496,7 @@ def _as_text(item: Plain) -> str:
 
 
 def _within(few: Sequence[str], many: Sequence[str]) -> bool:
+    """Whether `few` are all among `many`, in this order."""
     rest = iter(many)
     return all(item in rest for item in few)
 
@@ -499,7 +510,8 @@ def _of_items(rights: list[Plain], mine: list[Plain], within: tuple[float, float
         if common := next((said for said in every[0] if all(said in others for others in every)), ""):
             yield f"Of each wrong item: {_lower(common)}"
     elif every and every[0]:
-        yield f"One item of {len(rights)} is wrong{f', the {nth(wrong[0])}' if visible else ''}: {_lower(every[0][0])}"
+        which = f"One item of {len(rights)} is wrong, the {nth(wrong[0])}" if visible else "One item is wrong"
+        yield f"{which}: {_lower(every[0][0])}"
     yield from _of_indices(set(wrong), len(rights), "item", visible)
     if len(wrong) < len(rights):
         yield f"{len(wrong)} of {len(rights)} items are wrong." if visible else "Some items are right, others are not."
@@ -560,6 +572,9 @@ def _of_arrays(right: Plain, mine: Plain, visible: bool) -> Iterator[str]:
         return
     if len(rights) < 2 or not all(map(math.isfinite, (*rights, *got))):
         return
+    places = next((n for n in range(5) if all(round(a, n) == b for a, b in zip(rights, got, strict=True))), None)
+    if places is not None:
+        yield f"The numbers are rounded{f' to {places} places' if places else ''}."
     if max(abs(a - b) for a, b in zip(rights, got, strict=True)) <= 2e-3 * max(map(abs, rights)):
         yield "The numbers are nearly right: is something rounded, or computed with too few digits?"
     if len(set(rights)) > 1:
@@ -568,6 +583,10 @@ def _of_arrays(right: Plain, mine: Plain, visible: bool) -> Iterator[str]:
     if not any(got):
         yield "Every number is 0."
     yield from _of_the_axes(right, mine)
+
+
+def _of_sizes(rights: Sequence[Any], got: Sequence[Any]) -> Iterator[str]:
+    """The order of the sizes of finite numbers, and numbers of a size that none should have."""
     if len(rights) > 2 and len(set(rights)) == len(rights) == len(set(got)):
         ranks = [sorted(range(len(rights)), key=items.__getitem__) for items in (rights, got)]
         if ranks[0] == ranks[1]:
@@ -631,6 +650,8 @@ def _of_the_axes(right: Plain, mine: Plain) -> Iterator[str]:
                 other = [a for a in axes if a != axis and all(abs(math.fsum(r) - 1) < 1e-4 for r in _rows(mine, a))]
                 instead = f", and not those along axis {other[0]}" if other and whole else ""
                 yield f"The sums{_along(axis, right.shape)} should be {whole}{instead}."
+        if len(sums) * 2 < len(right.items) and _alike(sums, mines) and any(sums):
+            yield f"The sums{_along(axis, right.shape)} are right, and the numbers are not."
     if len(axes) < 2:
         return
     for axis in reversed(axes):
@@ -692,8 +713,14 @@ def _of_places(pair: _Pair, visible: bool) -> Iterator[str]:
         if not set(wrong) & set(zeros) and len(wrong) + len(zeros) == whole:
             yield "Only the numbers that should be 0 are right."
     pairs = [(right.items[k], mine.items[k]) for k in wrong]
-    if _are_numbers(right, mine) and all(math.isfinite(x) for both in pairs for x in both):
-        yield from filter(None, [_direction([a for a, _ in pairs], [b for _, b in pairs])])
+    if _are_numbers(right, mine) and all(map(math.isfinite, (*right.items, *mine.items))):
+        yield from _of_sizes(right.items, mine.items)
+        rights, got = [a for a, _ in pairs], [b for _, b in pairs]
+        if 1 < len(wrong) < whole and len(set(rights)) > 1:
+            yield from (
+                said.replace("Every number", "Every wrong number") for said in _of_numbers(rights, got, visible)
+            )
+        yield from filter(None, [_direction(rights, got)])
     if 0 < len(wrong) < whole:
         yield f"{len(wrong)} of {whole} {what}s are wrong." if visible else f"Some {what}s are right, others are not."
     elif whole > 1:

@@ -300,10 +300,8 @@ def _checksum(data: list[Any]) -> str:
 
 def _gather(answer: Plain, exact: list[Any], numbers: list[Any]) -> None:
     kind, shape, items, _ = answer
-    mixed = [i for i in items if i.kind in ("whole", "real") and i.shape == items[0].shape] if kind == "list" else []
-    if mixed and len(mixed) == len(items):
-        shape = (len(items), *items[0].shape)  # whole numbers among others: an array has one kind for all of them
-        kind, items = "real", [x for item in items for x in item.items]
+    if (array := _as_array(answer)) is not None:
+        kind, (shape, items) = "real", array
     if kind in ("whole", "real", "complex"):
         found = items if kind != "complex" else [part for z in items for part in (z.real, z.imag)]
         odd = {i: str(x) for i, x in enumerate(found) if isinstance(x, float) and not math.isfinite(x)}
@@ -324,6 +322,17 @@ def _gather(answer: Plain, exact: list[Any], numbers: list[Any]) -> None:
         exact += [kind, items.hex()]
     else:
         exact += [kind, shape, items]
+
+
+def _as_array(answer: Plain) -> tuple[tuple[int, ...], list[Any]] | None:
+    """Shape and numbers of an array, or of a list that could be one, whole numbers among real ones; else None."""
+    if answer.kind in ("whole", "real"):
+        return answer.shape, answer.items
+    parts = [_as_array(item) for item in answer.items] if answer.kind == "list" else []
+    arrays = [part for part in parts if part is not None]
+    if not arrays or len(arrays) < len(parts) or any(shape != arrays[0][0] for shape, _ in arrays):
+        return None
+    return (len(arrays), *arrays[0][0]), [x for _, items in arrays for x in items]
 
 
 def same_mark(one: Sequence[Any], other: Sequence[Any], rtol: float = RTOL) -> bool:
