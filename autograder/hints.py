@@ -522,6 +522,9 @@ def _of_items(rights: list[Plain], mine: list[Plain], within: tuple[float, float
 
 def _of_numbers(rights: Sequence[Any], mine: Sequence[Any], visible: bool) -> Iterator[str]:
     """What is true of every number: a factor, a difference, a function of the right one."""
+    if not any(mine):
+        yield "Every number is 0."
+        return
     size = max(map(abs, rights))
     factor = next((b / a for a, b in zip(rights, mine, strict=True) if a), 0.0)
     if factor and _alike([a * factor for a in rights], mine):
@@ -580,8 +583,6 @@ def _of_arrays(right: Plain, mine: Plain, visible: bool) -> Iterator[str]:
     if len(set(rights)) > 1:
         yield from _of_numbers(rights, got, visible)
         yield from _of_the_order(right, mine)
-    if not any(got):
-        yield "Every number is 0."
     yield from _of_the_axes(right, mine)
 
 
