@@ -10,7 +10,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import pairwise
+from itertools import pairwise, permutations
 from typing import Any, NamedTuple
 
 from autograder.plain import (
@@ -277,19 +277,21 @@ def _of_one_part(wrong: Sequence[tuple[Asked, Difference]], visible: bool) -> st
     for name in names:
         if all(name in _parts(p.right) and not _Pair(_parts(p.right)[name], p.mine, p.within).wrong for p in pairs):
             return f"Of the {len(names)} parts of the answer only the {name} came back."
-    for i, one in enumerate(names):
-        for other in names[i + 1 :]:
-            if all(_are_swapped(pair, one, other) for pair in pairs):
-                return f"The {one} and the {other} have changed places."
+    for order in permutations(names) if len(names) <= FEW + 1 else ():
+        moved = [name for name, other in zip(names, order, strict=True) if name != other]
+        if moved and all(_come_as(pair, dict(zip(names, order, strict=True))) for pair in pairs):
+            if len(moved) == 2:
+                return f"The {moved[0]} and the {moved[1]} have changed places."
+            return "The parts of the answer are right, and come in another order."
     return ""
 
 
-def _are_swapped(pair: _Pair, one: str, other: str) -> bool:
+def _come_as(pair: _Pair, order: dict[str, str]) -> bool:
+    """Whether each part is the one that `order` says."""
     right, mine = _parts(pair.right), _parts(pair.mine)
-    if not {one, other} <= right.keys() or right.keys() != mine.keys():
+    if not order.keys() == right.keys() == mine.keys():
         return False
-    turned = right | {one: right[other], other: right[one]}
-    return not any(_Pair(turned[name], mine[name], pair.within).wrong for name in turned)
+    return not any(_Pair(right[other], mine[name], pair.within).wrong for name, other in order.items())
 
 
 def _told_part(pairs: Sequence[_Pair], visible: bool) -> str:

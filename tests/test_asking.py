@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
@@ -11,10 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from autograder import hints
 from autograder.asking import Asking, WrongAnswer
 from autograder.course import answers
 from autograder.course.record import visible_part
@@ -300,6 +302,148 @@ def test_an_answer_that_says_little_names_nothing_by_itself() -> None:
 )
 def test_hints_that_every_exercise_has(right: Any, got: Any, said: str) -> None:
     assert said in verdict(lambda x: got, [(0,)], record([right])).message
+
+
+# Each sentence about numbers, and an independent look at whether it is true of a right array and a wrong one.
+def _rank_one(right: np.ndarray, wrong: np.ndarray) -> bool:
+    return int(np.linalg.matrix_rank([right.ravel(), wrong.ravel()])) == 1
+
+
+CLAIMS: dict[str, Callable[[np.ndarray, np.ndarray], Any]] = {
+    r"Every sign is the wrong way round\.": lambda a, b: np.allclose(a, -b),
+    r"The sizes are right, and some signs are not\.": lambda a, b: np.allclose(abs(a), abs(b)),
+    r"Every number is 0\.": lambda a, b: not b.any(),
+    r"Every number is \S+ times the right one\.": _rank_one,
+    r"Every number is too (large|small) by one and the same factor\.": _rank_one,
+    r"Every number is (\S+ )?too \w+( by one and the same step)?\.": lambda a, b: np.ptp(b - a) < 1e-3,
+    r".* with the last two axes swapped\.": lambda a, b: np.array_equal(np.swapaxes(a, -1, -2).ravel(), b.ravel()),
+    r"These are the right numbers in another order\.": lambda a, b: np.array_equal(np.sort(a, None), np.sort(b, None)),
+    r"Only the first row is wrong\.": lambda a, b: (a != b)[0].any() and not (a != b)[1:].any(),
+    r"Only the last row is wrong\.": lambda a, b: (a != b)[-1].any() and not (a != b)[:-1].any(),
+    r"Only the first column is wrong\.": lambda a, b: (a != b)[:, 0].any() and not (a != b)[:, 1:].any(),
+    r"Only the last column is right\.": lambda a, b: not (a != b)[:, -1].any() and (a != b)[:, :-1].any(0).all(),
+    r"Only numbers above the diagonal are wrong\.": lambda a, b: not np.tril(a != b).any(),
+    r"Only numbers below the diagonal are wrong\.": lambda a, b: not np.triu(a != b).any(),
+    r"Only numbers on the diagonal are wrong\.": lambda a, b: not ((a != b) & ~np.eye(*a.shape, dtype=bool)).any(),
+    r"Only numbers that should be 0 are wrong\.": lambda a, b: not a[a != b].any(),
+    r"Every wrong number is too large\.": lambda a, b: (b >= a).all(),
+    r"Every wrong number is too small\.": lambda a, b: (b <= a).all(),
+    r"No number is right\.": lambda a, b: (a != b).all(),
+    r"Each row is the right one plus a number of its own\.": lambda a, b: np.allclose(np.ptp(b - a, axis=1), 0),
+    r"Each column is the right one plus a number of its own\.": lambda a, b: np.allclose(np.ptp(b - a, axis=0), 0),
+    r"The sums along axis 0 are right.*": lambda a, b: np.allclose(a.sum(0), b.sum(0)),
+    r"The sums along axis 1 are right.*": lambda a, b: np.allclose(a.sum(1), b.sum(1)),
+    r"The order is the wrong way round along axis 0\.": lambda a, b: np.array_equal(a[::-1], b),
+    r"The numbers stand one place too late along axis 1\.": lambda a, b: np.array_equal(a[:, :-1], b[:, 1:]),
+    r"There are negative numbers, and should be none\.": lambda a, b: (a >= 0).all() and (b < 0).any(),
+}  # fmt: skip
+CHANGES: list[Callable[[np.ndarray], np.ndarray]] = [
+    lambda a: -a, abs, lambda a: 2 * a, lambda a: a + 1, lambda a: a[::-1], lambda a: a[:, ::-1], lambda a: 0 * a,
+    lambda a: a.T.reshape(a.shape), lambda a: np.roll(a, 1, 1), lambda a: np.triu(a), lambda a: np.tril(a),
+    lambda a: a + np.arange(len(a))[:, None], lambda a: a + np.arange(a.shape[1]), lambda a: np.sort(a, 1),
+    lambda a: np.concatenate([a[:1] + 1, a[1:]]), lambda a: np.concatenate([a[:, :-1] - 1, a[:, -1:]], axis=1),
+    lambda a: a + np.eye(*a.shape), lambda a: a % 2,
+]  # fmt: skip
+
+
+@given(
+    arrays.arrays(np.float64, st.tuples(st.integers(2, 4), st.integers(2, 4)), elements=st.integers(-3, 3).map(float)),
+    st.sampled_from(CHANGES),
+    st.sampled_from(CHANGES),
+)
+def test_what_a_hint_says_of_numbers_is_true(right: np.ndarray, one: Any, other: Any) -> None:
+    mine = np.asarray(other(one(right)), dtype=float)
+    assume(not np.array_equal(right, mine))
+    said = list(hints._sentences(hints._Pair(plain(right), plain(mine), NEAR), True))
+    assert said
+    for sentence in said:
+        for claim, holds in CLAIMS.items():
+            if re.fullmatch(claim, sentence):
+                assert holds(right, mine), sentence
+
+
+@pytest.mark.parametrize("claim", CLAIMS)
+def test_each_of_these_sentences_is_said_at_some_time(claim: str) -> None:
+    rng = np.random.default_rng(0)
+    rights = [rng.integers(-3, 4, (3, 3)).astype(float) for _ in range(3)] + [np.abs(rng.integers(0, 4, (2, 3))) * 1.0]
+    pairs = [(a, np.asarray(other(one(a)), dtype=float)) for a in rights for one in CHANGES for other in CHANGES]
+    said = (hints._sentences(hints._Pair(plain(a), plain(b), NEAR), True) for a, b in pairs if not np.array_equal(a, b))
+    assert any(re.fullmatch(claim, sentence) for sentences in said for sentence in sentences)
+
+
+@given(
+    st.lists(st.tuples(st.text("aB ñ\n", max_size=4), st.booleans()), min_size=3, max_size=8, unique_by=lambda p: p[0])
+)
+def test_what_is_said_of_the_questions_is_true(questions: list[tuple[str, bool]]) -> None:
+    """All questions of a kind and no others are wrong: the kinds are looked at once more, by other means."""
+    kinds: dict[str, Callable[[str], bool]] = {
+        "an empty text": lambda t: t == "", "capital letters": lambda t: "B" in t, "line ends": lambda t: "\n" in t,
+        "characters beyond ASCII": lambda t: "ñ" in t, "white space": lambda t: bool(set(t) & {" ", "\n"}),
+    }  # fmt: skip
+    assume(not all(right for _, right in questions))
+    answers = {text: text if right else text + "!" for text, right in questions}
+    found = verdict(answers.__getitem__, [(text,) for text, _ in questions], record([text for text, _ in questions]))
+    for kind, is_of in kinds.items():
+        if f"with {kind} is answered wrongly" in found.message or f"with {kind} are answered wrongly" in found.message:
+            assert all(is_of(text) != right for text, right in questions)
+        if f"with {kind} is answered rightly" in found.message or f"with {kind} are answered rightly" in found.message:
+            assert all(is_of(text) == right for text, right in questions)
+        if f"Every wrong answer is to a question with {kind}." in found.message:
+            assert all(is_of(text) or right for text, right in questions)
+
+
+def test_the_kind_of_question_that_fails_is_told() -> None:
+    known = record([3, 2, 0, 5, 4])
+    found = verdict(lambda x: max(x, 0), [(3,), (2,), (0,), (-5,), (-4,)], record([3, 2, 0, -5, -4]))
+    assert (
+        "All 2 questions with a negative number for an argument are answered wrongly, all others rightly."
+        in found.message
+    )
+    assert "answered" not in verdict(lambda x: 7, [(3,), (2,), (0,), (5,), (4,)], known).message
+
+
+def test_an_argument_that_makes_no_difference_is_told() -> None:
+    right = [[2.0, 4.0], [4.0, 2.0], [6.0, 10.0], [10.0, 6.0]]
+    asks = [([1.0, 2.0], False), ([1.0, 2.0], True), ([3.0, 5.0], False), ([3.0, 5.0], True)]
+    found = verdict(lambda x, turned: [2 * v for v in x], asks, record(right))
+    assert "differ in its second argument alone" in found.message
+    found = verdict(lambda x, turned: [9.0, x[1]] if turned else [2 * v for v in x], asks, record(right))
+    assert "differ in" not in found.message
+
+
+def test_an_argument_that_comes_back_as_it_was_is_told() -> None:
+    known = record([[1.0, 4.0], [9.0, 16.0]])
+    assert (
+        "What comes back is its first argument" in verdict(lambda x: x, [([1.0, 2.0],), ([3.0, 4.0],)], known).message
+    )
+    half = verdict(lambda x: x if x[0] == 1.0 else [0.0, 0.0], [([1.0, 2.0],), ([3.0, 4.0],)], known)
+    assert "comes back" not in half.message
+
+
+@pytest.mark.parametrize(
+    ("right", "got"),
+    [
+        ("secret words", "secret deeds"),
+        ({"secret": [1, 2], "b": 1}, {"secret": [1, 3], "b": 1}),
+        ({"secret": 31337}, {"other": 31337}),
+        (["a", "secret", "b"], ["a", "b"]),
+        ([31337.0, 7.0], [62674.0, 14.0]),
+        (31337, 31338),
+        (np.full((3, 5), 31337.0), np.zeros((3, 5))),
+        (b"secret", b"secreT"),
+        ((1, "secret"), (1, "other")),
+    ],
+)
+def test_a_hint_to_a_hidden_question_holds_no_value(right: Any, got: Any) -> None:
+    answers = {"visible": 0, "first": right, "second": right}
+    known = record(list(answers.values()), visible=1)
+    found = (
+        verdict(lambda x: got if answers[x] else 0, [(name,) for name in answers], known)
+        if not isinstance(right, np.ndarray)
+        else verdict(lambda x: 0 if x == "visible" else got, [(name,) for name in answers], known)
+    )
+    assert found.message and found.entry == ""
+    assert not re.search("secret|31337|62674|31338|other'", found.message)
 
 
 def test_nearly_right_is_measured_against_each_answer_by_itself() -> None:
