@@ -720,9 +720,8 @@ def _of_places(pair: _Pair, visible: bool) -> Iterator[str]:
         yield from _of_sizes(right.items, mine.items)
         rights, got = [a for a, _ in pairs], [b for _, b in pairs]
         if 1 < len(wrong) < whole and len(set(rights)) > 1:
-            yield from (
-                said.replace("Every number", "Every wrong number") for said in _of_numbers(rights, got, visible)
-            )
+            every = [said for said in _of_numbers(rights, got, visible) if said.startswith("Every number")]
+            yield from (said.replace("Every", "Every wrong", 1) for said in every)
         yield from filter(None, [_direction(rights, got)])
     if 0 < len(wrong) < whole:
         yield f"{len(wrong)} of {whole} {what}s are wrong." if visible else f"Some {what}s are right, others are not."
