@@ -2,421 +2,46 @@
 
 A test is a docstring and a few calls of `check`. What the right answer is, and what a wrong answer means, is no part of
 it: both stand in the record, which `autograder verify` makes of the reference and of the bank of known mistakes. This
-module is what a student's notebook, the page, pytest and the judge have in common, so that all say the same words. It
-imports the standard library only, since a notebook carries it in a cell of its own; NumPy and torch are looked up where
-they have been imported already. It does not run, time or isolate anything: that is the business of whoever calls it.
+module, with `autograder.plain` and `autograder.hints`, is what a student's notebook, the page, pytest and the judge
+have in common, so that all say the same words. It imports the standard library and these two alone, since a notebook
+carries them in a cell of its own. It does not run, time or isolate anything: that is the business of whoever calls it.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import itertools
 import json
 import linecache
 import math
 import sys
 import types
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from autograder.hints import NO_SUCH, NOT_WRITTEN, hint
+from autograder.plain import (
+    ATOL,
+    HALF,
+    MOST_SHOWN,
+    RTOL,
+    Asked,
+    Difference,
+    Plain,
+    difference,
+    from_json,
+    mark,
+    plain,
+    same_mark,
+    says_little,
+    show,
+    show_both,
+    text_of,
+    wrong_mark,
+)
+
 CELL = "check"  # the `grade_id` of the cell that carries this module in a notebook
-RTOL, ATOL = 1e-4, 1e-6  # how near a number must be, unless the question says otherwise
-HALF = (1e-2, 1e-3)  # the same where an argument has half precision
+MOST_OF = 4 / 5  # of the wrong answers: so many must be those of a known mistake that was made among others
 NOT_SAID = object()  # None is an answer, too
-LISTED = ("list", "tuple", "range", "iterator")  # how the form of a list begins
 RESERVED = ("gives", "within", "exact", "worth", "changes", "about")  # what `check` takes for itself
-NOT_WRITTEN = "not written yet"
-NO_SUCH = "There is no `{}`: its cell was not run, ended in an error, or gives it another name."
-LARGEST = 1e150
-MOST_ITEMS = 100_000  # of an iterator: it may have no end
-MOST_SHOWN = 72  # characters of a value that is shown whole
-PYTHON_KINDS = (("bool", bool), ("whole", int), ("real", float), ("complex", complex))
-KINDS = tuple(kind for kind, _ in PYTHON_KINDS)
-
-
-# ---- an answer as plain data
-
-
-class Plain(NamedTuple):
-    """A value in one form, whatever it came as: an array, a tensor and nested lists of the same numbers are alike.
-
-    Numbers are flat, with a shape (() for a single one). Items of a list or set and values of a dict are plain, too; an
-    error has the names of its types, most special first, and its text.
-    """
-
-    kind: str  # "none", one of KINDS, "text", "bytes", "list", "dict", "set", "error", "object"
-    shape: tuple[int, ...]
-    items: Any
-    form: str  # what it came as: "list", "ndarray float32", …: compared only where a question is `exact`
-
-
-def plain(value: Any) -> Plain:
-    """`value` as plain data; an object of no plain kind becomes its type's name."""
-    if value is None:
-        return Plain("none", (), None, "None")
-    if isinstance(value, bool | int | float | complex) and not hasattr(value, "dtype"):
-        return Plain(_kind_of(value), (), [value], type(value).__name__)
-    if isinstance(value, str):
-        return Plain("text", (), str(value), "str")
-    if isinstance(value, bytes | bytearray):
-        return Plain("bytes", (), bytes(value), type(value).__name__)
-    if hasattr(value, "dtype") and hasattr(value, "shape") and not isinstance(value, type):
-        return _plain_array(value)
-    if isinstance(value, BaseException):
-        names = [kind.__name__ for kind in type(value).__mro__ if kind is not object]
-        return Plain("error", (), [names, _text_of(value)], "error")
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-        return plain(fields)._replace(form=type(value).__name__)
-    if isinstance(value, Mapping):
-        items = [(plain(key), plain(item)) for key, item in value.items()]
-        return Plain("dict", (), items, type(value).__name__)
-    if isinstance(value, set | frozenset):
-        return Plain("set", (), sorted(map(plain, value), key=repr), type(value).__name__)
-    if isinstance(value, list | tuple | range) or type(value).__name__ in ("dict_keys", "dict_values", "dict_items"):
-        return _plain_list(list(value), type(value).__name__)
-    if isinstance(value, Iterator):
-        try:
-            return _plain_list(list(itertools.islice(value, MOST_ITEMS)), "iterator")
-        except TypeError:  # a stand-in for an object of another kind
-            pass
-    shown = str(value) if type(value).__module__.startswith("autograder") else f"<a {type(value).__name__}>"
-    return Plain("object", (), shown, "object")
-
-
-def _kind_of(number: Any) -> str:
-    return next(kind for kind, types in PYTHON_KINDS if isinstance(number, types))
-
-
-def _plain_array(value: Any) -> Plain:
-    """An array of NumPy's or a tensor of torch's, of numbers or of text."""
-    form = f"{type(value).__name__} {str(value.dtype).removeprefix('torch.')}"
-    if hasattr(value, "detach"):
-        value = value.detach().cpu()
-        if "bfloat16" in form:
-            value = value.float()
-        value = value.numpy()
-    kind = {"b": "bool", "i": "whole", "u": "whole", "f": "real", "c": "complex"}.get(value.dtype.kind)
-    if kind is None:
-        nested = value.tolist()
-        return (plain(nested) if isinstance(nested, list | str | bytes) else plain(str(nested)))._replace(form=form)
-    flat = value.reshape(-1)
-    if value.dtype.name in ("longdouble", "clongdouble", "float128", "complex256"):
-        flat = flat.astype("complex128" if kind == "complex" else "float64")
-    return Plain(kind, tuple(map(int, value.shape)), flat.tolist(), form)
-
-
-def _plain_list(values: list[Any], form: str) -> Plain:
-    """Items of one kind and shape are numbers with one axis more; anything else stays a list."""
-    items = [plain(value) for value in values]
-    first = items[0] if items else None
-    if first is not None and first.kind in KINDS and all(item[:2] == first[:2] for item in items):
-        flat = [number for item in items for number in item.items]
-        return Plain(first.kind, (len(items), *first.shape), flat, f"{form} of {first.form}")
-    return Plain("list", (), items, form)
-
-
-def unfolded(answer: Plain) -> list[Plain]:
-    """The items of a list, or of numbers along their first axis."""
-    if answer.kind not in KINDS:
-        return list(answer.items)
-    step = math.prod(answer.shape[1:])
-    parts = (answer.items[i * step : (i + 1) * step] for i in range(answer.shape[0]))
-    return [Plain(answer.kind, answer.shape[1:], part, "") for part in parts]
-
-
-def to_json(answer: Plain) -> list[Any]:
-    """A plain answer as JSON has it, with eight digits of each number that is not whole."""
-    kind, shape, items, form = answer
-    if kind in ("bool", "whole"):
-        items = list(items)
-    elif kind == "real":
-        items = [_number_to_json(number) for number in items]
-    elif kind == "complex":
-        items = [[_number_to_json(number.real), _number_to_json(number.imag)] for number in items]
-    elif kind == "bytes":
-        items = items.hex()
-    elif kind in ("list", "set"):
-        items = [to_json(item) for item in items]
-    elif kind == "dict":
-        items = [[to_json(key), to_json(item)] for key, item in items]
-    return [kind, list(shape), items, form]
-
-
-def from_json(data: Sequence[Any]) -> Plain:
-    """What `to_json` made."""
-    kind, shape, items, form = data
-    if kind == "real":
-        items = [float(number) for number in items]
-    elif kind == "complex":
-        items = [complex(float(real), float(imag)) for real, imag in items]
-    elif kind == "bytes":
-        items = bytes.fromhex(items)
-    elif kind in ("list", "set"):
-        items = [from_json(item) for item in items]
-    elif kind == "dict":
-        items = [(from_json(key), from_json(item)) for key, item in items]
-    return Plain(kind, tuple(shape), items, form)
-
-
-def _number_to_json(number: float) -> float | str:
-    return float(f"{number:.8g}") if math.isfinite(number) else str(number)
-
-
-# ---- when two answers are equal
-
-
-class Difference(NamedTuple):
-    """The first place where an answer is not what was expected: which kind of difference, and both values there."""
-
-    kind: str  # "kind", "shape", "length", "value", "keys", "error", "form", "changed", "mark"
-    place: str  # such as "[0, 2]" or "['lr']"; "" for the whole
-    expected: Plain
-    got: Plain
-    whole: Plain | None = None  # all of what was expected
-
-
-def difference(expected: Plain, got: Plain, within: tuple[float, float], exact: bool = False) -> Difference | None:
-    """The first difference of two answers; None where they are equal."""
-    if exact and expected.form != got.form:
-        return Difference("form", "", expected, got, expected)
-    found = _difference(expected, got, within, "")
-    return found and found._replace(whole=expected)
-
-
-def _difference(expected: Plain, got: Plain, within: tuple[float, float], place: str) -> Difference | None:
-    here = Difference("kind", place, expected, got)
-    if "error" in (expected.kind, got.kind):
-        fine = expected.kind == got.kind and expected.items[0][0] in got.items[0]
-        return None if fine else here._replace(kind="error")
-    lists = [answer.kind == "list" or (answer.kind in KINDS and answer.shape != ()) for answer in (expected, got)]
-    if all(lists) and "list" in (expected.kind, got.kind):
-        return _difference_of_items(expected, got, within, place)
-    if expected.kind in KINDS and got.kind in KINDS:
-        return _difference_of_numbers(expected, got, within, place)
-    if expected.kind != got.kind:
-        return here
-    if expected.kind == "dict":
-        return _difference_of_dicts(expected, got, within, place)
-    if expected.kind == "set":
-        return _difference_of_items(expected, got, within, place)
-    return None if expected.items == got.items else here._replace(kind="value")
-
-
-def _difference_of_numbers(expected: Plain, got: Plain, within: tuple[float, float], place: str) -> Difference | None:
-    if expected.shape != got.shape:
-        pieces = len(expected.shape) == len(got.shape) and expected.shape[1:] == got.shape[1:]
-        listed = expected.form.startswith(LISTED) and got.form.startswith(LISTED)
-        return Difference("length" if pieces and listed else "shape", place, expected, got)
-    whole_for_real = KINDS.index("whole") <= KINDS.index(got.kind) < KINDS.index(expected.kind)
-    from_mixed = not got.form and expected.kind == "whole"  # an array has one kind for all of a mixed list's numbers
-    if expected.kind != got.kind and not whole_for_real and not from_mixed:
-        return Difference("kind", place, expected, got)
-    for number, (right, mine) in enumerate(zip(expected.items, got.items, strict=True)):
-        if not near(right, mine, within):
-            inside = place + _place_of(number, expected.shape)
-            one = [Plain(answer.kind, (), [answer.items[number]], "") for answer in (expected, got)]
-            return Difference("value", inside, *one)
-    return None
-
-
-def near(right: Any, mine: Any, within: tuple[float, float]) -> bool:
-    """Whether `mine` is within the tolerance of `right`; NaN, infinity and whole numbers are near themselves only."""
-    if right == mine or (right != right and mine != mine):
-        return True
-    if isinstance(right, int) and isinstance(mine, int):
-        return abs(right - mine) <= within[1] if within not in ((RTOL, ATOL), HALF) else False
-    try:
-        gap = abs(right - mine)
-        return bool(math.isfinite(gap) and gap <= within[1] + within[0] * abs(right))
-    except OverflowError:
-        return False
-
-
-def _difference_of_items(expected: Plain, got: Plain, within: tuple[float, float], place: str) -> Difference | None:
-    rights, mine = unfolded(expected), unfolded(got)
-    if len(rights) != len(mine):
-        return Difference("length", place, expected, got)
-    pairs = enumerate(zip(rights, mine, strict=True))
-    found = (_difference(right, one, within, f"{place}[{number}]") for number, (right, one) in pairs)
-    return next((one for one in found if one is not None), None)
-
-
-def _difference_of_dicts(expected: Plain, got: Plain, within: tuple[float, float], place: str) -> Difference | None:
-    rights = {repr(key.items): (key, item) for key, item in expected.items}
-    mine = {repr(key.items): item for key, item in got.items}
-    if rights.keys() != mine.keys():
-        return Difference("keys", place, expected, got)
-    found = (_difference(item, mine[name], within, f"{place}[{show(key)}]") for name, (key, item) in rights.items())
-    return next((one for one in found if one is not None), None)
-
-
-def _place_of(number: int, shape: tuple[int, ...]) -> str:
-    if not shape:
-        return ""
-    index = []
-    for size in reversed(shape):
-        index.append(number % size)
-        number //= size
-    return "[" + ", ".join(map(str, reversed(index))) + "]"
-
-
-# ---- the mark of an answer: enough to know it again, too little to read it
-
-
-def mark(answer: Plain, changed: Sequence[Any] = ()) -> list[Any]:
-    """A checksum of all that is exact; three sums of the real numbers (plain, by place, of squares), and their count.
-
-    Of an error only its type counts. Real numbers are no part of the checksum: their last digits differ from one
-    machine to the next.
-    """
-    exact: list[Any] = []
-    reals: list[float] = []
-    _gather(answer, exact, reals)
-    reals = [max(-LARGEST, min(LARGEST, x)) for x in reals]  # whose square is a number, too
-    count = len(reals)
-    scale = max(count, 1)
-    sums = [
-        math.fsum(reals),
-        math.fsum(x * (i + 1) / scale for i, x in enumerate(reals)),
-        math.fsum(x**2 for x in reals),
-    ]
-    digest = f"{zlib.crc32(json.dumps(exact).encode()):08x}"
-    found: list[Any] = [digest, *(float(f"{x:.6g}") for x in sums), count] if count else [digest]
-    return [*found, list(changed)] if changed else found
-
-
-def _gather(answer: Plain, exact: list[Any], reals: list[float]) -> None:
-    kind, shape, items, _ = answer
-    if kind in ("real", "complex"):
-        numbers = items if kind == "real" else [part for z in items for part in (z.real, z.imag)]
-        odd = {i: str(x) for i, x in enumerate(numbers) if not math.isfinite(x)}
-        exact += [kind, shape, sorted(odd.items())]
-        reals += [x for x in numbers if math.isfinite(x)]
-    elif kind == "error":
-        exact += [kind, items[0][0]]
-    elif kind in ("list", "set"):
-        exact += [kind, len(items)]
-        for item in items:
-            _gather(item, exact, reals)
-    elif kind == "dict":
-        exact += [kind, len(items)]
-        for key, item in items:
-            _gather(key, exact, reals)
-            _gather(item, exact, reals)
-    elif kind == "bytes":
-        exact += [kind, items.hex()]
-    else:
-        exact += [kind, shape, items]
-
-
-def same_mark(one: Sequence[Any], other: Sequence[Any], rtol: float = RTOL) -> bool:
-    """Whether two marks are of the same answer, up to what rounding does to the sums."""
-    lists = [[part for part in found if isinstance(part, list)] for found in (one, other)]
-    if one[0] != other[0] or lists[0] != lists[1]:
-        return False
-    a, b = ([part for part in found[1:] if not isinstance(part, list)] for found in (one, other))
-    if len(a) != len(b) or not a:
-        return len(a) == len(b)
-    spread = math.sqrt(a[3] * a[2])  # no plain sum of that many numbers of that size is larger
-    room = rtol * spread + ATOL * a[3]
-    return all(abs(x - y) <= room for x, y in zip(a[:2], b[:2], strict=True)) and (
-        abs(a[2] - b[2]) <= 3 * rtol * abs(a[2]) + ATOL * a[3]
-    )
-
-
-def says_little(answer: Plain) -> bool:
-    """Whether many different mistakes would give this answer: None, True, an empty list, an error."""
-    if answer.kind in ("none", "error", "object"):
-        return True
-    if answer.kind == "bool":
-        return len(answer.items) < 2
-    return answer.kind != "real" and answer.items is not None and not len(answer.items)
-
-
-# ---- values in words
-
-
-def show(answer: Plain, digits: int = 4) -> str:
-    """A value as one would write it, cut where it is long."""
-    kind, shape, items, form = answer
-    if kind in KINDS:
-        numbers = [_show_number(number, digits) for number in items]
-        text = _nested(numbers, shape)
-        if len(text) <= MOST_SHOWN:
-            return text
-        what = {"bool": "truth values", "whole": "whole numbers", "complex": "complex numbers"}.get(kind, "numbers")
-        return f"{what} of shape {_shape(shape)}"
-    if kind == "text":
-        return _shorter(repr(items))
-    if kind == "bytes":
-        return _shorter(repr(items))
-    if kind == "none":
-        return "None"
-    if kind == "error":
-        names, text = items
-        return f"{names[0]}: {text}" if text else str(names[0])
-    if kind == "object":
-        return str(items)
-    if kind == "dict":
-        text = "{" + ", ".join(f"{show(key, digits)}: {show(item, digits)}" for key, item in items) + "}"
-        return text if len(text) <= MOST_SHOWN else f"a dictionary of {len(items)}: {_shorter(text)}"
-    inside = ", ".join(show(item, digits) for item in items)
-    text = f"({inside})" if form == "tuple" else f"{{{inside}}}" if kind == "set" and items else f"[{inside}]"
-    return _shorter(text)
-
-
-def _show_number(number: Any, digits: int) -> str:
-    if isinstance(number, bool | int):
-        return str(number)
-    if isinstance(number, complex):
-        return f"{number:.{digits}g}"
-    text = f"{number:.{digits}g}"
-    return f"{text}.0" if text.lstrip("-").isdigit() else text
-
-
-def _nested(texts: list[str], shape: tuple[int, ...]) -> str:
-    if not shape:
-        return texts[0]
-    step = math.prod(shape[1:])
-    return "[" + ", ".join(_nested(texts[i * step : (i + 1) * step], shape[1:]) for i in range(shape[0])) + "]"
-
-
-def _shape(shape: tuple[int, ...]) -> str:
-    return str(tuple(shape))
-
-
-def _shorter(text: str) -> str:
-    return text if len(text) <= MOST_SHOWN else f"{text[: MOST_SHOWN - 2]} …"
-
-
-def show_both(expected: Plain, got: Plain) -> tuple[str, str]:
-    """Two values with as many digits as it takes to see that they differ."""
-    for digits in (4, 6, 9, 13, 17):
-        both = show(expected, digits), show(got, digits)
-        if both[0] != both[1]:
-            break
-    return both
-
-
-# ---- asking
-
-
-class Asked(NamedTuple):
-    """One question, and what was answered."""
-
-    call: str  # as one would write it, for visible questions
-    about: str  # of which kind it is, in a few words, for hidden ones
-    gives: Any  # what the test says that it gives; NOT_SAID where it does not
-    within: tuple[float, float]
-    exact: bool
-    worth: float | None
-    answer: Plain
-    changed: tuple[Any, ...]  # arguments that are not as they were: places and names
-    where: str  # the line of the solution that raised
-    line: int  # of the test's cell
-    arguments: tuple[Any, ...]  # as they were given, for the author's tools
 
 
 class WrongAnswer(AssertionError):  # noqa: N818  what a student reads is no "error" of Python's
@@ -608,7 +233,7 @@ class Asking:
 
     def missing(self, exercise: str, error: NameError) -> Exception:
         """What is raised where a test's own lines find no such name."""
-        return WrongAnswer(NO_SUCH.format(error.name), title=f"✗ {exercise}", details=_text_of(error))
+        return WrongAnswer(NO_SUCH.format(error.name), title=f"✗ {exercise}", details=text_of(error))
 
     # What answers mean.
 
@@ -668,33 +293,38 @@ class Asking:
     ) -> tuple[list[str], int]:
         """The known mistakes that are in these answers, and the first question to show.
 
-        A mistake that gives every one of the answers comes first. Where there is none, one that gives all of its own
-        wrong answers here, too, was made among others.
+        A mistake that gives every one of the answers comes first. Where there is none, one that gives most of them was
+        made among others: at least two wrong answers that say something, and nearly all that it or the solution has
+        wrong, errors apart. Fewer may be like it by chance, and a wrong name is worse than none.
         """
         first = next(number for number, found in enumerate(differences) if found is not None)
         questions = known["questions"][: len(asked)]
         if len(questions) < len(asked):
             return [], first
-        marks = [None if d is None else mark(a.answer, a.changed) for a, d in zip(asked, differences, strict=True)]
-        telling = {n for n, one in enumerate(asked) if marks[n] and (one.changed or not says_little(one.answer))}
-        wrong = {number for number, mine in enumerate(marks) if mine is not None}
-        found: dict[str, set[int]] = {}  # mistake → the questions that it has wrong, if it is in these answers
+        pairs = enumerate(zip(asked, differences, strict=True))
+        marks = {number: wrong_mark(one, found) for number, (one, found) in pairs if found is not None}
+        telling = {n: json.dumps(m) for n, m in marks.items() if asked[n].changed or not says_little(asked[n].answer)}
+        errors = {n for n in marks if asked[n].answer.kind == "error"}
+        found: dict[str, tuple[float, set[int]]] = {}  # mistake → how much of what is wrong it gives, and where
         for name in known["entries"]:
             theirs = {number: q["marks"][name] for number, q in enumerate(questions) if name in q["marks"]}
-            if theirs and theirs.keys() <= wrong and all(_agree(marks[n], other) for n, other in theirs.items()):
-                found[name] = set(theirs)
-        if whole := [name for name, theirs in found.items() if theirs == wrong and (telling or len(wrong) > 1)]:
-            return whole, first
-        among = {name: theirs for name, theirs in found.items() if theirs & telling}
-        among = {name: theirs for name, theirs in among.items() if first in theirs} or among
-        most = max(map(len, among.values()), default=0)
-        names = [name for name, theirs in among.items() if len(theirs) == most]
-        return names, min((min(among[name]) for name in names), default=first)
+            same = {n for n in theirs.keys() & marks.keys() if _same(asked[n], marks[n], theirs[n])}
+            told = len({telling[n] for n in same if n in telling})
+            if theirs and len(same) == len(theirs.keys() | marks.keys()) and (told or len(same) > 1):
+                found[name] = 2.0, same
+                continue
+            others = (theirs.keys() | marks.keys()) - same
+            share = len(same) / (len(same) + len(others - errors) or 1)
+            if told > 1 and share >= MOST_OF and 2 * len(others & errors) <= len(same):
+                found[name] = share, same
+        best = max((share for share, _ in found.values()), default=0.0)
+        names = [name for name, (share, _) in found.items() if share == best]
+        return names, min((min(found[name][1]) for name in names), default=first)
 
 
-def _agree(mine: Sequence[Any] | None, other: Sequence[Any] | None) -> bool:
-    """Whether two answers to a question are the same; None stands for the right one."""
-    return (mine is None and other is None) or (mine is not None and other is not None and same_mark(mine, other))
+def _same(one: Asked, mine: Sequence[Any], other: Sequence[Any]) -> bool:
+    """Whether two wrong answers to a question are the same; less so where half precision was asked for."""
+    return same_mark(mine, other, min(max(RTOL, one.within[0]), HALF[0]))
 
 
 def _is_visible(known: Mapping[str, Any], number: int) -> bool:
@@ -764,13 +394,6 @@ def line_of(error: BaseException, namespace: Mapping[str, Any]) -> str:
     return found
 
 
-def _text_of(error: BaseException) -> str:
-    try:
-        return str(error)
-    except Exception:
-        return ""
-
-
 # ---- what a student reads
 
 
@@ -798,166 +421,6 @@ def _expected_and_got(one: Asked, found: Difference) -> list[str]:
         at = f" at {found.place}" if found.place else ""
         expected, got = (f"{text}{at}" for text in show_both(found.expected, found.got))
     return [f"  expected: {expected}", f"  got:      {got}"]
-
-
-def hint(exercise: str, asked: Sequence[Asked], differences: Sequence[Difference | None], visible: bool = True) -> str:
-    """What can be said of wrong answers that no known mistake gives: said once for all exercises.
-
-    Where the question is a hidden one, nothing is said of what it asked or expected.
-    """
-    pairs = [(one, found) for one, found in zip(asked, differences, strict=True) if found is not None]
-    one, found = pairs[0]
-    expected, got = found.expected, found.got
-    if one.answer.kind == "error" and found.kind == "error":
-        return _hint_of_error(exercise, one, expected, visible)
-    if all(o.answer.kind == "none" for o, _ in pairs):
-        return "None came back: is the `return` missing?"
-    if found.kind == "changed":
-        names = ", ".join(_ordinal(place) for place in one.changed)
-        return f"{exercise} changes {names}: leave the arguments as they are, and work on a copy."
-    if found.kind == "error":
-        return f"Expected {expected.items[0][0]} to be raised, and an answer came back."
-    if found.kind == "form":
-        return f"Expected {_article(expected.form)}, and {_article(got.form)} came back."
-    if found.kind == "shape":
-        return _hint_of_shape(expected, got, visible)
-    if found.kind == "kind":
-        return f"Expected {_kind_name(expected)}, and {_kind_name(got)} came back{_at(found) if visible else ''}."
-    said = _hint_of_keys(found) if found.kind == "keys" and visible else ""
-    said = said or _hint_of_pieces(found, visible) or _hint_of_numbers(pairs)
-    return said or "The answer is not the right one yet."
-
-
-def _hint_of_error(exercise: str, one: Asked, expected: Plain, visible: bool) -> str:
-    names, text = one.answer.items
-    if "NotImplementedError" in names:
-        return NOT_WRITTEN
-    if "NameError" in names and text.startswith(f"name '{exercise}' is not defined"):
-        return NO_SUCH.format(exercise)
-    if expected.kind == "error":
-        return f"Expected {expected.items[0][0]}, and {names[0]} was raised."
-    return f"The call ended in {names[0]}: {text}" if text and visible else f"The call ended in {names[0]}."
-
-
-def _hint_of_shape(expected: Plain, got: Plain, visible: bool) -> str:
-    text = f"Expected the shape {_shape(expected.shape)}, got {_shape(got.shape)}"
-    if not visible:
-        text = "The answer has another shape than expected"
-    if len(expected.shape) == len(got.shape) and sorted(expected.shape) == sorted(got.shape):
-        return f"{text}: two axes have changed places."
-    if [n for n in got.shape if n != 1] == [n for n in expected.shape if n != 1]:
-        return f"{text}: an axis of length 1 is {'missing' if len(got.shape) < len(expected.shape) else 'too many'}."
-    return f"{text}."
-
-
-def _hint_of_keys(found: Difference) -> str:
-    rights = {show(key) for key, _ in found.expected.items}
-    mine = {show(key) for key, _ in found.got.items}
-    missing, extra = sorted(rights - mine)[:3], sorted(mine - rights)[:3]
-    parts = [f"missing: {', '.join(missing)}"] if missing else []
-    parts += [f"too many: {', '.join(extra)}"] if extra else []
-    return f"The keys are not the expected ones ({'; '.join(parts)})."
-
-
-def _hint_of_pieces(found: Difference, visible: bool) -> str:
-    """Of texts and lists: the end missing or too long, the same text cut elsewhere, another order."""
-    expected, got = found.expected, found.got
-    whole = found.whole or expected
-    if found.kind == "value" and expected.kind in ("text", "bytes") and got.kind == expected.kind:
-        rights, mine = expected.items, got.items
-    elif found.kind == "length":
-        rights, mine = ([item.items for item in unfolded(answer)] for answer in (expected, got))
-    else:
-        return ""
-    if found.kind == "length" and _all_text(rights) and _all_text(mine) and "".join(rights) == "".join(mine):
-        return "The text is right, and cut at other places."
-    counts = f": expected {len(rights)} items, got {len(mine)}" if found.kind == "length" and visible else ""
-    if len(mine) < len(rights) and mine == rights[: len(mine)]:
-        return f"The end is missing{counts}."
-    if rights and len(mine) > len(rights) and mine[: len(rights)] == rights:
-        return f"There is more at the end than there should be{counts}."
-    if found.kind == "length" and found.place == "" and whole.kind in ("list", *KINDS):
-        return f"There are too {'few' if len(mine) < len(rights) else 'many'} items{counts}."
-    return ""
-
-
-def _all_text(items: Sequence[Any]) -> bool:
-    return all(isinstance(item, str) for item in items)
-
-
-def _hint_of_numbers(pairs: Sequence[tuple[Asked, Difference]]) -> str:
-    """Of arrays of the right shape: NaN, a factor, a difference, an order, a rounding that all wrong answers share."""
-    answer = pairs[0][0].answer
-    if answer.kind == "real" and not all(map(math.isfinite, answer.items)):
-        return "There is NaN or infinity in the answer."
-    wholes = [(found.whole, one.answer) for one, found in pairs]
-    numbers = [(expected, got) for expected, got in wholes if expected is not None and _comparable(expected, got)]
-    if not numbers or numbers[0][1] is not answer:
-        return ""
-    rights = [x for expected, _ in numbers for x in expected.items]
-    mine = [x for _, got in numbers for x in got.items]
-    if len(rights) < 2 or not all(map(math.isfinite, (*rights, *mine))):
-        return ""
-    size = max(map(abs, rights))
-    if all(_nearly(expected.items, got.items) for expected, got in numbers):
-        return "The numbers are nearly right: is something rounded, or computed with too few digits?"
-    factor = next((b / a for a, b in zip(rights, mine, strict=True) if a), 0.0)
-    if factor and all(abs(a * factor - b) <= 1e-4 * size * abs(factor) for a, b in zip(rights, mine, strict=True)):
-        turned = abs(factor + 1) < 1e-6
-        return "Every sign is the wrong way round." if turned else f"Every number is {factor:.4g} times the right one."
-    step = mine[0] - rights[0]
-    if all(abs(b - a - step) <= 1e-4 * max(size, 1e-9) for a, b in zip(rights, mine, strict=True)):
-        return f"Every number is {abs(step):.4g} too {'large' if step > 0 else 'small'}."
-    if all(_swapped(expected) == got.items for expected, got in numbers):
-        return "These are the right numbers with the last two axes swapped."
-    if all(_in_order(expected) == _in_order(got) for expected, got in numbers):
-        return "These are the right numbers in another order."
-    return ""
-
-
-def _nearly(rights: Sequence[Any], mine: Sequence[Any]) -> bool:
-    """Whether the numbers of one answer are off by a few thousandths of its largest at most."""
-    return bool(max(abs(a - b) for a, b in zip(rights, mine, strict=True)) <= 2e-3 * max(map(abs, rights)))
-
-
-def _comparable(expected: Plain, got: Plain) -> bool:
-    return expected.kind in ("whole", "real") and got.kind in ("whole", "real") and expected.shape == got.shape
-
-
-def _swapped(answer: Plain) -> list[Any]:
-    """The numbers of a square matrix (or several) with rows and columns swapped."""
-    if len(answer.shape) < 2 or answer.shape[-1] != answer.shape[-2]:
-        return []
-    n = answer.shape[-1]
-    return [answer.items[b + j * n + i] for b in range(0, len(answer.items), n * n) for i in range(n) for j in range(n)]
-
-
-def _in_order(answer: Plain) -> list[Any]:
-    return sorted(float(f"{x:.4g}") for x in answer.items)
-
-
-def _kind_name(answer: Plain) -> str:
-    name = {
-        "none": "None", "bool": "True or False", "whole": "whole numbers", "real": "numbers with a fraction (float)",
-        "complex": "complex numbers", "text": "text", "bytes": "bytes", "list": f"a {answer.form or 'list'}",
-        "dict": "a dictionary", "set": "a set", "error": "an error", "object": str(answer.items),
-    }[answer.kind]  # fmt: skip
-    return name
-
-
-def _at(found: Difference) -> str:
-    return f" at {found.place}" if found.place else ""
-
-
-def _article(form: str) -> str:
-    return f"{'an' if form[:1] in 'aeiou' or form.startswith('nd') else 'a'} {form}"
-
-
-def _ordinal(place: Any) -> str:
-    if isinstance(place, str):
-        return f"its argument `{place}`"
-    names = ("first", "second", "third", "fourth", "fifth", "sixth")
-    return f"its {names[place] if place < len(names) else f'{place + 1}th'} argument"
 
 
 _here = Asking()

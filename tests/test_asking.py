@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
@@ -11,31 +12,39 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from autograder import asking
-from autograder.asking import Asking, WrongAnswer, difference, from_json, mark, plain, same_mark, to_json
+from autograder import hints
+from autograder.asking import Asking, WrongAnswer
 from autograder.course import answers
 from autograder.course.record import visible_part
-from autograder.notebook.helper import helper_cell
+from autograder.notebook.helper import MODULES, helper_cell
+from autograder.plain import ATOL, RTOL, difference, from_json, mark, plain, same_mark, to_json
 
-NEAR = (asking.RTOL, asking.ATOL)
+NEAR = (RTOL, ATOL)
 
 
 def equal(expected: Any, got: Any, exact: bool = False) -> bool:
     return difference(plain(expected), plain(got), NEAR, exact) is None
 
 
-def record(answers: list[Any], wrong: dict[str, list[Any]] | None = None, visible: int | None = None) -> dict[str, Any]:
-    """A record of one exercise, `f`: its right answers, and what each known mistake answers."""
+def record(
+    answers: list[Any],
+    wrong: dict[str, list[Any]] | None = None,
+    visible: int | None = None,
+    exact: dict[str, list[Any]] | None = None,
+) -> dict[str, Any]:
+    """A record of one exercise, `f`: its right answers, and what each known mistake answers, or is of another type."""
     questions = []
     for number, answer in enumerate(answers):
         marks = {n: mark(plain(a[number])) for n, a in (wrong or {}).items() if not equal(answer, a[number])}
+        marks |= {n: mark(plain(a[number]), form=plain(a[number]).form) for n, a in (exact or {}).items()}
         shown = visible is None or number < visible
         questions.append({"visible": shown, "answer": to_json(plain(answer)), "marks": marks})
-    return {"f": {"questions": questions, "entries": {name: f"You did {name}." for name in wrong or {}}}}
+    names = [*(wrong or {}), *(exact or {})]
+    return {"f": {"questions": questions, "entries": {name: f"You did {name}." for name in names}}}
 
 
 def verdict(solution: Callable[..., Any], asks: list[tuple[Any, ...]], known: dict[str, Any], **more: Any) -> Any:
@@ -125,6 +134,41 @@ def test_rounding_keeps_a_mark(x: np.ndarray, step: float) -> None:
     assert same_mark(mark(plain(x)), mark(plain(x * (1 + step))))
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"a": 1.5, "b": [2]}, {"b": [2], "a": 1.5}),
+        ([0, 0.5], np.array([0.0, 0.5])),
+        ([0, 0.5], [0.0, 0.5]),
+        (0, 0.0),
+        ([(1, 0.5), (2, 0.25)], np.array([[1.0, 0.5], [2.0, 0.25]])),
+    ],
+)
+def test_a_mark_hangs_on_no_order_of_a_dictionary_and_on_no_0_beside_0_0(one: Any, other: Any) -> None:
+    assert same_mark(mark(plain(one)), mark(plain(other)))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ([10**6, 2], [10**6 + 1, 2]),
+        ([10**6, 0.5], [10**6 + 1, 0.5]),
+        ({"a": 1.5}, {"b": 1.5}),
+        ({"a": 1.5, "b": 2.5}, {"a": 2.5, "b": 1.5}),
+        ([True, False], [1, 0]),
+        ([1.0, float("nan")], [float("nan"), 1.0]),
+    ],
+)
+def test_a_mark_keeps_whole_numbers_and_names_apart(one: Any, other: Any) -> None:
+    assert not same_mark(mark(plain(one)), mark(plain(other)))
+
+
+def test_the_type_counts_in_a_mark_where_it_is_what_is_wrong() -> None:
+    x = plain(np.ones(2))
+    assert not same_mark(mark(x, form="ndarray float64"), mark(x, form="ndarray float16"))
+    assert not same_mark(mark(x, form="ndarray float64"), mark(x))
+
+
 @pytest.mark.parametrize("other", [[1.0, 3.0, 2.0], [1.0, 2.0, 3.1], [2.0, 2.0, 2.0], [[1.0, 2.0, 3.0]]])
 def test_another_answer_has_another_mark(other: Any) -> None:
     assert not same_mark(mark(plain([1.0, 2.0, 3.0])), mark(plain(other)))
@@ -151,11 +195,44 @@ def test_a_right_answer_elsewhere_is_held_against_a_mistake() -> None:
     assert verdict(lambda x: 5.0 if x else 2.0, [(1,), (0,)], known).entry == ""
 
 
-def test_a_mistake_made_among_others_is_named() -> None:
-    known = record([[1.0, 2.0], [3.0, 4.0]], {"doubling": [[1.0, 2.0], [6.0, 8.0]], "adding": [[2.0, 3.0], [9.0, 9.0]]})
-    found = verdict(lambda x: [0.5, 0.5] if x[0] == 1.0 else [6.0, 8.0], [([1.0, 2.0],), ([3.0, 4.0],)], known)
-    assert found.entry == "doubling"
-    assert "[6.0, 8.0]" in found.message
+HALVES = [[n, n + 0.5] for n in range(1, 7)]
+DOUBLED = [[2 * a, 2 * b] for a, b in HALVES]
+
+
+def test_a_mistake_that_gives_nearly_all_wrong_answers_is_named() -> None:
+    """Such as one made by a solution that also fails in another way: at one question, or by raising here and there."""
+    known = record(HALVES, {"doubling": DOUBLED})
+    also_wrong = [[0.1, 0.2], *DOUBLED[1:]]
+    found = verdict(lambda n: also_wrong[n], [(n,) for n in range(6)], known)
+    assert (found.entry, found.right) == ("doubling", 0)
+    assert "f(1)" in found.message  # what is shown is a question on which it is this mistake
+    assert verdict(lambda n: DOUBLED[n] if n else 1 / n, [(n,) for n in range(6)], known).entry == "doubling"
+
+
+@pytest.mark.parametrize("others", [2, 3, 4])
+def test_a_mistake_that_gives_few_of_the_wrong_answers_is_not_named(others: int) -> None:
+    """Where it is one among several that differ, chance may have made them alike: a wrong name is worse than none."""
+    known = record(HALVES, {"doubling": DOUBLED})
+    wrong = [[0.1, 0.2]] * others + DOUBLED[others:]
+    assert verdict(lambda n: wrong[n], [(n,) for n in range(6)], known).entry == ""
+    known = record(HALVES, {"doubling": HALVES[:5] + DOUBLED[5:]})  # wrong on one question only, and rightly so
+    assert verdict(lambda n: wrong[n], [(n,) for n in range(6)], known).entry == ""
+
+
+def test_half_precision_keeps_no_mistake_from_its_name() -> None:
+    half = np.array([1.0, 2.0], dtype=np.float16)
+    known = record([[0.1, 0.9], [0.1, 0.9]], {"turned": [[0.9, 0.1], [0.9, 0.1]]})
+    found = verdict(lambda x: [0.9, 0.1] if x.dtype != half.dtype else [0.897, 0.1005], [(half,), (half + 0.0,)], known)
+    assert found.entry == "turned"
+
+
+def test_an_answer_of_another_type_is_no_mistake_of_a_third_type() -> None:
+    """Of an `exact` question, the type that came back is part of the mistake."""
+    right, double, half = (np.ones(2, dtype=kind) for kind in (np.float32, np.float64, np.float16))
+    known = record([right, right], exact={"in_double": [double, double]})
+    assert verdict(lambda x: double, [(0,), (1,)], known, exact=True).entry == "in_double"
+    found = verdict(lambda x: half, [(0,), (1,)], known, exact=True)
+    assert (found.entry, "float16" in found.message) == ("", True)
 
 
 def test_an_answer_that_says_little_names_nothing_by_itself() -> None:
@@ -170,7 +247,44 @@ def test_an_answer_that_says_little_names_nothing_by_itself() -> None:
         ([1.0, 2.0, 4.0], [2.0, 4.0, 8.0], "2 times"),
         ([1.0, 2.0, 4.0], [-1.0, -2.0, -4.0], "sign"),
         ([1.0, 2.0, 4.0], [2.0, 3.0, 5.0], "1 too large"),
-        ([1.0, 2.0, 4.0], [4.0, 1.0, 2.0], "another order"),
+        ([1.0, 2.0, 4.0, 8.0], [4.0, 1.0, 8.0, 2.0], "another order"),
+        ([1.0, 2.0, 4.0, 8.0], [8.0, 4.0, 2.0, 1.0], "wrong way round"),
+        ([1.0, 2.0, 4.0, 8.0], [0.0, 1.0, 2.0, 4.0], "one place too late"),
+        ([1.0, 2.0, 4.0, 8.0], [2.0, 4.0, 8.0, 8.0], "one place too early"),
+        ([1.0, -2.0, 4.0], [1.0, 2.0, 4.0], "signs"),
+        ([1.0, 2.0, 4.0], [1.0, 4.0, 16.0], "the square of"),
+        ([1.5, 2.0, 4.0], [1 / 1.5, 0.5, 0.25], "1 divided by"),
+        ([1.5, 2.0, 4.0], [np.log(1.5), np.log(2), np.log(4)], "the logarithm of"),
+        ([1.256, 2.341, 4.0], [1.26, 2.34, 4.0], "rounded to 2 places"),
+        ([1.0, 2.0, 4.0, 8.0], [1.0, 2.0, 5.0, 9.0], "The first 2 items are right, from there on not"),
+        (np.array([1.0, 2.0, 4.0, 8.0]), [1.0, 2.0, 4.0, 9.0], "Only the last number is wrong"),
+        (np.arange(9.0).reshape(3, 3), [[0, 7, 9], [3, 4, 8], [6, 7, 8]], "above the diagonal"),
+        (np.arange(6.0).reshape(2, 3), [[0, 1, 2], [6, 8, 10]], "times a number of its own"),
+        (np.arange(6.0).reshape(2, 3), [[1, 2, 3], [5, 6, 7]], "plus a number of its own"),
+        (np.array([[0.5, 0.5], [0.25, 0.75]]), [[0.2, 0.3], [0.8, 0.7]], "should be 1, and not those along axis 0"),
+        (np.array([0.2, 0.3, 0.5]), [0.3, 0.1, 0.6], "sums are right"),
+        (np.array([[True, False], [True, True]]), [[False, True], [False, False]], "exchanged everywhere"),
+        (np.array([[True, False], [True, True]]), [[True, True], [True, True]], "True comes where"),
+        ((np.ones(2), 3.0), (np.ones(2), 4.0), "the second part is wrong, the rest is right"),
+        ((np.ones(2), np.zeros(3)), np.ones(2), "only the first part came back"),
+        (([1.0, 2.0], 3.0), (3.0, [1.0, 2.0]), "have changed places"),
+        ({"a": 1, "b": 2}, {"a": 2, "b": 4}, "2 times"),
+        ({"a": 1, "b": [2]}, {"a": 1, "b": [3]}, "the value of 'b' is wrong"),
+        (["a", "b", "c"], ["c", "b", "a"], "wrong way round"),
+        (["a", "b", "c"], ["b", "c", "a"], "another order"),
+        (["a", "b", "c", "d"], ["a", "c", "d"], "missing: 'b'"),
+        (list("abcdefgh"), list("aceg"), "Some items are missing, the others are right and in order"),
+        (["a", "b"], ["a", "b", "a"], "more at the end"),
+        (["a", "b", "a"], ["b", "a"], "The beginning is missing"),
+        (["a", "b"], ["b", "a", "b", "b"], "come too often"),
+        (["aa", "bb"], ["AA", "BB"], "Of each wrong item: only capital"),
+        ("酒店", "店", "The beginning is missing"),
+        ("clean room", "clean  room", "white space"),
+        ("酒", "\ufffd\ufffd", "too long"),
+        ("a\ufffd", "a\ufffd\ufffd", "U+FFFD"),
+        ("abc", "cab", "another order"),
+        ("abcd", "abxx", "The first 2 characters are right"),
+        (b"\x01\x02\x03", b"\x03\x02\x01", "wrong way round"),
         ([1.0, 2.0, 4.0], [1.0, float("nan"), 4.0], "NaN"),
         ([1.0, 2.0, 4.0], [1.0, 2.0, 4.004], "nearly right"),
         ([[1.0, 2.0], [3.0, 4.0]], [[1.0, 3.0], [2.0, 4.0]], "swapped"),
@@ -178,7 +292,7 @@ def test_an_answer_that_says_little_names_nothing_by_itself() -> None:
         (np.zeros(3), np.zeros((3, 1)), "length 1 is too many"),
         ([1, 2, 3], [1, 2], "The end is missing"),
         ([1, 2], [1, 2, 3], "more at the end"),
-        (["", "ab"], [" ", "ab"], "not the right one yet"),
+        (["", "ab"], [" ", "ab"], "white space"),
         (["ab", "c", "d"], ["a", "bcd"], "cut at other places"),
         ("酒店", "酒", "The end is missing"),
         ({"lr": 1}, {"rl": 1}, "missing: 'lr'"),
@@ -188,6 +302,148 @@ def test_an_answer_that_says_little_names_nothing_by_itself() -> None:
 )
 def test_hints_that_every_exercise_has(right: Any, got: Any, said: str) -> None:
     assert said in verdict(lambda x: got, [(0,)], record([right])).message
+
+
+# Each sentence about numbers, and an independent look at whether it is true of a right array and a wrong one.
+def _rank_one(right: np.ndarray, wrong: np.ndarray) -> bool:
+    return int(np.linalg.matrix_rank([right.ravel(), wrong.ravel()])) == 1
+
+
+CLAIMS: dict[str, Callable[[np.ndarray, np.ndarray], Any]] = {
+    r"Every sign is the wrong way round\.": lambda a, b: np.allclose(a, -b),
+    r"The sizes are right, and some signs are not\.": lambda a, b: np.allclose(abs(a), abs(b)),
+    r"Every number is 0\.": lambda a, b: not b.any(),
+    r"Every number is \S+ times the right one\.": _rank_one,
+    r"Every number is too (large|small) by one and the same factor\.": _rank_one,
+    r"Every number is (\S+ )?too \w+( by one and the same step)?\.": lambda a, b: np.ptp(b - a) < 1e-3,
+    r".* with the last two axes swapped\.": lambda a, b: np.array_equal(np.swapaxes(a, -1, -2).ravel(), b.ravel()),
+    r"These are the right numbers in another order\.": lambda a, b: np.array_equal(np.sort(a, None), np.sort(b, None)),
+    r"Only the first row is wrong\.": lambda a, b: (a != b)[0].any() and not (a != b)[1:].any(),
+    r"Only the last row is wrong\.": lambda a, b: (a != b)[-1].any() and not (a != b)[:-1].any(),
+    r"Only the first column is wrong\.": lambda a, b: (a != b)[:, 0].any() and not (a != b)[:, 1:].any(),
+    r"Only the last column is right\.": lambda a, b: not (a != b)[:, -1].any() and (a != b)[:, :-1].any(0).all(),
+    r"Only numbers above the diagonal are wrong\.": lambda a, b: not np.tril(a != b).any(),
+    r"Only numbers below the diagonal are wrong\.": lambda a, b: not np.triu(a != b).any(),
+    r"Only numbers on the diagonal are wrong\.": lambda a, b: not ((a != b) & ~np.eye(*a.shape, dtype=bool)).any(),
+    r"Only numbers that should be 0 are wrong\.": lambda a, b: not a[a != b].any(),
+    r"Every wrong number is too large\.": lambda a, b: (b >= a).all(),
+    r"Every wrong number is too small\.": lambda a, b: (b <= a).all(),
+    r"No number is right\.": lambda a, b: (a != b).all(),
+    r"Each row is the right one plus a number of its own\.": lambda a, b: np.allclose(np.ptp(b - a, axis=1), 0),
+    r"Each column is the right one plus a number of its own\.": lambda a, b: np.allclose(np.ptp(b - a, axis=0), 0),
+    r"The sums along axis 0 are right.*": lambda a, b: np.allclose(a.sum(0), b.sum(0)),
+    r"The sums along axis 1 are right.*": lambda a, b: np.allclose(a.sum(1), b.sum(1)),
+    r"The order is the wrong way round along axis 0\.": lambda a, b: np.array_equal(a[::-1], b),
+    r"The numbers stand one place too late along axis 1\.": lambda a, b: np.array_equal(a[:, :-1], b[:, 1:]),
+    r"There are negative numbers, and should be none\.": lambda a, b: (a >= 0).all() and (b < 0).any(),
+}  # fmt: skip
+CHANGES: list[Callable[[np.ndarray], np.ndarray]] = [
+    lambda a: -a, abs, lambda a: 2 * a, lambda a: a + 1, lambda a: a[::-1], lambda a: a[:, ::-1], lambda a: 0 * a,
+    lambda a: a.T.reshape(a.shape), lambda a: np.roll(a, 1, 1), lambda a: np.triu(a), lambda a: np.tril(a),
+    lambda a: a + np.arange(len(a))[:, None], lambda a: a + np.arange(a.shape[1]), lambda a: np.sort(a, 1),
+    lambda a: np.concatenate([a[:1] + 1, a[1:]]), lambda a: np.concatenate([a[:, :-1] - 1, a[:, -1:]], axis=1),
+    lambda a: a + np.eye(*a.shape), lambda a: a % 2,
+]  # fmt: skip
+
+
+@given(
+    arrays.arrays(np.float64, st.tuples(st.integers(2, 4), st.integers(2, 4)), elements=st.integers(-3, 3).map(float)),
+    st.sampled_from(CHANGES),
+    st.sampled_from(CHANGES),
+)
+def test_what_a_hint_says_of_numbers_is_true(right: np.ndarray, one: Any, other: Any) -> None:
+    mine = np.asarray(other(one(right)), dtype=float)
+    assume(not np.array_equal(right, mine))
+    said = list(hints._sentences(hints._Pair(plain(right), plain(mine), NEAR), True))
+    assert said
+    for sentence in said:
+        for claim, holds in CLAIMS.items():
+            if re.fullmatch(claim, sentence):
+                assert holds(right, mine), sentence
+
+
+@pytest.mark.parametrize("claim", CLAIMS)
+def test_each_of_these_sentences_is_said_at_some_time(claim: str) -> None:
+    rng = np.random.default_rng(0)
+    rights = [rng.integers(-3, 4, (3, 3)).astype(float) for _ in range(3)] + [np.abs(rng.integers(0, 4, (2, 3))) * 1.0]
+    pairs = [(a, np.asarray(other(one(a)), dtype=float)) for a in rights for one in CHANGES for other in CHANGES]
+    said = (hints._sentences(hints._Pair(plain(a), plain(b), NEAR), True) for a, b in pairs if not np.array_equal(a, b))
+    assert any(re.fullmatch(claim, sentence) for sentences in said for sentence in sentences)
+
+
+@given(
+    st.lists(st.tuples(st.text("aB ñ\n", max_size=4), st.booleans()), min_size=3, max_size=8, unique_by=lambda p: p[0])
+)
+def test_what_is_said_of_the_questions_is_true(questions: list[tuple[str, bool]]) -> None:
+    """All questions of a kind and no others are wrong: the kinds are looked at once more, by other means."""
+    kinds: dict[str, Callable[[str], bool]] = {
+        "an empty text": lambda t: t == "", "capital letters": lambda t: "B" in t, "line ends": lambda t: "\n" in t,
+        "characters beyond ASCII": lambda t: "ñ" in t, "white space": lambda t: bool(set(t) & {" ", "\n"}),
+    }  # fmt: skip
+    assume(not all(right for _, right in questions))
+    answers = {text: text if right else text + "!" for text, right in questions}
+    found = verdict(answers.__getitem__, [(text,) for text, _ in questions], record([text for text, _ in questions]))
+    for kind, is_of in kinds.items():
+        if f"with {kind} is answered wrongly" in found.message or f"with {kind} are answered wrongly" in found.message:
+            assert all(is_of(text) != right for text, right in questions)
+        if f"with {kind} is answered rightly" in found.message or f"with {kind} are answered rightly" in found.message:
+            assert all(is_of(text) == right for text, right in questions)
+        if f"Every wrong answer is to a question with {kind}." in found.message:
+            assert all(is_of(text) or right for text, right in questions)
+
+
+def test_the_kind_of_question_that_fails_is_told() -> None:
+    known = record([3, 2, 0, 5, 4])
+    found = verdict(lambda x: max(x, 0), [(3,), (2,), (0,), (-5,), (-4,)], record([3, 2, 0, -5, -4]))
+    assert (
+        "All 2 questions with a negative number for an argument are answered wrongly, all others rightly."
+        in found.message
+    )
+    assert "answered" not in verdict(lambda x: 7, [(3,), (2,), (0,), (5,), (4,)], known).message
+
+
+def test_an_argument_that_makes_no_difference_is_told() -> None:
+    right = [[2.0, 4.0], [4.0, 2.0], [6.0, 10.0], [10.0, 6.0]]
+    asks = [([1.0, 2.0], False), ([1.0, 2.0], True), ([3.0, 5.0], False), ([3.0, 5.0], True)]
+    found = verdict(lambda x, turned: [2 * v for v in x], asks, record(right))
+    assert "differ in its second argument alone" in found.message
+    found = verdict(lambda x, turned: [9.0, x[1]] if turned else [2 * v for v in x], asks, record(right))
+    assert "differ in" not in found.message
+
+
+def test_an_argument_that_comes_back_as_it_was_is_told() -> None:
+    known = record([[1.0, 4.0], [9.0, 16.0]])
+    assert (
+        "What comes back is its first argument" in verdict(lambda x: x, [([1.0, 2.0],), ([3.0, 4.0],)], known).message
+    )
+    half = verdict(lambda x: x if x[0] == 1.0 else [0.0, 0.0], [([1.0, 2.0],), ([3.0, 4.0],)], known)
+    assert "comes back" not in half.message
+
+
+@pytest.mark.parametrize(
+    ("right", "got"),
+    [
+        ("secret words", "secret deeds"),
+        ({"secret": [1, 2], "b": 1}, {"secret": [1, 3], "b": 1}),
+        ({"secret": 31337}, {"other": 31337}),
+        (["a", "secret", "b"], ["a", "b"]),
+        ([31337.0, 7.0], [62674.0, 14.0]),
+        (31337, 31338),
+        (np.full((3, 5), 31337.0), np.zeros((3, 5))),
+        (b"secret", b"secreT"),
+        ((1, "secret"), (1, "other")),
+    ],
+)
+def test_a_hint_to_a_hidden_question_holds_no_value(right: Any, got: Any) -> None:
+    answers = {"visible": 0, "first": right, "second": right}
+    known = record(list(answers.values()), visible=1)
+    found = (
+        verdict(lambda x: got if answers[x] else 0, [(name,) for name in answers], known)
+        if not isinstance(right, np.ndarray)
+        else verdict(lambda x: 0 if x == "visible" else got, [(name,) for name in answers], known)
+    )
+    assert found.message and found.entry == ""
+    assert not re.search("secret|31337|62674|31338|other'", found.message)
 
 
 def test_nearly_right_is_measured_against_each_answer_by_itself() -> None:
@@ -301,6 +557,17 @@ def test_the_students_own_names_get_in_nobodys_way() -> None:
     exec("def test_f():\n    check(f, 1)\n", names)
     assert run(names["test_f"]) is None
     assert names["check"](0) == 7
+
+
+def test_the_modules_of_the_cell_share_no_name() -> None:
+    """They run in one namespace there: a later one would take the place of an earlier one."""
+    names = [
+        name
+        for module in MODULES
+        for name, value in vars(module).items()
+        if getattr(value, "__module__", "") == module.__name__ and not name.startswith("__")
+    ]
+    assert len(names) == len(set(names)) > 50
 
 
 def test_the_cell_of_a_notebook_needs_nothing_installed() -> None:

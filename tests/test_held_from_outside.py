@@ -16,6 +16,7 @@ from autograder.course.answers import Sheet
 from autograder.course.course import Course
 from autograder.course.record import read_record
 from autograder.notebook.source import exercise_of
+from autograder.plain import Plain, show
 
 COURSE = Course.find(Path(__file__).parent)
 
@@ -76,10 +77,10 @@ def test_a_value_by_hand_stands_in_the_text_and_in_the_test(chapter: str, exerci
 def values_in(gives: Any) -> set[str]:
     """The values of an answer as a text would write them."""
     answer = asking.said_plain(gives)
-    return set(re.findall(r"\d+\.\d+|\d+|\w{2,}", asking.show(answer, 4))) | _rounded(answer)
+    return set(re.findall(r"\d+\.\d+|\d+|\w{2,}", show(answer, 4))) | _rounded(answer)
 
 
-def _rounded(answer: asking.Plain) -> set[str]:
+def _rounded(answer: Plain) -> set[str]:
     if answer.kind in ("list", "set"):
         return {text for item in answer.items for text in _rounded(item)}
     if answer.kind != "real":

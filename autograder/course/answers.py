@@ -27,6 +27,7 @@ from autograder.course.course import Course
 from autograder.course.record import Mark
 from autograder.notebook.file import Cell, cells_in
 from autograder.notebook.source import asks, exercise_of, read_source, visible
+from autograder.plain import Asked, difference, mark, says_little, show, to_json, wrong_mark
 
 
 class Question(TypedDict):
@@ -105,7 +106,7 @@ class TimedAsking(asking.Asking):
         self.asked[-1] = self.asked[-1]._replace(call=text, line=line, arguments=given)
         self.seconds.append(round(time.perf_counter() - started, 3))
 
-    def ask(self, test: Callable[[], None], without: Iterable[str] = ()) -> list[asking.Asked]:
+    def ask(self, test: Callable[[], None], without: Iterable[str] = ()) -> list[Asked]:
         self.seconds: list[float] = []
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             return super().ask(test, without)
@@ -141,7 +142,7 @@ class Sheet:
 
     def ask(
         self, test: str, base: dict[str, Any], entry: Entry | None = None, *, hidden: bool = True
-    ) -> tuple[list[asking.Asked], list[float]]:
+    ) -> tuple[list[Asked], list[float]]:
         """The answers to a test's questions, of the reference or with an entry in its exercise's place."""
         names = dict(base)
         if entry is not None:
@@ -153,7 +154,7 @@ class Sheet:
         asks_here = TimedAsking()
         return asks_here.ask(names[test], self.without[test]), asks_here.seconds
 
-    def ask_of(self, test: str, names: dict[str, Any], answer: Any) -> list[asking.Asked]:
+    def ask_of(self, test: str, names: dict[str, Any], answer: Any) -> list[Asked]:
         """The answers of any function in the exercise's place."""
         exec(compile(self.tests[test], f"<{test}>", "exec"), names := {**names, exercise_of(test): answer})
         return TimedAsking().ask(names[test], self.without[test])
@@ -235,7 +236,7 @@ def _answers(sheet: Sheet, test: str, base: dict[str, Any], entries: Sequence[En
     }
 
 
-def _answers_in_sight(sheet: Sheet, test: str, base: dict[str, Any], reference: Sequence[asking.Asked]) -> list[str]:
+def _answers_in_sight(sheet: Sheet, test: str, base: dict[str, Any], reference: Sequence[Asked]) -> list[str]:
     """The functions that a student has from the start and that would solve the exercise: given ones, the test's own."""
     names = dict(base)
     exec(compile(visible(sheet.tests[test]), f"<{test}>", "exec"), names)
@@ -245,42 +246,53 @@ def _answers_in_sight(sheet: Sheet, test: str, base: dict[str, Any], reference: 
     for name, value in list(names.items()):  # a warning adds a name of its own
         if name in absent or name.startswith("_") or not callable(value) or isinstance(value, types.ModuleType):
             continue
+        if _asks_for(value, exercise_of(test)):  # what it gives is the exercise's own answer
+            continue
         with contextlib.suppress(Exception):
             mine = sheet.ask_of(test, names, value)
             pairs = zip(reference, mine, strict=True)
-            if all(asking.difference(a.answer, b.answer, a.within, a.exact) is None for a, b in pairs):
+            if all(difference(a.answer, b.answer, a.within, a.exact) is None for a, b in pairs):
                 found.append(name)
     return found
 
 
-def _question(one: asking.Asked, is_visible: bool) -> Question:
+def _asks_for(function: Any, name: str) -> bool:
+    """Whether a function's own lines use a name."""
+    code = getattr(function, "__code__", None)
+    codes = [code] if code is not None else []
+    for one in codes:
+        codes += [inner for inner in one.co_consts if isinstance(inner, types.CodeType)]
+    return any(name in one.co_names for one in codes)
+
+
+def _question(one: Asked, is_visible: bool) -> Question:
     said = one.gives is not asking.NOT_SAID
     open_to_fill = one.gives is Ellipsis
     agrees = True
     if said and not open_to_fill:
         gives = asking.said_plain(one.gives)
         room = one.within[0], max(one.within[1], asking.digits_of(gives))
-        agrees = asking.difference(one.answer, gives, room) is None or (
-            gives.kind == "error" and asking.difference(gives, one.answer, room) is None
+        agrees = difference(one.answer, gives, room) is None or (
+            gives.kind == "error" and difference(gives, one.answer, room) is None
         )
     _, args, options = one.arguments
     return {
         "visible": is_visible,
-        "answer": asking.to_json(one.answer),
-        "mark": asking.mark(one.answer),
+        "answer": to_json(one.answer),
+        "mark": mark(one.answer),
         "changed": list(one.changed),
         "call": one.call,
         "secret": not args and not options,
         "said": said and not open_to_fill,
         "fill": open_to_fill,
         "agrees": agrees,
-        "gives": asking.show(asking.said_plain(one.gives)) if said and not open_to_fill else "",
+        "gives": show(asking.said_plain(one.gives)) if said and not open_to_fill else "",
         "line": one.line,
     }
 
 
 def _of_entry(
-    sheet: Sheet, test: str, base: dict[str, Any], entry: Entry, reference: Sequence[asking.Asked]
+    sheet: Sheet, test: str, base: dict[str, Any], entry: Entry, reference: Sequence[Asked]
 ) -> OfEntry | Broken:
     """The marks of an entry where it differs from the reference, and whose other tests it fails."""
     try:
@@ -292,22 +304,22 @@ def _of_entry(
     marks: list[Mark | None] = []
     near = []
     for number, (right, one) in enumerate(zip(reference, mine, strict=True)):
-        found = asking.difference(right.answer, one.answer, right.within, right.exact)
-        marks.append(asking.mark(one.answer, one.changed) if found or one.changed else None)
+        found = difference(right.answer, one.answer, right.within, right.exact)
+        marks.append(wrong_mark(one, found) if found or one.changed else None)
         wide = right.within[0] * 10, right.within[1] * 10
-        if found and not one.changed and asking.difference(right.answer, one.answer, wide, right.exact) is None:
+        if found and not one.changed and difference(right.answer, one.answer, wide, right.exact) is None:
             near.append(number)
     blamed = [exercise_of(other) for other in sheet.affected(entry.exercise) if _differs(sheet, other, base, entry)]
-    says_little = [asking.says_little(one.answer) and not one.changed for one in mine]
-    shown = next((asking.show(one.answer) for one, m in zip(mine, marks, strict=True) if m is not None), "")
+    little = [says_little(one.answer) and not one.changed for one in mine]
+    shown = next((show(one.answer) for one, m in zip(mine, marks, strict=True) if m is not None), "")
     slowest = max(seconds, default=0.0)
-    return {"marks": marks, "near": near, "blamed": blamed, "little": says_little, "slowest": slowest, "shown": shown}
+    return {"marks": marks, "near": near, "blamed": blamed, "little": little, "slowest": slowest, "shown": shown}
 
 
 def _differs(sheet: Sheet, test: str, base: dict[str, Any], entry: Entry) -> bool:
     rights, mine = sheet.ask(test, base)[0], sheet.ask(test, base, entry)[0]
     pairs = zip(rights, mine, strict=True)
-    return any(asking.difference(a.answer, b.answer, a.within, a.exact) is not None for a, b in pairs)
+    return any(difference(a.answer, b.answer, a.within, a.exact) is not None for a, b in pairs)
 
 
 def _apart(
@@ -316,7 +328,7 @@ def _apart(
     base: dict[str, Any],
     entries: Sequence[Entry],
     answers: Mapping[str, OfEntry | Broken],
-    reference: Sequence[asking.Asked],
+    reference: Sequence[Asked],
 ) -> dict[str, str]:
     """For entries that give the same answers everywhere: a question, made of the asked ones, that tells them apart."""
     same: dict[str, list[Entry]] = {}

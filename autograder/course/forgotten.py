@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from autograder import asking
+from autograder.plain import Asked, Plain, mark, plain, same_mark
 
 SECONDS = 2.0
 MOST_TRIES = 40
@@ -52,7 +53,7 @@ VARIANTS: dict[str, Callable[[tuple[Any, ...]], tuple[Any, ...]]] = {
 ASKED_FOR = ("whole numbers", "float32", "float16", "empty", "one element", "ties", "one item", "no item")
 
 
-def kinds(asked: Sequence[asking.Asked]) -> list[str]:
+def kinds(asked: Sequence[Asked]) -> list[str]:
     """The kinds of arguments that the reference takes and that no question of the test has."""
     found = []
     for kind in ASKED_FOR:
@@ -72,12 +73,12 @@ def _applies(args: tuple[Any, ...], kind: str) -> bool:
 
 def _is_already(args: tuple[Any, ...], change: Callable[[tuple[Any, ...]], tuple[Any, ...]]) -> bool:
     try:
-        return all(asking.plain(a) == asking.plain(b) for a, b in zip(args, change(args), strict=True))
+        return all(plain(a) == plain(b) for a, b in zip(args, change(args), strict=True))
     except Exception:
         return False
 
 
-def telling_question(functions: Sequence[Any], asked: Sequence[asking.Asked]) -> str:
+def telling_question(functions: Sequence[Any], asked: Sequence[Asked]) -> str:
     """A call on which these solutions do not all give the same, as text; "" where none was found."""
     tries = 0
     for one in asked:
@@ -91,7 +92,7 @@ def telling_question(functions: Sequence[Any], asked: Sequence[asking.Asked]) ->
             except Exception:
                 continue
             answers = [_answer(function, changed, options) for function in functions]
-            marks = [None if answer is None else asking.mark(answer) for answer in answers]
+            marks = [None if answer is None else mark(answer) for answer in answers]
             if any(_apart(marks[0], other) for other in marks[1:]):
                 shown = ", ".join([*map(asking.show_argument, changed), *(f"{k}={v!r}" for k, v in options.items())])
                 return f"({shown})    # {kind}"
@@ -101,15 +102,15 @@ def telling_question(functions: Sequence[Any], asked: Sequence[asking.Asked]) ->
 def _apart(one: Any, other: Any) -> bool:
     if one is None or other is None:
         return one is not other
-    return not asking.same_mark(one, other)
+    return not same_mark(one, other)
 
 
-def _answer(call: Any, args: Sequence[Any], options: dict[str, Any]) -> asking.Plain | None:
+def _answer(call: Any, args: Sequence[Any], options: dict[str, Any]) -> Plain | None:
     """What a call gives; None where it raises or takes long."""
     signal.setitimer(signal.ITIMER_REAL, SECONDS)
     try:
         answer = call(*map(asking.copied, args), **options)
-        return asking.plain(list(answer) if isinstance(answer, Iterator) else answer)
+        return plain(list(answer) if isinstance(answer, Iterator) else answer)
     except Exception:
         return None
     finally:

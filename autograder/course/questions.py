@@ -20,6 +20,7 @@ from autograder.course.findings import Fill, Verdict, Verification
 from autograder.course.record import Known, KnownQuestion
 from autograder.errors import CourseError
 from autograder.files import digest
+from autograder.plain import ATOL, RTOL, difference, from_json, same_mark, show
 from autograder.scratch import scratch_folder
 
 SEEDS = ("1", "2")  # of the order in sets and dictionaries' hashes
@@ -48,7 +49,7 @@ def ask_everything(course: Course, chapter: str, only: Sequence[str] = ()) -> di
             other = second[exercise]["entries"][name]
             known["entries"][name] = _steady(mine, other)
         for question, again in zip(known["questions"], second[exercise]["questions"], strict=True):
-            question["steady"] = asking.same_mark(question["mark"], again["mark"])
+            question["steady"] = same_mark(question["mark"], again["mark"])
     return first
 
 
@@ -73,7 +74,7 @@ def _steady(mine: OfEntry | Broken, other: OfEntry | Broken) -> OfEntry | Broken
     if "broken" in other:
         return other
     pairs = zip(mine["marks"], other["marks"], strict=True)
-    mine["marks"] = [a if a == b or (a and b and asking.same_mark(a, b)) else UNSTEADY for a, b in pairs]
+    mine["marks"] = [a if a == b or (a and b and same_mark(a, b)) else UNSTEADY for a, b in pairs]
     return mine
 
 
@@ -87,7 +88,7 @@ def hold_to_bank(exercise: str, entries: list[Entry], answers: Answers | None, f
     for number, question in enumerate(questions):
         called = f"{where}: question {number + 1}, {question['call']}"
         if not question["agrees"]:
-            right = asking.show(asking.from_json(question["answer"]), 6)
+            right = show(from_json(question["answer"]), 6)
             found.problems.append(f"{called}: the test says {question['gives']}, the reference gives {right}")
         if question["changed"]:
             found.problems.append(f"{called}: the reference changes its arguments: mend it, or ask with changes=True")
@@ -96,7 +97,7 @@ def hold_to_bank(exercise: str, entries: list[Entry], answers: Answers | None, f
         if question["visible"] and number and not questions[number - 1]["visible"]:
             found.problems.append(f"{where}: a visible question stands below a hidden one: move it up")
         if question["fill"]:
-            answer = asking.show(asking.from_json(question["answer"]))
+            answer = show(from_json(question["answer"]))
             found.fills.append(Fill(path.stem, f"test_{exercise}", question["line"], answer))
     found.problems += [
         f"{where}: `{name}`, which a student has, is a working answer: name it in `without`, or take it away"
@@ -198,13 +199,13 @@ def _kept_exercise(new: Known, old: Known | None) -> Known:
     for mine, before in zip(new["questions"], old["questions"], strict=True):
         question = mine.copy()
         if "answer" in before:
-            answers = asking.from_json(before["answer"]), asking.from_json(mine["answer"])
-            if asking.difference(*answers, (asking.RTOL, asking.ATOL), exact=True) is None:
+            answers = from_json(before["answer"]), from_json(mine["answer"])
+            if difference(*answers, (RTOL, ATOL), exact=True) is None:
                 question["answer"] = before["answer"]
-        if "mark" in mine and "mark" in before and asking.same_mark(mine["mark"], before["mark"]):
+        if "mark" in mine and "mark" in before and same_mark(mine["mark"], before["mark"]):
             question["mark"] = before["mark"]
         question["marks"] = {
-            name: before["marks"][name] if asking.same_mark(mark, before["marks"].get(name, ["none"])) else mark
+            name: before["marks"][name] if same_mark(mark, before["marks"].get(name, ["none"])) else mark
             for name, mark in mine["marks"].items()
         }
         questions.append(question)

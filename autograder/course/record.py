@@ -16,7 +16,7 @@ from typing import Any, NotRequired, TypedDict
 from autograder.errors import CourseError
 
 VERSION = 1
-Mark = list[Any]  # of an answer, as JSON: see `asking.mark`
+Mark = list[Any]  # of an answer, as JSON: see `plain.mark`
 
 
 class KnownQuestion(TypedDict):

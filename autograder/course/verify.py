@@ -7,6 +7,7 @@ untouched notebook go through nbgrader.
 
 from __future__ import annotations
 
+import ast
 import shutil
 from collections.abc import Callable, Sequence
 from typing import Any, NotRequired
@@ -98,6 +99,7 @@ def verify_chapter(course: Course, chapter: str, progress: Callable[[str], None]
         known |= set(tests.values())
         if asks_by_check(path):
             progress(f"{path.stem}: the answers")
+            found.notes += constants_that_differ({c["id"]: c["source"] for c in cells if c["id"] in tests})
             for exercise in tests.values():
                 hold_to_bank(exercise, [e for e in bank if e.exercise == exercise], asked.get(exercise), found, path)
             continue
@@ -118,6 +120,21 @@ def verify_chapter(course: Course, chapter: str, progress: Callable[[str], None]
     progress("reference and untouched notebooks through nbgrader")
     _through_nbgrader(course, chapter, found)
     return found
+
+
+def constants_that_differ(tests: dict[str, str]) -> list[str]:
+    """Names that two tests of a notebook give different values: the later cell's is what a student is left with."""
+    values: dict[str, dict[str, str]] = {}  # name → value, as it is written → test
+    for test, source in tests.items():
+        for node in ast.parse(source).body:
+            if isinstance(node, ast.Assign):
+                for target in (target for target in node.targets if isinstance(target, ast.Name)):
+                    values.setdefault(target.id, {}).setdefault(ast.unparse(node.value), test)
+    return [
+        f"{' and '.join(where.values())} give `{name}` different values: give each a name of its own"
+        for name, where in values.items()
+        if len(where) > 1
+    ]
 
 
 def verify_exercises(course: Course, chapter: str, only: Sequence[str]) -> Verification:

@@ -25,6 +25,7 @@ from autograder.engine.peer import Bounded
 from autograder.engine.raised import text_of
 from autograder.engine.stand_ins import Name
 from autograder.notebook.magics import as_python
+from autograder.plain import Asked
 
 OURS = "GivenCellError"  # the name of a failure of the course's own
 
@@ -57,7 +58,7 @@ class RemoteAsking(asking.Asking):
         ours = why_missing(self.given, error)
         return error if ours else super().missing(exercise, error)
 
-    def ask(self, test: Callable[[], None], without: Iterable[str] = ()) -> list[asking.Asked]:
+    def ask(self, test: Callable[[], None], without: Iterable[str] = ()) -> list[Asked]:
         if absent := list(without):
             self.side.ask("without", "", absent)
         return super().ask(test, absent)

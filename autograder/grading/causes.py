@@ -6,13 +6,13 @@ import ast
 import re
 from collections.abc import Sequence
 
-from autograder import asking
+from autograder import hints
 from autograder.engine.runs import CellResult, Run
 from autograder.notebook.rebuild import Placed
 from autograder.notebook.source import exercise_of
 
 NOT_DEFINED = re.compile(r"name '(\w+)' is not defined")
-NO_SUCH = re.compile(re.escape(asking.NO_SUCH).replace(re.escape("{}"), r"(\w+)"))
+NO_SUCH = re.compile(re.escape(hints.NO_SUCH).replace(re.escape("{}"), r"(\w+)"))
 PLACE_IN_SOURCE = re.compile(r" \([^()]*, line (\d+)\)$")  # how the text of a SyntaxError ends
 MOST_SHOWN = 100  # characters of a line that is quoted
 STUB = "NotImplementedError"
@@ -23,7 +23,7 @@ def first_cause(test: CellResult, run: Run, placed: Sequence[Placed]) -> str:
     exercise = exercise_of(test.id)
     asked = test.error in ("WrongAnswer", "")  # "" where some of the questions bring points
     message = _without_title(test.message or test.printed.strip())
-    if test.error == STUB or (asked and message == asking.NOT_WRITTEN):
+    if test.error == STUB or (asked and message == hints.NOT_WRITTEN):
         return _stub_that_stayed(exercise, placed) or _cell_that_failed(exercise, run, placed)
     if test.error == "NameError" or asked:
         found = NO_SUCH.search(message) or NOT_DEFINED.search(message) or NOT_DEFINED.search(test.details)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from autograder import asking
 from autograder.engine.runs import Run
 from autograder.grading.causes import first_cause
+from autograder.hints import NOT_WRITTEN
 from autograder.notebook.points import TooManyPointsError, earned
 from autograder.notebook.rebuild import Placed
 from autograder.notebook.source import exercise_of
@@ -64,7 +64,7 @@ def _exercise(notebook: str, grade_id: str, worth: float, run: Run, placed: Sequ
 def _state(points: float, message: str) -> State:
     if not message:
         return State.RIGHT
-    if message == asking.NOT_WRITTEN:
+    if message == NOT_WRITTEN:
         return State.NOT_WRITTEN
     return State.PARTLY if points else State.WRONG
 
@@ -72,7 +72,7 @@ def _state(points: float, message: str) -> State:
 def explain(error: str, message: str) -> str:
     """What a failed test says to its reader; `error` is the exception's type name."""
     if error == "NotImplementedError":
-        return asking.NOT_WRITTEN
+        return NOT_WRITTEN
     if error == "NotRecordedError":
         return f"This cannot be judged, by no fault of yours: {message}"
     if error in SAID_IN_FULL:

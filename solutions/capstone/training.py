@@ -302,9 +302,9 @@ def test_loss_gradient():
 # the gradients are clipped (梯度裁剪 gradient clipping): taken together, as one long vector of all weights, they may be
 # `most` long and no longer.
 #
-# `clip_gradients(grads, most)` takes a list of arrays, one for each weight, of any shapes. It returns `(clipped, norm)`: a
-# list of new arrays of the same shapes, and the length (范数 norm) that all of them had **together, before** the clipping,
-# which one likes to log. `most` is above 0.
+# `clip_gradients(grads, most)` takes a list of arrays, one for each weight, of any shapes, or of none at all. It
+# returns `(clipped, norm)`: a list of new arrays of the same shapes, and the length (范数 norm) that all of them had
+# **together, before** the clipping, which one likes to log. `most` is above 0.
 #
 # - Where the norm is above `most`, every number is multiplied by `most / norm`: the direction stays as it is.
 # - Otherwise the numbers stay as they are; so do zeros. The arrays that were given stay as they are in any case.
