@@ -16,6 +16,7 @@ ASSETS = Path(__file__).parent.parent / "assets"
 THEME = "scripts/pydata-sphinx-theme.js"  # colour mode, search box, sidebars; it does not need Bootstrap
 SHARED = "lab.js"
 MATH = "math.js"
+SOLVE = "solve.js"
 
 # Scripts and styles of extensions that are worth their bytes only where the page holds what they work on.
 ONLY_WITH = {
@@ -55,7 +56,8 @@ def is_wanted(file: Any, body: str) -> bool:
 def choose(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: object) -> None:
     """Take out what the page does not use, defer what stays, and add the scripts of its figures and formulas."""
     body = context.get("body", "")
-    for script in [*figure_scripts(body), *([MATH] if re.search(r'class="[^"]*\bmath\b', body) else [])]:
+    wanted = {MATH: r'class="[^"]*\bmath\b', SOLVE: r'class="(solve-list|course-exercises)"'}
+    for script in [*figure_scripts(body), *(name for name, sign in wanted.items() if re.search(sign, body))]:
         app.add_js_file(script)
     for kind in ["script_files", "css_files"]:
         context[kind] = [file for file in context.get(kind, []) if is_wanted(file, body)]
