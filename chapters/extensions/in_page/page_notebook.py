@@ -1,4 +1,4 @@
-"""A notebook in the page: runs an exercise's cells as a kernel would, and gives the verdict in the notebook's own words.
+"""A notebook in the page: runs an exercise as a kernel would, and gives the verdict in the notebook's own words.
 
 The page loads this module into its Python; it imports the standard library, and the two modules of the package that the
 page carries (`autograder.asking`, `autograder.grading.causes`). Each question is asked in a fresh namespace, so a name

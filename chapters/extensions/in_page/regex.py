@@ -11,35 +11,31 @@ import functools
 import json
 import re
 from pathlib import Path
-from re import (  # noqa: F401
-    DOTALL, IGNORECASE, MULTILINE, UNICODE, VERBOSE, A, I, M, Match, Pattern, S, U, X, error, escape,
-)  # fmt: skip
+from re import (  # noqa: F401  what has no pattern in it is the same in both
+    DOTALL,
+    IGNORECASE,
+    MULTILINE,
+    UNICODE,
+    VERBOSE,
+    A,
+    I,
+    M,
+    Match,
+    Pattern,
+    S,
+    U,
+    X,
+    error,
+    escape,
+)
 
-Ranges = tuple[tuple[int, int], ...]
-LAST = 0x10FFFF
 PROPERTY = re.compile(r"([pP])\{(\^?)(\w+)\}|([pP])(\w)")
 
 
 @functools.cache
-def properties() -> dict[str, Ranges]:
-    """Property → ranges of code points, first and last."""
-    path = Path(__file__).with_name("regex_properties.json")
-    return {name: tuple(map(tuple, ranges)) for name, ranges in json.loads(path.read_text(encoding="utf-8")).items()}
-
-
-def others(ranges: Ranges) -> Ranges:
-    """All code points that are in none of the ranges."""
-    found, start = [], 0
-    for first, last in ranges:
-        if first > start:
-            found.append((start, first - 1))
-        start = last + 1
-    return tuple(found) + (((start, LAST),) if start <= LAST else ())
-
-
-def written(ranges: Ranges) -> str:
-    """Ranges as they stand within the brackets of a class."""
-    return "".join(f"\\U{first:08x}-\\U{last:08x}" for first, last in ranges)
+def properties() -> dict[str, str]:
+    """Property → the inside of a class of its characters, and `^` with its name → that of all others."""
+    return json.loads(Path(__file__).with_name("regex_properties.json").read_text(encoding="utf-8"))
 
 
 @functools.lru_cache(maxsize=500)
@@ -49,9 +45,8 @@ def translated(pattern: str) -> str:
     while at < len(pattern):
         sign = pattern[at]
         if sign == "\\" and at + 1 < len(pattern):
-            ranges, at = _class_at(pattern, at)
-            text = pattern[at - 2 : at] if ranges is None else written(ranges)
-            out.append(text if within or ranges is None else f"[{text}]")
+            inside, at = _class_at(pattern, at)
+            out.append(pattern[at - 2 : at] if inside is None else inside if within else f"[{inside}]")
             continue
         if sign == "[" and not within:
             within = True
@@ -69,23 +64,23 @@ def translated(pattern: str) -> str:
     return "".join(out)
 
 
-def _class_at(pattern: str, at: int) -> tuple[Ranges | None, int]:
+def _class_at(pattern: str, at: int) -> tuple[str | None, int]:
     """What an escape at this place stands for, or None for one that `re` has as well; and where it ends."""
     kind = pattern[at + 1]
     if kind in "sSwW":
-        ranges = properties()[kind.lower()]
-        return (ranges if kind.islower() else others(ranges)), at + 2
+        return properties()[kind if kind.islower() else f"^{kind.lower()}"], at + 2
     found = PROPERTY.match(pattern, at + 1)
     if found is None:
         return None, at + 2
     name = found[3] or found[5]
     if name not in properties():
-        raise error(f"Python in the page does not know \\p{{{name}}}; it knows {', '.join(properties())}", pattern, at)
+        known = ", ".join(name for name in properties() if name[0] not in "^sw")
+        raise error(f"Python in the page does not know \\p{{{name}}}; it knows {known}", pattern, at)
     turned = ((found[1] or found[4]) == "P") != bool(found[2])
-    return (others(properties()[name]) if turned else properties()[name]), found.end()
+    return properties()[f"^{name}" if turned else name], found.end()
 
 
-def compile(pattern, flags=0):  # noqa: A001
+def compile(pattern, flags=0):
     """As `re.compile`; a pattern that is compiled already stays what it is."""
     if isinstance(pattern, str):
         return re.compile(translated(pattern), flags)
