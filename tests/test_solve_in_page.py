@@ -1,0 +1,261 @@
+"""Exercises that are solved in the page: the verdicts, what is kept, and what a reader meets, in a real browser."""
+
+import functools
+import json
+import re
+import tempfile
+import time
+from pathlib import Path
+
+import nbformat
+import pytest
+from test_book import BUDGET, PAGES, open_page
+
+from autograder.course.bank import load_bank, references
+from autograder.course.course import Course
+from autograder.grading.check import check_notebook
+
+ROOT = Path(__file__).parent.parent
+COURSE = Course(ROOT)
+CHAPTER_PAGES = [name for name in PAGES if name.count("/") == 2]
+ELSEWHERE = {"chapters/classification/cases", "chapters/classification/data"}  # they need PyTorch
+IN_PAGE = [name for name in CHAPTER_PAGES if name not in ELSEWHERE]
+WEIGHTS = "chapters/attention/weights"
+SOFTMAX = references(COURSE.bank("attention"))["softmax"]
+NO_SHIFT = "def softmax(x, axis=-1):\n    e = np.exp(x)\n    return e / e.sum(axis=axis, keepdims=True)\n"
+SECONDS = 120_000  # ms that anything may take on a busy machine
+
+
+def notebook_of(name: str) -> Path:
+    chapter, stem = name.split("/")[1:]
+    return ROOT / "chapters" / chapter / "exercises" / f"{stem}.ipynb"
+
+
+def exercises_of(path: Path) -> list[str]:
+    """The exercises of a notebook, in order."""
+    heads = [cell.metadata.get("nbgrader", {}) for cell in nbformat.read(path, as_version=4).cells]
+    return [about["grade_id"].removeprefix("test_") for about in heads if about.get("grade") and not about["solution"]]
+
+
+def door(page, exercise: str):
+    return page.locator(f"#solve-{exercise}")
+
+
+def open_exercise(page, site: str, name: str, exercise: str) -> None:
+    """Open a page at an exercise, as a link from the map does."""
+    page.goto(f"{site}/{name}.html#solve-{exercise}")
+    page.wait_for_selector(f"#solve-{exercise}[data-ready=yes]", timeout=SECONDS)
+
+
+def write(page, exercise: str, code: str) -> None:
+    """Put an answer into an editor, as a reader who pastes it."""
+    door(page, exercise).locator(".cm-content").click()
+    page.keyboard.press("Control+a")
+    page.keyboard.insert_text(code)
+
+
+def check(page, exercise: str) -> list[str]:
+    """Press Check and wait for the verdict; gives its lines as they are shown."""
+    button = door(page, exercise).locator(".solve-check")
+    button.click()
+    return settled(page, exercise)
+
+
+def settled(page, exercise: str) -> list[str]:
+    page.wait_for_function(
+        f"document.querySelector('#solve-{exercise} .solve-check').textContent === 'Check'"
+        f" && document.querySelector('#solve-{exercise} .solve-verdict').childNodes.length > 0", timeout=SECONDS)  # fmt: skip
+    return lines_of(door(page, exercise).locator(".solve-verdict").inner_text())
+
+
+def lines_of(text: str) -> list[str]:
+    return [line for line in text.split("\n") if line.strip()]
+
+
+def kept(page) -> dict:
+    return page.evaluate("Object.fromEntries(Object.entries(localStorage).filter(([key]) => key.startsWith('answer:'))"
+                         ".map(([key, value]) => [key.slice(7), JSON.parse(value)]))")  # fmt: skip
+
+
+def said_by_check(path: Path, answers: dict[str, str]) -> dict[str, tuple[bool, list[str]]]:
+    """What `autograder check` says of a notebook with these answers: exercise → whether it is right, and the lines."""
+    notebook = nbformat.read(path, as_version=4)
+    for cell in notebook.cells:
+        about = cell.metadata.get("nbgrader", {})
+        if about.get("solution"):
+            cell.source = answers.get(about["grade_id"], cell.source)
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder, path.name)
+        nbformat.write(notebook, copy)
+        return {one.exercise: (one.points == one.max_points, lines_of(f"{one.title}\n{one.message}"))
+                for one in check_notebook(copy)}  # fmt: skip
+
+
+
+
+# ---------- what the pages hold ----------
+
+
+@pytest.mark.parametrize("name", CHAPTER_PAGES)
+def test_a_page_holds_its_exercises(book, name):
+    """All of its notebook, in order, with the stubs of the notebook; none where PyTorch is needed."""
+    from test_book import article
+
+    doors = article(name).select("details.solve")
+    if name in ELSEWHERE:
+        assert not doors and not article(name).select(".solve-list")
+        return
+    assert [one["data-exercise"] for one in doors] == exercises_of(notebook_of(name))
+    cells = {cell.metadata.get("nbgrader", {}).get("grade_id"): cell for cell in
+             nbformat.read(notebook_of(name), as_version=4).cells}  # fmt: skip
+    for one in doors:
+        assert one.select_one(".solve-answer pre").get_text().strip("\n") == cells[one["data-exercise"]].source
+        assert len(one.get_text()) > 300, f"{one['data-exercise']}: no text"
+        assert re.search(r"[●○]{3} · \d+ min · \d+ points?", one.summary.get_text())
+
+
+# ---------- one exercise, from the first look to the last ----------
+
+
+def test_an_exercise_is_solved_in_its_page(page, site):
+    """Nothing of it is loaded before; a wrong answer is told as in the notebook, a right one is right, and it is kept."""
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    open_page(page, site, WEIGHTS)
+    assert not [url for url in asked if "/solve/" in url or "/pyodide/" in url or "/editor/" in url]
+    open_exercise(page, site, WEIGHTS, "softmax")
+    assert not [url for url in asked if "/pyodide/" in url], "Python starts when it is asked for"
+    assert check(page, "softmax") == ["✗ softmax: 0 of 6 right", "not written yet"]
+    write(page, "softmax", NO_SHIFT)
+    right, told = said_by_check(notebook_of(WEIGHTS), {"softmax": NO_SHIFT})["softmax"]
+    assert not right and len(told) >= 5
+    assert check(page, "softmax") == told
+    write(page, "softmax", SOFTMAX)
+    assert check(page, "softmax") == ["✓ softmax: 6 of 6"]
+    assert "solved" in door(page, "softmax").locator("summary").first.inner_text()
+    answer = kept(page)["attention/weights/softmax"]
+    assert (answer["solved"], answer["tries"], answer["code"].strip()) == (True, 3, SOFTMAX.strip())
+    assert not [url for url in asked if not url.startswith((site, "blob:", "data:"))]
+
+
+def test_an_answer_that_is_no_python_is_told_where(page, site):
+    open_exercise(page, site, WEIGHTS, "softmax")
+    write(page, "softmax", "def softmax(x, axis=-1)\n    return x\n")
+    told = check(page, "softmax")
+    assert "Line 1 of the cell `softmax` is not Python: `def softmax(x, axis=-1)`: expected ':'" in told
+    assert told[0] == "✗ softmax"
+
+
+def test_what_an_answer_prints_is_shown_apart(page, site):
+    open_exercise(page, site, WEIGHTS, "softmax")
+    write(page, "softmax", SOFTMAX.replace("    ", "    print('looking at', np.shape(x))\n    ", 1))
+    told = check(page, "softmax")
+    assert told[0] == "✓ softmax: 6 of 6"
+    assert told[1] == "Your code printed:" and told[2].startswith("looking at (")
+
+
+def test_other_answers_cost_nothing(page, site):
+    """An answer that fails, or is no Python, leaves the verdict on the others alone."""
+    open_exercise(page, site, WEIGHTS, "dot_and_angle")
+    write(page, "dot_and_angle", "def dot_and_angle(u, v:\n    1 / 0\n")
+    assert check(page, "dot_and_angle")[0] == "✗ dot_and_angle"
+    door(page, "softmax").locator("summary").first.click()
+    page.wait_for_selector("#solve-softmax[data-ready=yes]")
+    write(page, "softmax", SOFTMAX)
+    assert check(page, "softmax") == ["✓ softmax: 6 of 6"]
+
+
+@pytest.mark.timing
+def test_an_endless_loop_is_stopped(page, site):
+    """It is said so, the page answers meanwhile, and the next verdict comes as ever; the same for a loop beside."""
+    open_exercise(page, site, WEIGHTS, "softmax")
+    write(page, "softmax", "def softmax(x, axis=-1):\n    while True:\n        pass\n")
+    door(page, "softmax").locator(".solve-check").click()
+    page.locator(".theme-switch-button").first.click()  # nothing is frozen
+    told = settled(page, "softmax")
+    assert told == ["✗ softmax", "this call took more than 10 s: is there a loop that does not end?"]
+    write(page, "softmax", SOFTMAX)
+    assert check(page, "softmax") == ["✓ softmax: 6 of 6"]
+    door(page, "dot_and_angle").locator("summary").first.click()
+    page.wait_for_selector("#solve-dot_and_angle[data-ready=yes]")
+    write(page, "dot_and_angle", "while True:\n    pass\n")
+    page.wait_for_function("localStorage.getItem('answer:attention/weights/dot_and_angle')?.includes('while')")
+    told = check(page, "softmax")
+    assert told[0] == "✓ softmax: 6 of 6"
+    assert told[1] == "Your answer to dot_and_angle does not come to an end, so it was left out."
+
+
+def test_a_reader_can_stop_waiting(page, site):
+    open_exercise(page, site, WEIGHTS, "softmax")
+    write(page, "softmax", "def softmax(x, axis=-1):\n    while True:\n        pass\n")
+    button = door(page, "softmax").locator(".solve-check")
+    button.click()
+    page.wait_for_function("document.querySelector('#solve-softmax .solve-wait').textContent.startsWith('Asking')",
+                           timeout=SECONDS)  # fmt: skip
+    assert button.inner_text() == "Stop"
+    button.click()
+    page.wait_for_function("document.querySelector('#solve-softmax .solve-wait').textContent === 'Stopped.'")
+    assert button.inner_text() == "Check"
+
+
+def test_reset_can_be_taken_back(page, site):
+    open_exercise(page, site, WEIGHTS, "softmax")
+    content, reset = door(page, "softmax").locator(".cm-content"), door(page, "softmax").locator(".solve-reset")
+    write(page, "softmax", NO_SHIFT)
+    reset.click()
+    assert "NotImplementedError" in content.inner_text()
+    reset.click()
+    assert "np.exp(x)" in content.inner_text()
+
+
+def test_the_keyboard_alone_is_enough(page, site):
+    """To the exercise, into the editor, to a verdict, and out again."""
+    open_page(page, site, WEIGHTS)
+    door(page, "softmax").locator("summary").first.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#solve-softmax[data-ready=yes]")
+    for _ in range(20):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.classList.contains('cm-content')"):
+            break
+    page.keyboard.press("Control+a")
+    page.keyboard.type("def softmax(x, axis=-1):\n")
+    page.keyboard.insert_text(SOFTMAX.split("\n", 1)[1].lstrip(" "))
+    page.keyboard.press("Control+Enter")
+    assert settled(page, "softmax") == ["✓ softmax: 6 of 6"]
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.classList.contains('cm-content')"), "Tab indents"
+    page.keyboard.press("Escape")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "solve-check"
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "solve-reset"
+
+
+def test_an_open_exercise_is_accessible(page, site):
+    """axe-core finds nothing with an editor and a verdict of each kind, in the light and in the dark."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    page.add_init_script("localStorage.setItem('mode', 'light')")
+    open_exercise(page, site, WEIGHTS, "softmax")
+    write(page, "softmax", NO_SHIFT)
+    for code in (NO_SHIFT, SOFTMAX.replace("    ", "    print(x)\n    ", 1)):
+        write(page, "softmax", code)
+        check(page, "softmax")
+        for theme in ("light", "dark"):
+            page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
+            found = Axe().run(page, context=".solve-list").response["violations"]
+            assert not found, f"{theme}: " + "\n".join(f"{v['id']}: {v['nodes'][0]['html'][:200]}" for v in found)
+
+
+def test_an_open_exercise_fits_a_phone(phone, site):
+    """At 390 px, with an editor and a long verdict; and what is typed is not under 16 px, at which phones zoom in."""
+    open_exercise(phone, site, WEIGHTS, "softmax")
+    door(phone, "softmax").locator(".cm-content").tap()
+    phone.keyboard.press("Control+a")
+    phone.keyboard.insert_text(NO_SHIFT.replace("np.exp(x)", "np.exp(x)  # " + "a long remark " * 8))
+    check(phone, "softmax")
+    assert phone.evaluate("document.scrollingElement.scrollWidth") <= 390
+    size = "parseFloat(getComputedStyle(document.querySelector('#solve-softmax .cm-content')).fontSize)"
+    assert phone.evaluate(size) >= 16
+    assert door(phone, "softmax").locator(".solve-check").bounding_box()["height"] >= 40
