@@ -259,3 +259,88 @@ def test_an_open_exercise_fits_a_phone(phone, site):
     size = "parseFloat(getComputedStyle(document.querySelector('#solve-softmax .cm-content')).fontSize)"
     assert phone.evaluate(size) >= 16
     assert door(phone, "softmax").locator(".solve-check").bounding_box()["height"] >= 40
+
+
+# ---------- every notebook ----------
+
+ASK = """async ([module, name, notebook, packages, questions]) => {
+  const { verdict } = await import(module), found = [];
+  for (const [exercise, answers] of questions) {
+    const began = performance.now();
+    const it = await verdict({ name, notebook, exercise, answers, packages }, () => {});
+    found.push({ ...it, seconds: (performance.now() - began) / 1000 });
+  }
+  return found;
+}"""
+
+
+def ask(page, site: str, name: str, questions: list[tuple[str, dict[str, str]]]) -> list[dict]:
+    """The verdicts of the page's own Python on (exercise, answers), one after the other."""
+    open_page(page, site, name)
+    needs = page.locator(".solve-list").get_attribute("data-needs").split()
+    text = notebook_of(name).read_text(encoding="utf-8")
+    module = f"{site}/_static/solve/python.js"
+    return page.evaluate(ASK, [module, name, text, needs, questions])
+
+
+def told(verdict: dict) -> list[str]:
+    """The lines of a verdict as `autograder check` has them.
+
+    It gives the cause, where there is one, in place of what came of it, and leaves out the student's own line, which a
+    notebook shows as the page does.
+    """
+    lines = [verdict["lines"][0], verdict["cause"]] if verdict["cause"] else verdict["lines"]
+    return [] if verdict["solved"] else [line for line in lines if line.strip() and not line.startswith("  the line: ")]
+
+
+def wrong_entries(name: str) -> dict[str, list]:
+    """The bank's wrong entries that a student's own questions can tell: exercise → entries."""
+    found = {exercise: [] for exercise in exercises_of(notebook_of(name))}
+    for entry in load_bank(COURSE.bank(name.split("/")[1])):
+        if entry.exercise in found and not entry.is_right and not entry.hidden:
+            found[entry.exercise].append(entry)
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", IN_PAGE)
+def test_each_notebook_gives_the_notebook_s_verdicts(page, site, name):
+    """Every reference is right, and one wrong entry of each exercise is told in the notebook's words."""
+    right = references(COURSE.bank(name.split("/")[1]))
+    wrong = {exercise: entries[0].source for exercise, entries in wrong_entries(name).items() if entries}
+    exercises = exercises_of(notebook_of(name))
+    assert wrong.keys() == set(exercises)
+    questions = [(exercise, right) for exercise in exercises]
+    questions += [(exercise, right | {exercise: wrong[exercise]}) for exercise in exercises]
+    verdicts = ask(page, site, name, questions)
+    said = said_by_check(notebook_of(name), right | wrong)
+    for exercise, verdict in zip(exercises, verdicts[: len(exercises)], strict=True):
+        assert verdict["solved"], (exercise, verdict)
+    for exercise, verdict in zip(exercises, verdicts[len(exercises) :], strict=True):
+        is_right, lines = said[exercise]
+        assert not is_right
+        assert told(verdict) == lines, exercise
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["chapters/attention/weights", "chapters/attention/heads"])
+def test_a_whole_bank_gives_the_notebook_s_verdicts(page, site, name):
+    """Each wrong entry is told in the notebook's words and by the sentence that names it, each right one is right."""
+    chapter = name.split("/")[1]
+    right, entries = references(COURSE.bank(chapter)), wrong_entries(name)
+    rights = [entry for entry in load_bank(COURSE.bank(chapter)) if entry.is_right and entry.exercise in entries]
+    wrongs = [entry for each in entries.values() for entry in each]
+    assert len(wrongs) >= 20 and len(rights) >= 8
+    verdicts = ask(page, site, name, [(entry.exercise, right | {entry.exercise: entry.source}) for entry in wrongs + rights])
+    said = {}
+    for number in range(max(map(len, entries.values()))):
+        some = {exercise: each[number] for exercise, each in entries.items() if number < len(each)}
+        checked = said_by_check(notebook_of(name), right | {exercise: entry.source for exercise, entry in some.items()})
+        said |= {(entry.exercise, entry.name): checked[entry.exercise] for entry in some.values()}
+    for entry, verdict in zip(wrongs, verdicts, strict=False):
+        is_right, lines = said[entry.exercise, entry.name]
+        assert not is_right and not verdict["solved"], entry.name
+        assert told(verdict) == lines, entry.name
+        assert any(entry.summary in line for line in lines), (entry.name, lines)
+    for entry, verdict in zip(rights, verdicts[len(wrongs) :], strict=True):
+        assert verdict["solved"], (entry.name, verdict)

@@ -14,8 +14,9 @@ const begin = async (packages) => {
     python.FS.mkdirTree(folder);
     python.FS.writeFile(`/course/${path}`, text);
   }
+  python.runPython("import sys; sys.path[:0] = ['/course', '/course/few']");
   await load(packages);
-  python.runPython("import sys; sys.path[:0] = ['/course', '/course/few']; import json, page_notebook; kept = {}");
+  python.runPython("import json, page_notebook; kept = {}");
 };
 
 const loaded = new Set();
