@@ -1,19 +1,18 @@
 """Exercises that are solved in the page: the verdicts, what is kept, and what a reader meets, in a real browser."""
 
-import functools
 import json
 import re
 import tempfile
-import time
 from pathlib import Path
 
 import nbformat
 import pytest
-from test_book import BUDGET, PAGES, open_page
+from test_book import PAGES, article, open_page
 
 from autograder.course.bank import load_bank, references
 from autograder.course.course import Course
 from autograder.grading.check import check_notebook
+from autograder.grading.grade import grade_class
 
 ROOT = Path(__file__).parent.parent
 COURSE = Course(ROOT)
@@ -73,8 +72,9 @@ def lines_of(text: str) -> list[str]:
 
 
 def kept(page) -> dict:
-    return page.evaluate("Object.fromEntries(Object.entries(localStorage).filter(([key]) => key.startsWith('answer:'))"
-                         ".map(([key, value]) => [key.slice(7), JSON.parse(value)]))")  # fmt: skip
+    """All that the browser keeps of the reader's answers: "attention/weights/softmax" → what is kept of it."""
+    items = page.evaluate("Object.entries(localStorage)")
+    return {key.removeprefix("answer:"): json.loads(value) for key, value in items if key.startswith("answer:")}
 
 
 def said_by_check(path: Path, answers: dict[str, str]) -> dict[str, tuple[bool, list[str]]]:
@@ -99,8 +99,6 @@ def said_by_check(path: Path, answers: dict[str, str]) -> dict[str, tuple[bool, 
 @pytest.mark.parametrize("name", CHAPTER_PAGES)
 def test_a_page_holds_its_exercises(book, name):
     """All of its notebook, in order, with the stubs of the notebook; none where PyTorch is needed."""
-    from test_book import article
-
     doors = article(name).select("details.solve")
     if name in ELSEWHERE:
         assert not doors and not article(name).select(".solve-list")
@@ -118,7 +116,7 @@ def test_a_page_holds_its_exercises(book, name):
 
 
 def test_an_exercise_is_solved_in_its_page(page, site):
-    """Nothing of it is loaded before; a wrong answer is told as in the notebook, a right one is right, and it is kept."""
+    """Nothing of it is loaded before; a wrong answer is told as in the notebook, a right one is right; both are kept."""
     asked = []
     page.on("request", lambda request: asked.append(request.url))
     open_page(page, site, WEIGHTS)
@@ -261,6 +259,186 @@ def test_an_open_exercise_fits_a_phone(phone, site):
     assert door(phone, "softmax").locator(".solve-check").bounding_box()["height"] >= 40
 
 
+# ---------- nothing is lost ----------
+
+
+def test_leaving_and_coming_back(page, site):
+    """Answer, verdict and state are there again, on a page that loads no Python for it."""
+    open_exercise(page, site, WEIGHTS, "softmax")
+    write(page, "softmax", NO_SHIFT)
+    before = check(page, "softmax")
+    write(page, "softmax", NO_SHIFT + "# one more line\n")
+    page.goto(f"{site}/{PAGES[0]}.html")  # at once: what was typed last is kept as the page is left
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    open_page(page, site, WEIGHTS)
+    page.wait_for_function("document.querySelector('#solve-softmax .solve-state').textContent.includes('not right yet')")
+    door(page, "softmax").locator("summary").first.click()
+    page.wait_for_selector("#solve-softmax[data-ready=yes]")
+    assert "# one more line" in door(page, "softmax").locator(".cm-content").inner_text()
+    assert lines_of(door(page, "softmax").locator(".solve-verdict").inner_text()) == before
+    assert not [url for url in asked if "/pyodide/" in url]
+
+
+def test_a_changed_question_keeps_the_answer_and_asks_again(page, site):
+    """When the book asks something else, the old verdict holds no longer; the answer is as it was."""
+    open_exercise(page, site, WEIGHTS, "softmax")
+    write(page, "softmax", SOFTMAX)
+    check(page, "softmax")
+
+    def newer(route):
+        body = route.fetch().text()
+        body = re.sub(r'(data-exercise="softmax" data-asked=")\w+', r"\g<1>another", body)
+        route.fulfill(body=body, content_type="text/html")
+
+    page.route("**/weights.html", newer)
+    page.reload()
+    page.wait_for_selector("#solve-softmax[data-ready=yes]")
+    assert door(page, "softmax").locator(".solve-state").inner_text() == "begun"
+    assert "check it again" in door(page, "softmax").locator(".solve-verdict").inner_text()
+    assert "keepdims" in door(page, "softmax").locator(".cm-content").inner_text()
+    assert check(page, "softmax") == ["✓ softmax: 6 of 6"]
+    assert kept(page)["attention/weights/softmax"]["asked"] == "another"
+
+
+def download(page, button: str, folder: Path) -> Path:
+    with page.expect_download() as started:
+        page.get_by_role("button", name=button).click()
+    path = folder / started.value.suggested_filename
+    started.value.save_as(path)
+    return path
+
+
+def bring(page, button: str, path: Path) -> str:
+    """Choose a file for a button that asks for one; gives what is said then."""
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name=button).click()
+    chooser.value.set_files(path)
+    said = page.locator(".solve-said").first
+    page.wait_for_function("document.querySelector('.solve-said').textContent.trim() !== ''")
+    return said.inner_text()
+
+
+def test_my_notebook_is_graded_as_the_page_said(page, site, course, tmp_path):
+    """The notebook with the answers in it: `check` and `grade` give what the page gave, and a page takes it back."""
+    open_exercise(page, site, WEIGHTS, "softmax")
+    write(page, "softmax", NO_SHIFT)
+    wrong = check(page, "softmax")
+    door(page, "scaled_scores").locator("summary").first.click()
+    page.wait_for_selector("#solve-scaled_scores[data-ready=yes]")
+    write(page, "scaled_scores", references(COURSE.bank("attention"))["scaled_scores"])
+    assert check(page, "scaled_scores")[0].startswith("✓")
+    (tmp_path / "class" / "ada").mkdir(parents=True)
+    path = download(page, "Download my notebook", tmp_path / "class" / "ada")
+    assert path.name == "weights.ipynb"
+    nbformat.validate(nbformat.read(path, as_version=4))
+    checked = {one.exercise: one for one in check_notebook(path)}
+    assert lines_of(f"{checked['softmax'].title}\n{checked['softmax'].message}") == wrong
+    assert checked["scaled_scores"].points == checked["scaled_scores"].max_points
+    assert checked["attention"].message == "not written yet"
+    results = grade_class(course, "attention", tmp_path / "class", tmp_path / "graded")
+    (row,) = results["rows"]
+    graded = {one["exercise"]: one for one in row["exercises"] if one["notebook"] == "weights"}
+    assert graded["scaled_scores"]["points"] == 2 and graded["softmax"]["points"] == 0
+    assert wrong[1] in graded["softmax"]["message"]
+
+    page.evaluate("localStorage.clear()")
+    page.reload()
+    page.wait_for_selector("#solve-softmax[data-ready=yes]")
+    assert "NotImplementedError" in door(page, "softmax").locator(".cm-content").inner_text()
+    assert bring(page, "Bring a notebook", path).startswith("2 answers came over")
+    assert "np.exp(x)" in door(page, "softmax").locator(".cm-content").inner_text()
+    assert check(page, "softmax") == wrong
+    assert set(kept(page)) == {"attention/weights/softmax", "attention/weights/scaled_scores"}
+
+
+def test_what_a_brought_notebook_replaces_can_be_put_back(page, site, tmp_path):
+    """And a notebook without nbgrader's metadata is known by what its cells define."""
+    open_exercise(page, site, WEIGHTS, "softmax")
+    write(page, "softmax", SOFTMAX)
+    page.wait_for_function("localStorage.getItem('answer:attention/weights/softmax') !== null")
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(NO_SHIFT), nbformat.v4.new_code_cell("1 + 1")])
+    nbformat.write(notebook, tmp_path / "mine.ipynb")
+    assert bring(page, "Bring a notebook", tmp_path / "mine.ipynb").startswith("One answer came over")
+    assert "keepdims=True)" in door(page, "softmax").locator(".cm-content").inner_text()
+    assert "np.max" not in door(page, "softmax").locator(".cm-content").inner_text()
+    page.get_by_role("button", name="Put back what was here").click()
+    assert kept(page)["attention/weights/softmax"]["code"].strip() == SOFTMAX.strip()
+
+
+@pytest.mark.parametrize(("name", "text", "said"), [
+    ("mine.ipynb", "not json", "mine.ipynb is no notebook."),
+    ("mine.ipynb", '{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}', "has no answer to an exercise"),
+])  # fmt: skip
+def test_a_file_that_is_no_notebook_of_the_page_is_refused(page, site, tmp_path, name, text, said):
+    open_page(page, site, WEIGHTS)
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    assert said in bring(page, "Bring a notebook", tmp_path / name)
+    assert kept(page) == {}
+
+
+def test_the_map_fills_and_says_what_is_next(page, site):
+    """Part by part, in the book's order; nothing of it is loaded before something is solved."""
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    open_page(page, site, PAGES[0])
+    assert not [url for url in asked if "/solve/" in url]
+    assert page.locator(".map-done").count() == 0
+    open_exercise(page, site, WEIGHTS, "dot_and_angle")
+    write(page, "dot_and_angle", references(COURSE.bank("attention"))["dot_and_angle"])
+    check(page, "dot_and_angle")
+    open_page(page, site, PAGES[0])
+    page.wait_for_selector(".map-done")
+    count = {name: len(exercises_of(notebook_of(name))) for name in IN_PAGE}
+    said = page.locator(".course-progress-said")
+    assert f"You have solved 1 of the {sum(count.values())} exercises" in said.inner_text()
+    attention = sum(number for name, number in count.items() if "/attention/" in name)
+    assert page.locator(".map-count").all_text_contents()[0] == f"1 of {attention} solved"
+    said.locator("a").click()
+    page.wait_for_selector("#solve-softmax[data-ready=yes]")
+
+
+def test_all_answers_go_into_a_file_and_come_back(page, site, tmp_path):
+    """Into another browser; of two answers to an exercise the newer is kept."""
+    open_exercise(page, site, WEIGHTS, "softmax")
+    write(page, "softmax", SOFTMAX)
+    check(page, "softmax")
+    before = kept(page)
+    open_page(page, site, PAGES[0])
+    path = download(page, "Save my answers to a file", tmp_path)
+    page.evaluate("localStorage.clear()")
+    page.reload()
+    assert bring(page, "Bring answers from a file", path).startswith("One answer is here now")
+    assert kept(page) == before
+    newer = json.dumps({"code": "new", "when": "9999"})
+    page.evaluate(f"localStorage.setItem('answer:attention/weights/softmax', '{newer}')")
+    page.reload()
+    assert "1 in the file were older than yours" in bring(page, "Bring answers from a file", path)
+    assert kept(page)["attention/weights/softmax"]["code"] == "new"
+    (tmp_path / "other.json").write_text('{"a": 1}', encoding="utf-8")
+    page.reload()
+    assert bring(page, "Bring answers from a file", tmp_path / "other.json") == "This file holds no answers of the course."
+
+
+def test_a_browser_that_keeps_nothing_says_so(page, site):
+    """An answer is checked all the same."""
+    page.add_init_script("Storage.prototype.setItem = () => { throw new DOMException('no', 'QuotaExceededError'); };")
+    open_exercise(page, site, WEIGHTS, "softmax")
+    write(page, "softmax", SOFTMAX)
+    page.wait_for_function("document.querySelector('#solve-softmax .solve-wait').textContent.includes('keeps nothing')")
+    assert check(page, "softmax") == ["✓ softmax: 6 of 6"]
+
+
+def test_a_page_opened_as_a_file_says_how_to_run_it(page, book):
+    errors = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    open_page(page, book.as_uri(), WEIGHTS)
+    door(page, "softmax").locator("summary").first.click()
+    assert "make read" in page.locator(".solve-lead").inner_text()
+    assert door(page, "softmax").locator("pre").last.is_visible(), "the stub can be read"
+    assert not page.locator(".solve-tools").count() and not errors
+
+
 # ---------- every notebook ----------
 
 ASK = """async ([module, name, notebook, packages, questions]) => {
@@ -331,7 +509,8 @@ def test_a_whole_bank_gives_the_notebook_s_verdicts(page, site, name):
     rights = [entry for entry in load_bank(COURSE.bank(chapter)) if entry.is_right and entry.exercise in entries]
     wrongs = [entry for each in entries.values() for entry in each]
     assert len(wrongs) >= 20 and len(rights) >= 8
-    verdicts = ask(page, site, name, [(entry.exercise, right | {entry.exercise: entry.source}) for entry in wrongs + rights])
+    questions = [(entry.exercise, right | {entry.exercise: entry.source}) for entry in wrongs + rights]
+    verdicts = ask(page, site, name, questions)
     said = {}
     for number in range(max(map(len, entries.values()))):
         some = {exercise: each[number] for exercise, each in entries.items() if number < len(each)}
