@@ -67,8 +67,15 @@ def choose(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any
             script.attributes["defer"] = "defer"
 
 
+def without_comments(name: str, text: str) -> str:
+    """A script without what its head says to authors, a style sheet without its comments."""
+    if name.endswith(".css"):
+        return re.sub(r"\s*/\*.*?\*/", "", text, flags=re.DOTALL).lstrip()
+    return re.sub(r"\A/\*.*?\*/\s*", "", text, flags=re.DOTALL)
+
+
 def sweep(app: Sphinx, exception: Exception | None) -> None:
-    """Remove from the built site what the theme copied and no page asks for."""
+    """Remove from the built site what the theme copied and no page asks for, and what only authors read."""
     import shutil
 
     if exception is not None or app.builder.format != "html":
@@ -77,6 +84,9 @@ def sweep(app: Sphinx, exception: Exception | None) -> None:
     for pattern in UNUSED:
         for path in list(static.glob(pattern)):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
+    for asset in [*ASSETS.glob("*.css"), *ASSETS.glob("*.js"), *ASSETS.glob("solve/*")]:
+        text = without_comments(asset.name, asset.read_text(encoding="utf-8"))
+        (static / asset.relative_to(ASSETS)).write_text(text, encoding="utf-8")
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

@@ -33,6 +33,7 @@ from autograder.notebook.source import exercise_of
 HERE = Path(__file__).parent
 IN_PAGE = HERE / "in_page"
 SCRIPTS = "solve"  # the folder of the scripts in the built site's _static
+FLIGHT = "flight.js"  # the one among them that works from the root of the site
 FEW = {"softmax", "log_softmax"}  # of scipy.special: without more of SciPy, our own few lines do
 PROPERTIES = ("L", "Lu", "Ll", "M", "N", "P", "S", "Z", "Han")
 LEAD = """<p class="solve-lead">You can solve them here. Open an exercise, write your answer and press <em>Check</em>:
@@ -214,6 +215,20 @@ def copy_python(app: Sphinx, exception: Exception | None) -> None:
     python_files.copy_into(static)
     text = json.dumps(python_of_the_page(), ensure_ascii=False)
     (static / SCRIPTS / "python.json").write_text(text, encoding="utf-8")
+    site = Path(app.outdir)
+    built = [path for kind in ("html", "js", "css", "json", "ipynb") for path in site.rglob(f"*.{kind}")]
+    flight = (static / SCRIPTS / FLIGHT).read_text(encoding="utf-8")
+    flight = flight.replace("of this book", digest_of(path for path in built if path.name != FLIGHT))
+    flight = flight.replace("of its python", digest_of([static / python_files.FOLDER / "pyodide-lock.json"]))
+    (site / FLIGHT).write_text(flight, encoding="utf-8")
+
+
+def digest_of(paths: Iterable[Path]) -> str:
+    """Of what these files hold: it changes when one of them does."""
+    found = hashlib.sha256()
+    for path in sorted(paths):
+        found.update(path.read_bytes())
+    return found.hexdigest()[:16]
 
 
 # ---- the first page's map
@@ -264,5 +279,5 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("env-purge-doc", purge)
     app.connect("env-merge-info", merge)
     app.connect("html-page-context", progress, priority=980)
-    app.connect("build-finished", copy_python)
+    app.connect("build-finished", copy_python, priority=900)  # when all else is as it will be
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -42,7 +42,7 @@ const once = (question, told, signal) => new Promise((give, fail) => {
       fail(new Error(data.broken));
     } else if (data.ask === number) {
       done();
-      give(data.verdict);
+      give({ ...data.verdict, loaded: data.loaded });
     }
   };
   worker.postMessage({ ...question, ask: number });
@@ -55,12 +55,30 @@ const ask = async (question, told, signal) => {
     await start(packages);
     if (signal?.aborted) return { stopped: true };
     const verdict = await once({ ...question, without, packages: wanted(packages, answers) }, told, signal);
-    if (verdict.late === undefined) return { ...verdict, without };
+    if (verdict.late === undefined) {
+      if (verdict.loaded) keepForFlight(verdict.loaded);
+      return { ...verdict, without };
+    }
     start(packages).catch(() => {});  // anew, so that the next question finds it warm
     const mine = verdict.late === exercise || verdict.late === `test_${exercise}` || !(verdict.late in answers);
     if (mine) return { solved: false, lines: [`✗ ${exercise}`, SAID], cause: "", printed: "", without, late: true };
     without.push(verdict.late);  // another answer does not end: this one does not suffer for it
   }
+};
+
+/* What this page and Python loaded is kept for when there is no network (flight.js); `data-flight` says that it is. */
+let flown = false;
+const keepForFlight = async (loaded) => {
+  if (flown || !navigator.serviceWorker) return;
+  flown = true;
+  navigator.serviceWorker.addEventListener("message", ({ data }) => { if (data.kept) document.documentElement.dataset.flight = "kept"; });
+  try {
+    await navigator.serviceWorker.register(new URL("../../flight.js", import.meta.url));
+    const { active } = await navigator.serviceWorker.ready, here = performance.getEntriesByType("resource").map((entry) => entry.name);
+    const notebook = document.querySelector('.exercise-panel a.download[href$=".ipynb"]')?.href;
+    const all = [location.href.split("#")[0], notebook, ...here, ...loaded].filter((url) => url?.startsWith(location.origin));
+    active.postMessage({ keep: [...new Set(all)] });
+  } catch { /* a browser that allows none of this */ }
 };
 
 /* The verdict on `question` ({ name, notebook, exercise, answers, packages }); one question is asked after the other.
