@@ -556,6 +556,8 @@ def test_each_notebook_gives_the_notebook_s_verdicts(page, site, name):
     said = said_by_check(notebook_of(name), right | wrong)
     for exercise, verdict in zip(exercises, verdicts[: len(exercises)], strict=True):
         assert verdict["solved"], (exercise, verdict)
+    warm = sorted(verdict["seconds"] for verdict in verdicts[1:])
+    assert warm[len(warm) // 2] < 1, f"a verdict takes {warm[len(warm) // 2]:.1f} s"
     for exercise, verdict in zip(exercises, verdicts[len(exercises) :], strict=True):
         is_right, lines = said[exercise]
         assert not is_right
