@@ -79,8 +79,12 @@ def settled(page, exercise: str) -> list[str]:
     return lines_of(door(page, exercise).locator(".solve-verdict").inner_text())
 
 
+DUST = re.compile(r"-?\d(\.\d+)?e-1[5-9]\b")  # what rounding leaves of a nought: another processor leaves another
+
+
 def lines_of(text: str) -> list[str]:
-    return [line for line in text.split("\n") if line.strip()]
+    """The lines that say something."""
+    return [DUST.sub("0.0", line) for line in text.split("\n") if line.strip()]
 
 
 def kept(page) -> dict:
@@ -530,7 +534,8 @@ def told(verdict: dict) -> list[str]:
     notebook shows as the page does.
     """
     lines = [verdict["lines"][0], verdict["cause"]] if verdict["cause"] else verdict["lines"]
-    return [] if verdict["solved"] else [line for line in lines if line.strip() and not line.startswith("  the line: ")]
+    text = "\n".join(line for line in lines if not line.startswith("  the line: "))
+    return [] if verdict["solved"] else lines_of(text)
 
 
 def wrong_entries(name: str) -> dict[str, list]:
