@@ -21,7 +21,7 @@ RECORDS := $(wildcard tests/record/*.json)
 .PHONY: course test test-fast test-all setup notebooks book sample lock clean
 
 course: $(STAMPS)/notebooks $(STAMPS)/book $(STAMPS)/sample
-	@echo "book:      $(CURDIR)/_build/html/index.html"
+	@echo "book:      $(CURDIR)/_build/html/index.html, or with exercises that are solved in the page: make read"
 	@echo "notebooks: $(CURDIR)/chapters/*/exercises/"
 	@echo "report:    $(CURDIR)/sample/graded/report.html"
 
@@ -52,10 +52,24 @@ $(STAMPS)/notebooks: $(STAMPS)/setup $(SOURCES) $(RECORDS) $(GRADER) | $(READY)
 	printf '%s\n' $(sort $(CHANGED)) | xargs -r -n 1 -P 2 autograder release
 	@touch $@
 
-$(STAMPS)/book: $(STAMPS)/notebooks $(BOOK) $(BANKS)
+# What lets the pages run Python, 36 MB: fetched once into the user's cache. The book is whole without it, too.
+.PHONY: page-python
+page-python: $(STAMPS)/setup
+	$(BIN)/python chapters/extensions/python_files.py
+	@touch $(STAMPS)/page-python
+$(STAMPS)/page-python: $(STAMPS)/setup chapters/extensions/python_files.toml
+	$(BIN)/python chapters/extensions/python_files.py
+	@touch $@
+
+$(STAMPS)/book: $(STAMPS)/notebooks $(STAMPS)/page-python $(BOOK) $(BANKS)
 	@rm -f $@
 	jupyter-book build . -W -n --keep-going
 	@touch $@
+
+# make read: the book in the browser, served to this machine alone, so that its exercises can be solved in their pages.
+.PHONY: read
+read: $(STAMPS)/book
+	$(BIN)/python chapters/extensions/read.py $(if $(PORT),--port $(PORT))
 
 $(STAMPS)/sample: $(STAMPS)/notebooks $(BANKS)
 	rm -rf sample

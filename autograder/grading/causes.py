@@ -1,15 +1,22 @@
-"""What went wrong first, where a test's own error is only what came of it."""
+"""What went wrong first, where a test's own error is only what came of it.
+
+The page runs this module, too, where of the package there is only what it imports: `asking`, and how an exercise is
+called.
+"""
 
 from __future__ import annotations
 
 import ast
 import re
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from autograder import hints
-from autograder.engine.runs import CellResult, Run
-from autograder.notebook.rebuild import Placed
 from autograder.notebook.source import exercise_of
+
+if TYPE_CHECKING:
+    from autograder.engine.runs import CellResult, Run
+    from autograder.notebook.rebuild import Placed
 
 NOT_DEFINED = re.compile(r"name '(\w+)' is not defined")
 NO_SUCH = re.compile(re.escape(hints.NO_SUCH).replace(re.escape("{}"), r"(\w+)"))

@@ -71,7 +71,15 @@ class Exercises(SphinxDirective):
             f"Check all of it in a terminal: `autograder check {name}.ipynb`. Known mistakes are wrong solutions that",
             "people write; the tests of an exercise are held to reject each of them, with a message that names it.",
         ])  # fmt: skip
-        return [panel, *self._door(solutions)]
+        return [panel, *self._in_page(notebook, f"{chapter}/{name}"), *self._door(solutions)]
+
+    def _in_page(self, notebook: Path, name: str) -> list[nodes.Node]:
+        """The exercises themselves, where the book lets its reader solve them in the page."""
+        if "solve_in_page" not in self.env.app.extensions:
+            return []
+        from solve_in_page import exercises
+
+        return exercises(notebook, name, self._parse, self.env)
 
     def _parse(self, lines: list[str]) -> list[nodes.Node]:
         within = nodes.container()

@@ -17,6 +17,7 @@ THEME = "scripts/pydata-sphinx-theme.js"  # colour mode, search box, sidebars; i
 SHARED = "lab.js"
 MATH = "math.js"
 TERMS = "terms.js"
+SOLVE = "solve.js"
 
 # Scripts and styles of extensions that are worth their bytes only where the page holds what they work on.
 ONLY_WITH = {
@@ -63,7 +64,8 @@ def choose(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any
     body = context.get("body", "")
     for script in figure_scripts(body):
         app.add_js_file(script)
-    for script, mark in [(MATH, r'class="[^"]*\bmath\b'), (TERMS, r'class="term-link')]:
+    marks = {MATH: r'class="[^"]*\bmath\b', SOLVE: r'class="(solve-list|course-exercises)"', TERMS: r'class="term-link'}
+    for script, mark in marks.items():
         if re.search(mark, body):
             app.add_js_file(script)
     for kind in ["script_files", "css_files"]:
@@ -74,8 +76,15 @@ def choose(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any
             script.attributes["defer"] = "defer"
 
 
+def without_comments(name: str, text: str) -> str:
+    """A script without what its head says to authors, a style sheet without its comments."""
+    if name.endswith(".css"):
+        return re.sub(r"\s*/\*.*?\*/", "", text, flags=re.DOTALL).lstrip()
+    return re.sub(r"\A/\*.*?\*/\s*", "", text, flags=re.DOTALL)
+
+
 def sweep(app: Sphinx, exception: Exception | None) -> None:
-    """Remove from the built site what the theme copied and no page asks for."""
+    """Remove from the built site what the theme copied and no page asks for, and what only authors read."""
     import shutil
 
     if exception is not None or app.builder.format != "html":
@@ -84,6 +93,9 @@ def sweep(app: Sphinx, exception: Exception | None) -> None:
     for pattern in UNUSED:
         for path in list(static.glob(pattern)):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
+    for asset in [*ASSETS.glob("*.css"), *ASSETS.glob("*.js"), *ASSETS.glob("solve/*")]:
+        text = without_comments(asset.name, asset.read_text(encoding="utf-8"))
+        (static / asset.relative_to(ASSETS)).write_text(text, encoding="utf-8")
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

@@ -129,6 +129,7 @@ def finish_body(app: Sphinx, pagename: str, templatename: str, context: dict[str
     body = CHAPTER.sub(lambda m: link_chapter(app, context["pathto"], *m.groups()), body)
     # Most words of a code block have no colour of their own: without a span around each, a page has half as many nodes.
     body = PLAIN_TOKENS.sub(r"\1", body)
+    body = body.replace('<th class="head"><p></p></th>', "<td></td>")  # a corner of a table is no heading
     # myst-nb names the summary of hidden code differently from what it shows.
     context["body"] = body.replace('<summary aria-label="Toggle hidden content">', "<summary>")
 

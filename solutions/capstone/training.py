@@ -99,7 +99,8 @@ def seen(ids, context):
 def how_often(length, context):
     """For each place of a text, how often 10,000 windows begin there."""
     x, _ = get_batch(np.arange(length), context, 10_000, np.random.default_rng(2))
-    counts = np.bincount(np.asarray(x)[:, 0], minlength=length)
+    first = np.asarray(x)[:, 0].astype(np.intp, casting="same_kind")  # in the page, Python counts in 32 bits
+    counts = np.bincount(first, minlength=length)
     return ["never" if n == 0 else "seldom" if n < 0.7 * counts.max() else "often" for n in counts]
 
 

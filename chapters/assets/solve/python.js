@@ -1,0 +1,89 @@
+/* The page's side of Python: one worker for all exercises, started when first asked for, ended when it does not answer. */
+const LIMIT = 10_000;  // ms for one verdict; the slowest reference takes a fraction of it
+const SAID = `this call took more than ${LIMIT / 1000} s: is there a loop that does not end?`;
+let worker, started, asking = Promise.resolve(), count = 0;
+
+const start = (packages) => {
+  if (started) return started;
+  worker = new Worker(new URL("worker.js", import.meta.url));
+  started = new Promise((ready, broken) => {
+    worker.onmessage = ({ data }) => { if (data.ready) ready(); else if (data.broken) broken(new Error(data.broken)); };
+    worker.onerror = (event) => { event.preventDefault(); broken(new Error(event.message || "Python did not start")); };
+  });
+  worker.postMessage({ begin: true, packages });
+  return started;
+};
+
+const end = () => {
+  worker?.terminate();
+  worker = started = undefined;
+};
+
+/* An answer that brings SciPy into a notebook that has only a few lines of it needs the whole. */
+const wanted = (packages, answers) => {
+  const more = Object.values(answers).some((code) => /^\s*(import|from)\s+scipy\b/m.test(code));
+  return more && !packages.includes("scipy") ? [...packages, "scipy"] : packages;
+};
+
+const once = (question, told, signal) => new Promise((give, fail) => {
+  const number = ++count, stop = () => { done(); end(); give({ stopped: true }); };
+  let at = "", clock;
+  const done = () => { clearTimeout(clock); signal?.removeEventListener("abort", stop); };
+  signal?.addEventListener("abort", stop);
+  worker.onmessage = ({ data }) => {
+    if (data.asking) {
+      told("asking");
+      clock = setTimeout(() => { done(); end(); give({ late: at }); }, LIMIT);
+    } else if (data.at) {
+      at = data.at;
+    } else if (data.broken) {
+      done();
+      end();
+      fail(new Error(data.broken));
+    } else if (data.ask === number) {
+      done();
+      give({ ...data.verdict, loaded: data.loaded });
+    }
+  };
+  worker.postMessage({ ...question, ask: number });
+});
+
+const ask = async (question, told, signal) => {
+  const { exercise, packages, answers } = question, without = [];
+  for (;;) {
+    told("starting");
+    await start(packages);
+    if (signal?.aborted) return { stopped: true };
+    const verdict = await once({ ...question, without, packages: wanted(packages, answers) }, told, signal);
+    if (verdict.late === undefined) {
+      if (verdict.loaded) keepForFlight(verdict.loaded);
+      return { ...verdict, without };
+    }
+    start(packages).catch(() => {});  // anew, so that the next question finds it warm
+    const mine = verdict.late === exercise || verdict.late === `test_${exercise}` || !(verdict.late in answers);
+    if (mine) return { solved: false, lines: [`✗ ${exercise}`, SAID], cause: "", printed: "", without, late: true };
+    without.push(verdict.late);  // another answer does not end: this one does not suffer for it
+  }
+};
+
+/* What this page and Python loaded is kept for when there is no network (flight.js); `data-flight` says that it is. */
+let flown = false;
+const keepForFlight = async (loaded) => {
+  if (flown || !navigator.serviceWorker) return;
+  flown = true;
+  navigator.serviceWorker.addEventListener("message", ({ data }) => { if (data.kept) document.documentElement.dataset.flight = "kept"; });
+  try {
+    await navigator.serviceWorker.register(new URL("../../flight.js", import.meta.url));
+    const { active } = await navigator.serviceWorker.ready, here = performance.getEntriesByType("resource").map((entry) => entry.name);
+    const notebook = document.querySelector('.exercise-panel a.download[href$=".ipynb"]')?.href;
+    const all = [location.href.split("#")[0], notebook, ...here, ...loaded].filter((url) => url?.startsWith(location.origin));
+    active.postMessage({ keep: [...new Set(all)] });
+  } catch { /* a browser that allows none of this */ }
+};
+
+/* The verdict on `question` ({ name, notebook, exercise, answers, packages }); one question is asked after the other.
+   `told` hears "starting" and "asking"; `signal` stops it: { stopped: true } comes back then. */
+export const verdict = (question, told, signal) => {
+  asking = asking.catch(() => {}).then(() => ask(question, told, signal));
+  return asking;
+};
