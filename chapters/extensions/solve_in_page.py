@@ -28,6 +28,7 @@ from sphinx.util import logging
 
 from autograder import asking
 from autograder.grading import causes
+from autograder.notebook import helper
 from autograder.notebook.source import exercise_of
 
 HERE = Path(__file__).parent
@@ -201,7 +202,7 @@ def python_of_the_page() -> dict[str, str]:
     found = {path: text for path, text in found.items() if path not in stand_in}
     found |= {f"few/{path}": text for path, text in stand_in.items()}
     found |= {f"autograder/{folder}__init__.py": "" for folder in ("", "grading/", "notebook/")}
-    found["autograder/asking.py"] = inspect.getsource(asking)
+    found |= {f"{module.__name__.replace('.', '/')}.py": inspect.getsource(module) for module in helper.MODULES}
     found["autograder/grading/causes.py"] = inspect.getsource(causes)
     found["autograder/notebook/source.py"] = inspect.getsource(exercise_of)
     found["regex_properties.json"] = json.dumps(regex_properties(), separators=(",", ":"))

@@ -19,6 +19,7 @@ from typing import Any
 
 from autograder import asking
 from autograder.grading.causes import first_cause
+from autograder.hints import NOT_WRITTEN
 
 MOST_PRINTED = 20_000  # characters kept of what an answer prints
 FAULT = "This cannot be judged, by no fault of yours: {}"
@@ -162,7 +163,7 @@ def told_apart(ran: types.SimpleNamespace, exercise: str) -> tuple[str, list[str
     if ran.shown:
         return ran.printed, list(ran.shown)
     if ran.error == "NotImplementedError":
-        return ran.printed, [f"✗ {exercise}", asking.NOT_WRITTEN]
+        return ran.printed, [f"✗ {exercise}", NOT_WRITTEN]
     if ran.error:
         return ran.printed, [f"✗ {exercise}", said_of(ran)]
     verdicts = list(re.finditer(rf"^[✓✗] {re.escape(exercise)}: \d+ of \d+", ran.printed, re.M))
