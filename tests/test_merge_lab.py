@@ -61,7 +61,7 @@ def by_hand(text: str) -> tuple[list[list[str]], list[str]]:
 @pytest.mark.parametrize("text", TEXTS)
 def test_words_of_the_reader_are_merged_like_the_course_does(lab, text) -> None:
     lab.locator("input[type=text]").fill(text)
-    lab.get_by_role("button", name="Last").evaluate("button => button.click()")  # it rests where nothing is to be merged
+    lab.get_by_role("button", name="Last").evaluate("b => b.click()")  # it rests where nothing is to be merged
     words = lab.locator(".merge-words li").evaluate_all(
         "items => items.map(item => [...item.querySelectorAll('.merge-piece')].map(p => p.textContent))"
     )
