@@ -23,9 +23,9 @@ COLOURS = 48  # of a palette: text and bars need no more
 MOST = 60_000  # bytes of one picture
 
 
-def save(page: Any, name: str, clip: tuple[int, int]) -> None:
-    """The upper left of a page, `clip` = width and height in pixels."""
-    shot = page.screenshot(clip={"x": 0, "y": 0, "width": clip[0], "height": clip[1]}, full_page=True)
+def save(page: Any, name: str, width: int, height: int, top: float = 0) -> None:
+    """A piece of a page, in pixels."""
+    shot = page.screenshot(clip={"x": 0, "y": top, "width": width, "height": height}, full_page=True)
     picture = Image.open(io.BytesIO(shot)).convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
     path = ASSETS / f"{name}.png"
     picture.save(path, optimize=True)
@@ -43,10 +43,10 @@ def main(graded: Path, chapter: str = "attention", student: str = "student01") -
             context = chromium.new_context(viewport={"width": 960, "height": 720}, color_scheme="light")
             page = context.new_page()
             page.goto((graded / "report.html").resolve().as_uri())
-            save(page, "class-report", (960, 760))
+            save(page, "class-report", 960, 760)
             feedback = sorted((graded / "feedback" / student).rglob("*.html"))[-1]
             page.goto(feedback.resolve().as_uri())
-            save(page, "student-feedback", (960, 760))
+            save(page, "student-feedback", 960, 760)
             with jupyter_lab(graded, home) as (address, token):
                 page.set_default_timeout(300_000)
                 page.set_viewport_size({"width": 1060, "height": 900})
@@ -54,12 +54,12 @@ def main(graded: Path, chapter: str = "attention", student: str = "student01") -
                 page.wait_for_selector(f"text={chapter}")
                 page.goto(f"{address}/formgrader/manage_submissions/{chapter}")
                 page.wait_for_selector(f"text={student}")
-                save(page, "formgrader", (1060, 600))
+                save(page, "formgrader", 1060, 600)
                 page.goto(f"{address}/formgrader/gradebook/{chapter}/weights")
                 page.click("text=Submission #1")
                 page.wait_for_selector("textarea.comment")
-                page.locator(".nbgrader_cell").first.scroll_into_view_if_needed()
-                save(page, "formgrader-submission", (1060, 700))
+                comment = page.locator("textarea.comment").first.bounding_box()
+                save(page, "formgrader-submission", 1060, 620, top=comment["y"] + comment["height"] - 580)
             chromium.close()
     finally:
         shutil.rmtree(home)
