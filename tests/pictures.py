@@ -46,7 +46,7 @@ def main(graded: Path, chapter: str = "attention", student: str = "student01") -
             save(page, "class-report", 960, 760)
             feedback = sorted((graded / "feedback" / student).rglob("*.html"))[-1]
             page.goto(feedback.resolve().as_uri())
-            save(page, "student-feedback", 960, 760)
+            save(page, "student-feedback", 960, 450)
             with jupyter_lab(graded, home) as (address, token):
                 page.set_default_timeout(300_000)
                 page.set_viewport_size({"width": 1060, "height": 900})
