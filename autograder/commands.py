@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import importlib.util
 import signal
 import sys
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from autograder import __version__
 from autograder.course.bank import BankError
 from autograder.course.course import Course
 from autograder.engine.processes import EngineError
@@ -33,13 +35,44 @@ if TYPE_CHECKING:
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 app = typer.Typer(
-    help="Make exercise notebooks, check them, and grade a class.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 out = Console()
-Chapter = Annotated[str, typer.Argument(help="A chapter, for example: attention")]
+
+
+def _chapters() -> list[str]:
+    """What the shell offers where a chapter is asked for."""
+    with contextlib.suppress(CourseError, OSError):
+        return Course.find().chapters()
+    return []
+
+
+Chapter = Annotated[str, typer.Argument(help="A chapter, for example: attention", autocompletion=_chapters)]
+CourseFolder = Annotated[
+    Path | None, typer.Option("--course", metavar="DIR", help="The course's folder (default: the one you are in)")
+]
+
+
+def _course_in(folder: Path | None) -> Course:
+    if folder is not None and not folder.is_dir():
+        raise CourseError(f"--course {folder}: no such folder")
+    return Course.find(folder)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"autograder {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit")
+    ] = False,
+) -> None:
+    """Make exercise notebooks, check them, and grade a class."""
 
 
 @contextlib.contextmanager
@@ -57,12 +90,12 @@ def one_line_errors() -> Iterator[None]:
 
 
 @app.command()
-def release(chapter: Chapter) -> None:
+def release(chapter: Chapter, course_folder: CourseFolder = None) -> None:
     """Write the student notebooks of a chapter to chapters/<chapter>/exercises/."""
     from autograder.course.release import build_student_notebooks, long_tests
 
     with one_line_errors():
-        course = Course.find()
+        course = _course_in(course_folder)
         course.sources(chapter)
         with out.status(f"making the student notebooks of {chapter}"):
             written = build_student_notebooks(course, chapter, course.student_notebooks(chapter))
@@ -77,6 +110,7 @@ def verify(
     chapter: Chapter,
     only: Annotated[list[str] | None, typer.Option(help="An exercise: a quick look at it, nothing else.")] = None,
     check: Annotated[bool, typer.Option("--check", help="Write nothing; an old record is a problem.")] = False,
+    course_folder: CourseFolder = None,
 ) -> None:
     """Hold a chapter's tests to its bank: reference, untouched notebook, wrong and right solutions.
 
@@ -86,7 +120,7 @@ def verify(
     from autograder.course.verify import keep_record, verify_chapter, verify_exercises
 
     with one_line_errors():
-        course = Course.find()
+        course = _course_in(course_folder)
         with out.status("verifying") as status:
             if only:
                 found = verify_exercises(course, chapter, only)
@@ -168,16 +202,33 @@ def _check_one(path: Path, seconds: float, *, one_of_many: bool) -> tuple[float,
 
 @app.command()
 def update(
-    mine: Annotated[Path, typer.Argument(help="Your notebook, with your answers; it is rewritten")],
-    new: Annotated[Path, typer.Argument(help="The newer version, as you downloaded it")],
+    mine: Annotated[Path, typer.Argument(help="Your notebook, with your answers, or a folder; it is rewritten")],
+    new: Annotated[Path, typer.Argument(help="The newer version, as you downloaded it, or a folder")],
 ) -> None:
     """Take a newer version of an exercise notebook without losing your answers; the old file is kept."""
     from autograder.notebook.update import update as update_notebook
 
     with one_line_errors():
-        notes = update_notebook(mine, new)
-    for note in notes:
-        typer.echo(note)
+        pairs = _pairs(mine, new)
+        for old, fresh in pairs:
+            if len(pairs) > 1:
+                typer.echo(old)
+            for note in update_notebook(old, fresh):
+                typer.echo(note)
+
+
+def _pairs(mine: Path, new: Path) -> list[tuple[Path, Path]]:
+    """Which notebook is to become which; a folder stands for the notebooks in it that have the other's name."""
+    if not mine.is_dir() and not new.is_dir():
+        return [(mine, new)]
+    if not mine.is_dir():
+        return [(mine, new / mine.name)]
+    names = sorted(path.name for path in new.glob("*.ipynb")) if new.is_dir() else [new.name]
+    folder = new if new.is_dir() else new.parent
+    pairs = [(mine / name, folder / name) for name in names if (mine / name).is_file()]
+    if not pairs:
+        raise SubmissionError(f"{mine}: no notebook there has the name of one in {folder}: name the two files")
+    return pairs
 
 
 @app.command()
@@ -186,7 +237,7 @@ def grade(
         Path,
         typer.Argument(help="A folder of students' folders, nbgrader's layouts, or a zip of Canvas or Moodle"),
     ],
-    chapter: Annotated[str, typer.Option(help="Which chapter was set")] = "attention",
+    chapter: Annotated[str, typer.Option(help="Which chapter was set", autocompletion=_chapters)] = "attention",
     into: Annotated[Path | None, typer.Option(help="Where the gradebook goes (default: the course)")] = None,
     only: Annotated[list[str] | None, typer.Option(help="Grade this student only; may be given again")] = None,
     seconds: Annotated[float, typer.Option(help="Seconds of the clock for one notebook")] = 120,
@@ -196,6 +247,7 @@ def grade(
     due: Annotated[str, typer.Option(help="When it was due, as 2026-12-01 23:59 UTC; for late penalties")] = "",
     again: Annotated[bool, typer.Option("--again", help="Run even what was run before")] = False,
     unsafe: Annotated[bool, typer.Option("--unsafe", help="Grade even where there is no sandbox")] = False,
+    course_folder: CourseFolder = None,
 ) -> None:
     """Grade a class: nbgrader's gradebook, feedback for each student, results.csv and results.json.
 
@@ -206,7 +258,7 @@ def grade(
 
     options = Options(seconds, tuple(only or ()), workers, scheduler, db, unsafe, again, due)
     with one_line_errors():
-        course = Course.find()
+        course = _course_in(course_folder)
         root = (into or course.root).resolve()
         if root.exists() and not root.is_dir():
             raise CourseError(f"--into {root}: is a file: give a folder")
@@ -259,26 +311,66 @@ def _show_results(results: Results) -> None:
         typer.echo(f"{run.submissions} submissions in {run.seconds:.1f} s, {pace}")
 
 
+ResultsFile = Annotated[Path | None, typer.Option(help="The results.json that `grade` wrote, or its folder")]
+
+
+def _results_file(given: Path | None, course_folder: Path | None) -> Path:
+    """Where the results are: as given, else in this folder, else where `grade` puts them, in the course's."""
+    if given is not None:
+        path = given / "results.json" if given.is_dir() else given
+    elif course_folder is None and Path("results.json").is_file():
+        path = Path("results.json")
+    else:
+        path = _course_in(course_folder).root / "results.json"
+    if not path.is_file():
+        raise CourseError(f"{path}: no such file: run `autograder grade FOLDER` first, or give its --into folder")
+    return path
+
+
+def _target(to: Path | None, results: Path, name: str) -> Path:
+    """The file to write: as given, in the folder that is given, or beside the results."""
+    if to is None:
+        return results.with_name(name)
+    return to / name if to.is_dir() else to
+
+
+def _only_csv(roster: Path | None) -> Path | None:
+    """The roster, or the one CSV file of a folder."""
+    if roster is None or not roster.is_dir():
+        return roster
+    found = sorted(path for path in roster.iterdir() if path.suffix.casefold() == ".csv")
+    if len(found) != 1:
+        there = ", ".join(path.name for path in found) or "none"
+        raise CourseError(f"--roster {roster}: name the file: the CSV files in this folder are: {there}")
+    return found[0]
+
+
 @app.command()
 def export(
     form: Annotated[str, typer.Argument(help="canvas or moodle")],
-    results: Annotated[Path, typer.Option(help="The results.json that `grade` wrote")] = Path("results.json"),
+    results: ResultsFile = None,
     roster: Annotated[Path | None, typer.Option(help="The gradebook or worksheet that the LMS exported")] = None,
     to: Annotated[Path | None, typer.Option(help="The file to write (default: FORM.csv beside the results)")] = None,
+    column: Annotated[str, typer.Option(help="Canvas: the heading of the assignment's column in the roster")] = "",
+    scale: Annotated[bool, typer.Option("--scale", help="Scale the scores to the LMS's highest grade")] = False,
+    course_folder: CourseFolder = None,
 ) -> None:
     """Write the scores as a CSV file that Canvas or Moodle imports."""
 
     from autograder.lms.canvas import write_canvas
     from autograder.lms.moodle import write_moodle
 
-    writers = {"canvas": write_canvas, "moodle": write_moodle}
     with one_line_errors():
-        if form not in writers:
+        if form not in ("canvas", "moodle"):
             raise CourseError(f"{form}: not a form that is known: give canvas or moodle")
-        if not results.is_file():
-            raise CourseError(f"{results}: no such file: run `autograder grade FOLDER` first")
-        target = to or results.with_name(f"{form}.csv")
-        notes = writers[form](read_results(results), target, roster)
+        if column and form == "moodle":
+            raise CourseError("--column: a Moodle worksheet is of one assignment: leave it out")
+        source = _results_file(results, course_folder)
+        target, people = _target(to, source, f"{form}.csv"), _only_csv(roster)
+        if form == "canvas":
+            notes = write_canvas(read_results(source), target, people, column=column, scale=scale)
+        else:
+            notes = write_moodle(read_results(source), target, people, scale=scale)
     for note in notes:
         typer.echo(note)
     typer.echo(target)
@@ -286,7 +378,7 @@ def export(
 
 @app.command()
 def doctor() -> None:
-    """Say which walls this machine puts around students' code, and grade a tiny submission behind them."""
+    """Say which walls this machine puts around students' code, and grade one submission from end to end."""
     from autograder.engine import sandbox
     from autograder.engine.trial import what_fails
 
@@ -299,27 +391,39 @@ def doctor() -> None:
         raise typer.Exit(1)
     kind = {"root": "namespaces, as root", "user": "user namespaces"}.get(walls.namespaces, "Landlock")
     with out.status("grading a tiny submission"):
-        fault = what_fails(walls)
+        fault = what_fails(walls) or _what_fails_with_a_class()
     if fault:
         typer.echo(f"walls by {kind}, but a tiny submission could not be graded: {fault}")
         raise typer.Exit(1)
-    typer.echo(f"safe to grade, by {kind}; a tiny submission was graded as it should be")
+    typer.echo(
+        f"safe to grade, by {kind}; a tiny submission was graded as it should be, end to end: notebook released, "
+        "handed in, run behind the walls, points in the gradebook, feedback written"
+    )
+
+
+def _what_fails_with_a_class() -> str:
+    """The same through all that `grade` does, nbgrader's part with it."""
+    if importlib.util.find_spec("nbgrader") is None:
+        return 'nbgrader is not installed: run `make course`, or pip install "transformer-course[course]"'
+    from autograder.course.rehearsal import what_fails
+
+    return what_fails()
 
 
 @app.command()
 def report(
-    results: Annotated[Path, typer.Argument(help="The results.json that `grade` wrote")] = Path("results.json"),
+    results: Annotated[Path | None, typer.Argument(help="The results.json that `grade` wrote, or its folder")] = None,
     to: Annotated[Path | None, typer.Option(help="The page to write (default: report.html beside the results)")] = None,
+    course_folder: CourseFolder = None,
 ) -> None:
     """Write one self-contained HTML page about a graded class."""
 
     from autograder.report.page import write_report
 
     with one_line_errors():
-        if not results.is_file():
-            raise CourseError(f"{results}: no such file: run `autograder grade FOLDER` first")
-        page = to or results.with_name("report.html")
-        write_report(read_results(results), page)
+        source = _results_file(results, course_folder)
+        page = _target(to, source, "report.html")
+        write_report(read_results(source), page)
     typer.echo(page)
 
 
@@ -329,12 +433,13 @@ def sample(
     target: Annotated[Path, typer.Argument(help="Where to write the class")] = Path("sample"),
     students: Annotated[int, typer.Option(help="How many students")] = 20,
     seed: Annotated[int, typer.Option(help="The seed of the generator")] = 0,
+    course_folder: CourseFolder = None,
 ) -> None:
     """Write a made-up class of bank entries whose scores are known, to try the grader on."""
     from autograder.course.sample import make_sample_class
 
     with one_line_errors(), out.status("making a sample class"):
-        make_sample_class(Course.find(), chapter, target, students=students, seed=seed)
+        make_sample_class(_course_in(course_folder), chapter, target, students=students, seed=seed)
     typer.echo(target / "class")
 
 

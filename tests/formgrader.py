@@ -1,0 +1,49 @@
+"""nbgrader's formgrader as an instructor has it: `jupyter lab` in the course's folder, then `/formgrader`."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+SERVES = "is running at"  # what Jupyter's server says once it answers
+
+
+@contextlib.contextmanager
+def jupyter_lab(root: Path, home: Path) -> Iterator[tuple[str, str]]:
+    """A JupyterLab of its own on the loopback, in the folder `root`; its address and its token.
+
+    Whatever Jupyter keeps of its own goes to `home`. AssertionError with its log if it ends before it serves.
+    """
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    token = secrets.token_hex()
+    own = {"HOME": home, "JUPYTER_CONFIG_DIR": home / "config", "JUPYTER_DATA_DIR": home / "data",
+           "JUPYTER_RUNTIME_DIR": home / "runtime", "IPYTHONDIR": home / "ipython"}  # fmt: skip
+    words = ["lab", "--no-browser", "--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0", "--allow-root",
+             f"--IdentityProvider.token={token}"]  # fmt: skip
+    server = subprocess.Popen(
+        [sys.executable, "-m", "jupyter", *words], cwd=root, env=os.environ | {k: str(v) for k, v in own.items()},
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace",
+    )  # fmt: skip
+    try:
+        log: list[str] = []
+        assert server.stderr is not None
+        for line in server.stderr:
+            log.append(line)
+            if SERVES in line:
+                break
+        else:
+            raise AssertionError("".join(log[-40:]))
+        threading.Thread(target=server.stderr.read, daemon=True).start()  # else it waits when the pipe is full
+        yield f"http://127.0.0.1:{port}", token
+    finally:
+        server.terminate()
+        server.wait()
