@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 import subprocess
@@ -17,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+import autograder
 from autograder.commands import app
 from autograder.engine import sandbox, streams
 from autograder.engine.engine import Engine
@@ -575,3 +577,15 @@ def test_pythons_generator_keeps_one_of_two_normal_numbers(seed: int, draws: lis
     after = generator.getstate()
     assert streams.advanced_random(before, after)
     assert not streams.advanced_random(before, (*after[:2], 0.5))
+
+
+def test_a_course_whose_package_lies_below_tmp_is_graded() -> None:
+    """A clone in /tmp: the judge's own /tmp must not be in the way of the code that it runs."""
+    code = "from autograder.engine import sandbox, trial; print(repr(trial.what_fails(sandbox.probe())))"
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        shutil.copytree(Path(autograder.__file__).parent, Path(folder, "autograder"))
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=folder, env=os.environ | {"PYTHONPATH": folder},
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+    assert done.stdout.strip() == "''", done.stdout + done.stderr

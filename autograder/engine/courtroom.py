@@ -87,9 +87,10 @@ def enter(control: socket.socket, walls: dict[str, Any], hidden: Sequence[str], 
     sandbox.die_with_parent(signal.SIGKILL)
     sandbox.enter_mount_namespace()
     sandbox.build_root(Limits(), [], hidden, 0, more=[OUR_CODE])
-    for name in ("tmp", "dev/shm"):
-        Path("/", name).rmdir()
-        Path("/", name).symlink_to(OWN_FOLDER)
+    for folder in (Path("/tmp"), Path("/dev/shm")):
+        if not any(folder.iterdir()):  # our own code may lie below: then it stays, read-only
+            folder.rmdir()
+            folder.symlink_to(OWN_FOLDER)
     sandbox.make_root_read_only()
     options = f"size={Limits.scratch},nr_inodes=20000,mode=755"
     sandbox.mount("tmpfs", f"/{sandbox.SCRATCH}", "tmpfs", sandbox.MS_NOSUID | sandbox.MS_NODEV, options)
