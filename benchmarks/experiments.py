@@ -1,4 +1,4 @@
-"""The experiments of chapter 3: every case over many seeds on one split, so that they can be compared in pairs.
+"""The classification chapter's experiments: each case over many seeds on one split, to be compared in pairs.
 
     make experiments                              all of them, two at a time: about an hour if both cores are free
     make experiments ARGS="--only case1 --seeds 0-9"

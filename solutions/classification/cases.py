@@ -19,7 +19,7 @@
 # **When you are done you can** write self-attention and a classifier as PyTorch modules, keep padding out of them, say
 # where a norm and a residual go, compute the loss safely, and stop training at the right time with the right weights.
 #
-# **You need** attention weights and masks (chapter 1), and PyTorch's `nn.Module`, `nn.Linear` and `nn.Embedding`.
+# **You need** attention weights and masks, and PyTorch's `nn.Module`, `nn.Linear` and `nn.Embedding`.
 # Plan about 120 minutes.
 #
 # **Shapes.** `B` reviews in a batch, `T` words in the longest of them, `D` the width (`hidden_dim`), `C` labels
@@ -61,7 +61,7 @@ def filled(module: nn.Module, seed: int = 0, size: float = 1.0, middle: float = 
 # ## `SelfAttention`
 # *difficulty ●●○ · importance ●●● · 20 min*
 #
-# Chapter 1 in PyTorch. `SelfAttention(hidden_dim)` is an `nn.Module` with three layers, whose names the test reads:
+# The attention chapter in PyTorch. `SelfAttention(hidden_dim)` is an `nn.Module` with three layers, whose names the test reads:
 # `query`, `key` and `value`, each an `nn.Linear(hidden_dim, hidden_dim)` with a bias.
 #
 # Called with `x (B, T, D)` it returns a pair: the output `(B, T, D)` and the weights (注意力权重 attention weights)
@@ -168,7 +168,7 @@ class Attention(nn.Module):
 # ## `Case1`
 # *difficulty ●●○ · importance ●●● · 20 min*
 #
-# Case 1 of the notes: embedding (词嵌入), one self-attention, the average over the whole sequence (平均池化 average
+# Case 1: embedding (词嵌入), one self-attention, the average over the whole sequence (平均池化 average
 # pooling), one linear layer. `Case1(vocab_size, hidden_dim, num_labels)` is an `nn.Module` with three parts, whose names
 # the test reads:
 #
@@ -176,7 +176,7 @@ class Attention(nn.Module):
 # - `attention`, the given `Attention(hidden_dim)`;
 # - `classifier`, an `nn.Linear(hidden_dim, num_labels)`.
 #
-# Called with `ids (B, T)`, as in the notes, it returns a pair: **first** the attention weights `(B, T, T)`, **then** the
+# Called with `ids (B, T)` it returns a pair: **first** the attention weights `(B, T, T)`, **then** the
 # logits (未归一化得分) `(B, C)`, the classifier's plain scores. There is no softmax: the loss has its own.
 #
 # Called with `ids` and a `mask (B, T)`, it keeps padding out, in **both** places: the attention gets the mask, and the
@@ -333,11 +333,11 @@ def test_layer_norm():
 # ## `Case2`
 # *difficulty ●○○ · importance ●●○ · 10 min*
 #
-# Case 2 of the notes is case 1 with a layer norm, and the place matters: it stands **after** the average, before the
+# Case 2 is case 1 with a layer norm, and the place matters: it stands **after** the average, before the
 # linear layer. `Case2(vocab_size, hidden_dim, num_labels)` has the parts `embedding`, `attention` (the given `Attention`),
 # `norm` (an `nn.LayerNorm(hidden_dim)`) and `classifier`.
 #
-# Called with `ids (B, T)` it returns the weights `(B, T, T)` and the logits `(B, C)`. No mask here, as in the notes.
+# Called with `ids (B, T)` it returns the weights `(B, T, T)` and the logits `(B, C)`. No mask here.
 #
 # By hand: if the average is `[1, 3]`, the fresh norm makes `[-1, 1]` of it (nearly: its eps is 1e-5). And with every weight
 # and bias at 1 and a width of 1, the average is 3, as in case 1. Its norm is 0 · 1 + 1 = 1, so each logit is 1 · 1 + 1 = 2.

@@ -1,10 +1,10 @@
-"""The models of chapter 3: case 1 and case 2 as in the notes, and case 3, which mends their faults one by one.
+"""The models of the classification chapter: case 1, case 2, and case 3, which mends their faults one by one.
 
 All take word numbers `ids` (B, T), with 0 for padding, and a `mask` (B, T), True = a real word; all return
 (weights, logits), the attention weights (B, T, T) and the scores of the labels (B, num_labels).
 
-The notes' own cases take no mask: they read the padding like any other word. `masked=True` mends that.
-Not here: several heads, several blocks. One head and one block are what the notes have, and enough to compare.
+Case 1 and case 2 take no mask: they read the padding like any other word. `masked=True` mends that.
+Not here: several heads, several blocks. One head and one block are enough to compare.
 """
 
 import math
@@ -43,7 +43,7 @@ def masked_mean(h: Tensor, mask: Tensor | None = None) -> Tensor:
 
 
 def positions(T: int, D: int) -> Tensor:
-    """Sines and cosines of chapter 1, (T, D)."""
+    """Sines and cosines of the attention chapter, (T, D)."""
     angles = torch.arange(T)[:, None] / 10000 ** (torch.arange(0, D, 2) / D)  # (T, D/2)
     return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(1)
 

@@ -1,4 +1,4 @@
-"""The reviews of chapter 3: 4,800 Chinese hotel reviews, half of praise and half of blame, the same on every machine.
+"""The reviews of the classification chapter: 4,800 Chinese hotel reviews, half of praise and half of blame, the same on every machine.
 
     load()        [(text, label)], 1 for praise and 0 for blame, in the order of the draw; no text twice
     split()       {"train": …, "val": …, "test": …}: 3,360, 480 and 960 of them, half and half in each

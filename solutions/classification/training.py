@@ -1,4 +1,4 @@
-"""Turning reviews into batches, and the training loop of chapter 3 with its history.
+"""Turning reviews into batches, and the training loop of the classification chapter with its history.
 
     vocabulary = Vocabulary.of(texts, words)         numbers for the words of the training part: 0 padding, 1 unknown
     rows = vocabulary.rows(reviews, words)           [(ids, label)]

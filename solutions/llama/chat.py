@@ -196,7 +196,7 @@ class Built:
 
 
 class OwnEncoding:
-    """A vocabulary whose `encode_normal` is the `encode` of a notebook of chapter 2.
+    """A vocabulary whose `encode_normal` is the `encode` of a notebook of the tokenization chapter.
 
     That one numbers its tokens 0 … 255 for the bytes and on from there for the merges in their order; a checkpoint has
     numbers of its own.

@@ -20,7 +20,7 @@
 # **When you are done you can** say where each of a model's numbers sits, read two file formats down to the byte, and prove
 # that your cache changes nothing.
 #
-# **You need** NumPy, attention with heads (chapter 1) and the four functions below, which the notebook `parts` builds.
+# **You need** NumPy, attention with heads and the four functions below, which the notebook `parts` builds.
 # Plan a little over four hours: 65 minutes for the model, 110 for the files, 75 for the cache.
 #
 # **Letters.** B batch, T time, D width, H query heads, K key/value heads, d head size, F hidden width, V vocabulary. H is

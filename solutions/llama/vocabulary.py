@@ -6,8 +6,8 @@
     stream = vocabulary.stream()                    letter by letter, for ids that come one by one:
     stream.push(id), …, stream.end()                together the same as `decode`, and no character is cut in two
 
-There are two families. `ByteLevel` is the byte-pair encoding of chapter 2 (GPT-2, LLaMA 3, SmolLM2). `Pieces` is that of
-the library sentencepiece (LLaMA 1 and 2, llama2.c): its tokens are made of characters, a character that no token holds
+There are two families. `ByteLevel` is the byte-pair encoding of the tokenization chapter (GPT-2, LLaMA 3, SmolLM2). `Pieces`
+is that of the library sentencepiece (LLaMA 1 and 2, llama2.c): its tokens are made of characters, a character that no token holds
 falls back to its bytes, and a space is put before the text.
 
 They are read from `tokenizer.json` (Hugging Face; tokenizer_json.py), `tokenizer.model` (sentencepiece) and
@@ -197,7 +197,7 @@ def cut_out(text: str, tokens: Mapping[str, Added]) -> Iterator[tuple[int, str |
 
 
 class ByteLevel(Vocabulary):
-    """The byte-pair encoding of chapter 2, with the ids of a checkpoint."""
+    """The byte-pair encoding of the tokenization chapter, with the ids of a checkpoint."""
 
     def __init__(
         self,
