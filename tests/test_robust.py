@@ -17,7 +17,7 @@ from submissions import GOOD_DOUBLE, GOOD_PORTIONS, ROUNDED_PORTIONS, scores, wr
 
 from autograder.course.course import Course
 from autograder.errors import CourseError
-from autograder.grading import grade
+from autograder.grading import running
 from autograder.grading.grade import Options, grade_class
 from autograder.grading.workspace import Workspace
 from autograder.handed_in.intake import Submission, read_submission
@@ -156,7 +156,7 @@ def test_what_we_cannot_read_costs_nobody_elses_row(
             raise TypeError("no such thing was thought of")
         return read_submission(files, ours)
 
-    monkeypatch.setattr(grade, "read_submission", fails_for_one)
+    monkeypatch.setattr(running, "read_submission", fails_for_one)
     results = grade_class(tiny, "cooking", many, tmp_path / "graded")
     rows = {row.student: row for row in results.rows}
     assert rows["s03"].status == "failed"

@@ -21,6 +21,7 @@ from autograder.course.course import Course
 from autograder.course.release import build_student_notebooks
 from autograder.grading.check import check_notebook
 from autograder.grading.grade import grade_class
+from autograder.results import Mistake
 
 ANSWERS = {"right": RIGHT, "wrong": WRONG, "no_return": NO_RETURN}
 SAID = {
@@ -106,8 +107,8 @@ def test_in_grade_and_feedback(graded: tuple[Path, dict[str, Any]], name: str) -
     page = (root / "feedback" / name / "cooking" / "shares.html").read_text(encoding="utf-8")
     shown = re.search(r'<div class="wrong"><p>.*?</p><pre>(.*?)</pre>', page, re.S)
     assert (html.unescape(shown[1]) if shown else "") == SAID[name]
-    known = {"name": "of_the_largest", "summary": SAID["wrong"].splitlines()[0]}
-    assert exercises[name].get("mistake") == (known if name == "wrong" else None)  # the entry that the verdict carries
+    known = Mistake("of_the_largest", SAID["wrong"].splitlines()[0])
+    assert exercises[name].mistake == (known if name == "wrong" else None)  # the entry that the verdict carries
 
 
 @pytest.mark.parametrize("name", CAUSES)
