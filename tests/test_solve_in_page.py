@@ -22,7 +22,6 @@ ROOT = Path(__file__).parent.parent
 COURSE = Course(ROOT)
 CHAPTER_PAGES = [name for name in PAGES if name.count("/") == 2]
 ELSEWHERE = {"chapters/classification/cases", "chapters/classification/data"}  # they need PyTorch
-IN_PAGE = [name for name in CHAPTER_PAGES if name not in ELSEWHERE]
 WEIGHTS = "chapters/attention/weights"
 SOFTMAX = references(COURSE.bank("attention"))["softmax"]
 NO_SHIFT = "def softmax(x, axis=-1):\n    e = np.exp(x)\n    return e / e.sum(axis=axis, keepdims=True)\n"
@@ -39,6 +38,10 @@ def python_in_the_book(book):
 def notebook_of(name: str) -> Path:
     chapter, stem = name.split("/")[1:]
     return ROOT / "chapters" / chapter / "exercises" / f"{stem}.ipynb"
+
+
+# A page may leave its exercises to another.
+IN_PAGE = [name for name in CHAPTER_PAGES if name not in ELSEWHERE and notebook_of(name).is_file()]
 
 
 def exercises_of(path: Path) -> list[str]:
