@@ -214,8 +214,8 @@ def test_stock_nbgrader_grades_the_same_course(tiny: Course, blank: Path, tmp_pa
     from nbgrader.api import Gradebook
 
     with Gradebook(f"sqlite:///{root / 'gradebook.db'}", "course") as gradebook:
-        for row in ours.rows:
-            assert gradebook.find_submission("cooking", row.student).score == row.score
+        for row in ours["rows"]:
+            assert gradebook.find_submission("cooking", row["student"]).score == row["score"]
 
 
 @pytest.mark.slow
