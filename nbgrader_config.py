@@ -3,6 +3,6 @@
 `autograder grade` uses the same settings, so `nbgrader autograde`, `generate_feedback` and `formgrader` see one course.
 """
 
-from autograder.nbgrader.configuration import configure
+from autograder.plugin import configure
 
 configure(get_config())  # noqa: F821

@@ -201,6 +201,40 @@ def _check_one(path: Path, seconds: float, *, one_of_many: bool) -> tuple[float,
 
 
 @app.command()
+def examples(
+    exercise: Annotated[str, typer.Argument(help="The exercise's name, such as softmax")],
+    file: Annotated[Path | None, typer.Option(help="A file with an example a line; without it they are typed")] = None,
+    course_folder: CourseFolder = None,
+) -> None:
+    """Before you write code: try your own examples. Are they right, and which known mistakes would they catch?
+
+    An example is a line of Python: softmax([2.0, 0, 1]) == [0.665, 0.090, 0.245]. Wants the whole course.
+    """
+    from autograder.course.try_examples import sheet_with, tried_here
+
+    with one_line_errors():
+        course = _course_in(course_folder)
+        sheet_with(course, exercise)
+        outcome = tried_here(course, exercise, _typed(exercise) if file is None else file.read_text(encoding="utf-8"))
+        if not outcome.examples:
+            raise CourseError(f"no example: write a line such as {exercise}(…) == what it gives")
+    for one in outcome.examples:
+        typer.echo(f"{'✓' if one.right else '✗'} {one.text}" + (f"\n  {one.words}" if one.words else ""))
+    typer.echo(outcome.summary)
+    if outcome.next_hint:
+        typer.echo(outcome.next_hint)
+    raise typer.Exit(0 if all(one.right for one in outcome.examples) else 1)
+
+
+def _typed(exercise: str) -> str:
+    """Lines from the terminal, up to an empty one, or all that is piped in."""
+    if not sys.stdin.isatty():
+        return sys.stdin.read()
+    typer.echo(f"One example a line, as {exercise}(…) == what it gives; an empty line ends them.")
+    return "\n".join(iter(input, ""))
+
+
+@app.command()
 def update(
     mine: Annotated[Path, typer.Argument(help="Your notebook, with your answers, or a folder; it is rewritten")],
     new: Annotated[Path, typer.Argument(help="The newer version, as you downloaded it, or a folder")],
@@ -235,16 +269,31 @@ def _pairs(mine: Path, new: Path) -> list[tuple[Path, Path]]:
 def grade(
     folder: Annotated[
         Path,
-        typer.Argument(help="A folder of students' folders, nbgrader's layouts, or a zip of Canvas or Moodle"),
+        typer.Argument(help="What was handed in: a platform's zip, nbgrader's folder, a folder a student"),
     ],
-    chapter: Annotated[str, typer.Option(help="Which chapter was set", autocompletion=_chapters)] = "attention",
+    chapter: Annotated[
+        str, typer.Option(help="Which chapter was set (default: told from the notebooks)", autocompletion=_chapters)
+    ] = "",
+    notebook: Annotated[
+        list[str] | None, typer.Option(help="Only this notebook of the chapter was set; may be given again")
+    ] = None,
+    assignment: Annotated[
+        str, typer.Option(help="What nbgrader calls it (default: the chapter, and the notebooks if not all)")
+    ] = "",
+    names: Annotated[str, typer.Option(help="How the files are named, as '{student}_{file}'")] = "",
+    roster: Annotated[Path | None, typer.Option(help="A CSV file of the class: ids, names, and groups")] = None,
     into: Annotated[Path | None, typer.Option(help="Where the gradebook goes (default: the course)")] = None,
     only: Annotated[list[str] | None, typer.Option(help="Grade this student only; may be given again")] = None,
+    due: Annotated[str, typer.Option(help="When it was due, as 2026-12-01 23:59 UTC; for late penalties")] = "",
+    extension: Annotated[
+        list[str] | None, typer.Option(help="More time for one student: ann='3 days' or ann='2026-12-03 23:59 UTC'")
+    ] = None,
+    zone: Annotated[str, typer.Option(help="The time zone of times that name none, as Europe/Berlin or +0100")] = "",
+    encoding: Annotated[str, typer.Option(help="Of names in a zip that look wrong, as gbk, big5 or shift_jis")] = "",
     seconds: Annotated[float, typer.Option(help="Seconds of the clock for one notebook")] = 120,
     workers: Annotated[int | None, typer.Option(help="How many notebooks at a time (default: one a core)")] = None,
     scheduler: Annotated[str | None, typer.Option(help="Run on a dask cluster: tcp://HOST:PORT")] = None,
     db: Annotated[str | None, typer.Option(help="The gradebook's database: postgresql+psycopg://…")] = None,
-    due: Annotated[str, typer.Option(help="When it was due, as 2026-12-01 23:59 UTC; for late penalties")] = "",
     again: Annotated[bool, typer.Option("--again", help="Run even what was run before")] = False,
     unsafe: Annotated[bool, typer.Option("--unsafe", help="Grade even where there is no sandbox")] = False,
     course_folder: CourseFolder = None,
@@ -255,8 +304,14 @@ def grade(
     on where it stopped, and after a test was mended only the notebooks that it touches are run.
     """
     from autograder.grading.grade import Options, grade_class
+    from autograder.handed_in.delivery import Intake
 
-    options = Options(seconds, tuple(only or ()), workers, scheduler, db, unsafe, again, due)
+    with one_line_errors():
+        roster = _only_csv(roster)
+    options = Options(
+        seconds, tuple(only or ()), workers, scheduler, db, unsafe, again, due, tuple(extension or ()),
+        tuple(notebook or ()), assignment, Intake(names, roster, zone, encoding),
+    )  # fmt: skip
     with one_line_errors():
         course = _course_in(course_folder)
         root = (into or course.root).resolve()
@@ -273,14 +328,28 @@ def grade(
                 def show(done: int, total: int, student: str) -> None:
                     bar.update(task, completed=done, total=total, description=student or "grading")
 
-                results = grade_class(course, chapter, folder, root, options, show)
+                try:
+                    results = grade_class(course, chapter, folder, root, options, show)
+                except CourseError:
+                    bar.update(task, visible=False)  # nothing was begun: the line of the error stands alone
+                    raise
         except KeyboardInterrupt as error:
             typer.echo("autograder: interrupted; nothing is lost: the same command goes on from here", err=True)
             raise typer.Exit(130) from error
+    if all(row.status is Status.REFUSED for row in results.rows):
+        typer.echo(f"autograder: {_why_all_were_refused(folder, results)}", err=True)
+        raise typer.Exit(1)
     _show_results(results)
     typer.echo(f"{root / 'results.csv'}\n{root / 'feedback'}\nnext: autograder report {root / 'results.json'}")
     gc.freeze()  # else Python takes a fifth of a second to look through all that nbgrader imported, before it leaves
     raise typer.Exit(1 if any(row.status is Status.FAILED for row in results.rows) else 0)
+
+
+def _why_all_were_refused(folder: Path, results: Results) -> str:
+    first = results.rows[0]
+    every = f"all {len(results.rows)} were refused" if len(results.rows) > 1 else "it was refused"
+    why = f"{first.student}: {first.note[:200]}"
+    return f"{folder}: nothing in it could be graded as {results.assignment}, {every}; {why}"
 
 
 def _as_ctrl_c(number: int, frame: object) -> None:
@@ -300,7 +369,7 @@ def _show_results(results: Results) -> None:
     table = Table("student", "status", "score", "note")
     for row in results.rows:
         score = f"{row.score:g}/{results.max_score:g}"
-        table.add_row(escape(row.student), row.status, score, escape(row.note[:200]))
+        table.add_row(escape(row.student), row.status, score, escape(_beginning(row.note)))
     out.print(table)
     for note in results.notes:
         typer.echo(note)
@@ -308,7 +377,13 @@ def _show_results(results: Results) -> None:
         typer.echo(f"changed: {c.student}: {c.exercise}: {c.before:g} → {c.after:g} points: {c.why}")
     if run := results.run:
         pace = f"{run.submissions_a_minute:.1f} a minute"
-        typer.echo(f"{run.submissions} submissions in {run.seconds:.1f} s, {pace}")
+        one_or_more = "1 submission" if run.submissions == 1 else f"{run.submissions} submissions"
+        typer.echo(f"{one_or_more} in {run.seconds:.1f} s, {pace}")
+
+
+def _beginning(note: str, most: int = 200) -> str:
+    """A note as far as a table has room; the whole of it stands in the report and in results.csv."""
+    return note if len(note) <= most else f"{note[:most].rsplit(' ', 1)[0]} …"
 
 
 ResultsFile = Annotated[Path | None, typer.Option(help="The results.json that `grade` wrote, or its folder")]
@@ -317,6 +392,8 @@ ResultsFile = Annotated[Path | None, typer.Option(help="The results.json that `g
 def _results_file(given: Path | None, course_folder: Path | None) -> Path:
     """Where the results are: as given, else in this folder, else where `grade` puts them, in the course's."""
     if given is not None:
+        if given.suffix.casefold() == ".csv" and given.is_file():
+            raise CourseError(f"{given}: is the table for spreadsheets: give the results.json beside it, or its folder")
         path = given / "results.json" if given.is_dir() else given
     elif course_folder is None and Path("results.json").is_file():
         path = Path("results.json")
@@ -330,7 +407,8 @@ def _results_file(given: Path | None, course_folder: Path | None) -> Path:
 def _target(to: Path | None, results: Path, name: str) -> Path:
     """The file to write: as given, in the folder that is given, or beside the results."""
     if to is None:
-        return results.with_name(name)
+        beside = results.parent.parent if results.parent.name == "results" else results.parent
+        return beside / name
     return to / name if to.is_dir() else to
 
 
@@ -348,32 +426,106 @@ def _only_csv(roster: Path | None) -> Path | None:
 @app.command()
 def export(
     form: Annotated[str, typer.Argument(help="canvas or moodle")],
-    results: ResultsFile = None,
-    roster: Annotated[Path | None, typer.Option(help="The gradebook or worksheet that the LMS exported")] = None,
+    results: Annotated[
+        list[Path] | None,
+        typer.Option(help="The results.json that `grade` wrote, or its folder; may be given again"),
+    ] = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="Every assignment that was graded here, not the last only")
+    ] = False,
+    roster: Annotated[
+        list[Path] | None,
+        typer.Option(help="The gradebook that Canvas exported, or the worksheet of each assignment from Moodle"),
+    ] = None,
     to: Annotated[Path | None, typer.Option(help="The file to write (default: FORM.csv beside the results)")] = None,
-    column: Annotated[str, typer.Option(help="Canvas: the heading of the assignment's column in the roster")] = "",
+    column: Annotated[
+        list[str] | None, typer.Option(help="Canvas: the heading of the assignment's column; one for each")
+    ] = None,
     scale: Annotated[bool, typer.Option("--scale", help="Scale the scores to the LMS's highest grade")] = False,
+    feedback: Annotated[
+        bool, typer.Option("--feedback", help="Write, instead of scores, a zip of the students' feedback")
+    ] = False,
     course_folder: CourseFolder = None,
 ) -> None:
-    """Write the scores as a CSV file that Canvas or Moodle imports."""
-
-    from autograder.lms.canvas import write_canvas
-    from autograder.lms.moodle import write_moodle
-
+    """Write the scores as a CSV file that Canvas or Moodle imports, or the feedback as a zip that they take back."""
     with one_line_errors():
+        form = form.casefold()
         if form not in ("canvas", "moodle"):
-            raise CourseError(f"{form}: not a form that is known: give canvas or moodle")
+            raise CourseError(f"{form}: no file of this form is written, only canvas or moodle: for any other platform "
+                              "take the marks from results.csv")  # fmt: skip
         if column and form == "moodle":
             raise CourseError("--column: a Moodle worksheet is of one assignment: leave it out")
-        source = _results_file(results, course_folder)
-        target, people = _target(to, source, f"{form}.csv"), _only_csv(roster)
-        if form == "canvas":
-            notes = write_canvas(read_results(source), target, people, column=column, scale=scale)
+        given: list[Path | None] = [*(results or [])] or [None]
+        sources = [_results_file(one, course_folder) for one in given]
+        if every:
+            sources = [one for source in sources for one in _all_beside(source)]
+        people = [found for one in (roster or []) if (found := _only_csv(one))]
+        if feedback:
+            written = _export_feedback(form, sources, to)
+        elif form == "canvas":
+            written = _export_to_canvas(sources, to, people, column or [], scale)
         else:
-            notes = write_moodle(read_results(source), target, people, scale=scale)
-    for note in notes:
-        typer.echo(note)
-    typer.echo(target)
+            written = _export_to_moodle(sources, to, people, scale)
+    for path, notes in written:
+        for note in notes:
+            typer.echo(note)
+        typer.echo(path)
+
+
+Written = list[tuple[Path, list[str]]]  # files, and what is not in them
+
+
+def _all_beside(source: Path) -> list[Path]:
+    """The results of every assignment that was graded into one folder."""
+    return sorted((source.parent / "results").glob("*.json")) or [source]
+
+
+def _export_feedback(form: str, sources: list[Path], to: Path | None) -> Written:
+    from autograder.lms.give_back import write_feedback
+
+    written = []
+    for source in sources:
+        found = read_results(source)
+        name = f"{form}-feedback.zip" if len(sources) == 1 else f"{form}-feedback-{found.assignment}.zip"
+        root = source.parent.parent if source.parent.name == "results" else source.parent
+        target = _one_of_several(to, root / "results.json", name, len(sources))
+        written.append((target, write_feedback(form, found, root / "feedback", target)))
+    return written
+
+
+def _export_to_canvas(
+    sources: list[Path], to: Path | None, people: list[Path], columns: list[str], scale: bool
+) -> Written:
+    from autograder.lms.canvas import write_canvas
+
+    if len(people) > 1:
+        raise CourseError("--roster: Canvas has one gradebook for all assignments: give it once")
+    target = _target(to, sources[0], "canvas.csv")
+    every = [read_results(source) for source in sources]
+    return [(target, write_canvas(every, target, people[0] if people else None, column=columns, scale=scale))]
+
+
+def _export_to_moodle(sources: list[Path], to: Path | None, people: list[Path], scale: bool) -> Written:
+    from autograder.lms.moodle import write_moodle
+
+    if people and len(people) != len(sources):
+        raise CourseError(
+            f"--roster was given {len(people)} times for {len(sources)} assignments: "
+            "Moodle has a worksheet for each, so give them in the same order"
+        )
+    written = []
+    for number, source in enumerate(sources):
+        found = read_results(source)
+        name = "moodle.csv" if len(sources) == 1 else f"moodle-{found.assignment}.csv"
+        target = _one_of_several(to, source, name, len(sources))
+        written.append((target, write_moodle(found, target, people[number] if people else None, scale=scale)))
+    return written
+
+
+def _one_of_several(to: Path | None, source: Path, name: str, several: int) -> Path:
+    if several > 1 and to is not None and not to.is_dir():
+        raise CourseError(f"--to {to}: there is a file for each of {several} assignments: give a folder that is there")
+    return _target(to, source, name)
 
 
 @app.command()
@@ -405,7 +557,7 @@ def _what_fails_with_a_class() -> str:
     """The same through all that `grade` does, nbgrader's part with it."""
     if importlib.util.find_spec("nbgrader") is None:
         return 'nbgrader is not installed: run `make course`, or pip install "transformer-course[course]"'
-    from autograder.course.rehearsal import what_fails
+    from autograder.grading.rehearsal import what_fails
 
     return what_fails()
 
@@ -423,7 +575,7 @@ def report(
     with one_line_errors():
         source = _results_file(results, course_folder)
         page = _target(to, source, "report.html")
-        write_report(read_results(source), page)
+        write_report(read_results(source), page, source.parent)
     typer.echo(page)
 
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import stat
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,15 +21,16 @@ class _MovedError(OSError):
     """A folder is no longer where it was."""
 
 
-def holds_more(folder: Path | str, size: int, files: int) -> bool:
-    """Whether there are more bytes, or more entries, in a folder."""
+def holds_more(folder: Path | str, size: int, files: int) -> bool | None:
+    """Whether there are more bytes, or more entries, in a folder; None where it was moved about meanwhile."""
     total = 0
-    # What is moved about while it is looked at cannot be added up; the next look has another chance.
-    with contextlib.suppress(OSError):
+    try:
         for count, entry in enumerate(_entries(folder)):
             total += entry.st_blocks * 512
             if total > size or count >= files:
                 return True
+    except OSError:
+        return None
     return False
 
 
@@ -61,9 +64,24 @@ def _entries(folder: Path | str) -> Iterator[os.stat_result]:
 
 def _step(here: int, name: str) -> int:
     """Open a folder next to the open one, which is closed."""
-    there = os.open(name, INSIDE, dir_fd=here)
+    try:
+        there = os.open(name, INSIDE, dir_fd=here)
+    except PermissionError:
+        there = _made_readable(here, name)
     os.close(here)
     return there
+
+
+def _made_readable(here: int, name: str) -> int:
+    """Open a folder that its owner, who is ours, may fill but not list. What it is cannot be exchanged meanwhile."""
+    if sys.platform != "linux":
+        raise PermissionError(name)
+    found = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=here)
+    try:
+        Path(f"/proc/self/fd/{found}").chmod(0o700)
+        return os.open(f"/proc/self/fd/{found}", INSIDE & ~os.O_NOFOLLOW)
+    finally:
+        os.close(found)
 
 
 def _names(descriptor: int) -> list[str]:
@@ -95,27 +113,28 @@ def empty(folder: Path | str) -> None:
 
 
 def _flatten(top: int) -> None:
-    waiting, moved = _emptied(top, top, 0)
+    unlike = f".{secrets.token_hex(8)}"  # any name that is there already
+    waiting, moved = _emptied(top, top, unlike, 0)
     while waiting:
         name = waiting.pop()
         with contextlib.suppress(OSError):
             os.chmod(name, 0o700, dir_fd=top)
             inside = os.open(name, INSIDE, dir_fd=top)
             try:
-                more, moved = _emptied(inside, top, moved)
+                more, moved = _emptied(inside, top, unlike, moved)
                 waiting += more
             finally:
                 os.close(inside)
             os.rmdir(name, dir_fd=top)
 
 
-def _emptied(folder: int, top: int, moved: int) -> tuple[list[str], int]:
+def _emptied(folder: int, top: int, unlike: str, moved: int) -> tuple[list[str], int]:
     """Unlink what is no folder, move what is one to the top; the names there, and how many there have been."""
     names = []
     for name in _names(folder):
         with contextlib.suppress(OSError):
             if stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
-                fresh = f".autograder-{moved}"
+                fresh = f"{unlike}-{moved}"
                 moved += 1
                 os.chmod(name, 0o700, dir_fd=folder)  # its entry for the folder above is written to
                 os.rename(name, fresh, src_dir_fd=folder, dst_dir_fd=top)

@@ -216,8 +216,8 @@ def _of_the_values(pairs: Sequence[tuple[Asked, Difference]], visible: bool) -> 
 
 def _told(pairs: Sequence[_Pair], visible: bool) -> str:
     """What holds of the first pair and of most of the others, or else of as many as possible."""
-    if single := _of_single_numbers(pairs, visible):
-        return single
+    if said := _of_single_numbers(pairs, visible) or _of_one_factor_each(pairs, visible):
+        return said
     every = [list(_sentences(pair, visible)) for pair in pairs]
     holds = {sentence: sum(sentence in others for others in every) for sentence in every[0]}
     most = next((n for n in holds.values() if 2 * n > len(pairs)), max(holds.values(), default=0))
@@ -226,7 +226,10 @@ def _told(pairs: Sequence[_Pair], visible: bool) -> str:
 
 
 def _in_some(holds: int, count: int, sentence: str) -> str:
-    return f"In {holds if holds > 1 else 'one'} of {count} wrong answers {_lower(sentence)}" if sentence else ""
+    if not sentence:
+        return ""
+    where = f"In {holds} of {count} wrong answers" if holds > 1 else f"Of the first of {count} wrong answers:"
+    return f"{where} {_lower(sentence)}"
 
 
 def _lower(sentence: str) -> str:
@@ -341,6 +344,26 @@ def _of_single_numbers(pairs: Sequence[_Pair], visible: bool) -> str:
         if all(f > 0.5 and abs(f - round(f)) < 1e-4 * f for f in inverse) and visible:
             return f"Each number is a whole fraction of the right one: 1/{_listed(f'{f:.0f}' for f in inverse)}."
     return _direction(rights, mine)
+
+
+def _of_one_factor_each(pairs: Sequence[_Pair], visible: bool) -> str:
+    """Of answers that are each the right one times one factor, and not all the same: what the factor is here."""
+    factors = list(map(_factor, pairs))
+    if not all(factors) or _alike(factors, factors[:1] * len(factors)) or len(set(pairs[0].right.items)) == 1:
+        return ""
+    here = f"here that is {factors[0]:.4g}, in other questions another" if visible else "not the same in all questions"
+    return f"Every number is the right one times one factor; {here}."
+
+
+def _factor(pair: _Pair) -> float:
+    """The factor that makes the wrong answer out of the right one; 0 where there is none."""
+    right, mine = pair.right.items, pair.mine.items
+    if pair.right.shape != pair.mine.shape or not _are_numbers(pair.right, pair.mine) or len(right) > MOST_NUMBERS:
+        return 0.0
+    if not any(right) or not all(map(math.isfinite, (*right, *mine))):
+        return 0.0
+    factor = next(b / a for a, b in zip(right, mine, strict=True) if a)
+    return factor if _alike([a * factor for a in right], mine) else 0.0
 
 
 def _listed(texts: Iterable[str]) -> str:
@@ -660,8 +683,9 @@ def _of_the_axes(right: Plain, mine: Plain) -> Iterator[str]:
     for axis in reversed(axes):
         rows = list(zip(_rows(right, axis), _rows(mine, axis), strict=True))
         name = ("column", "row")[axis == len(right.shape) - 1] if len(right.shape) == 2 else f"row along axis {axis}"
-        full = [(a, b) for a, b in rows if sum(map(bool, a)) > 1]
-        if full and all(_proportional(a, b) for a, b in rows):
+        if all(len(set(a)) == 1 for a, _ in rows):  # what holds of numbers that are all alike says nothing
+            continue
+        if any(sum(map(bool, a)) > 1 for a, _ in rows) and all(_proportional(a, b) for a, b in rows):
             yield f"Each {name} is the right one times a number of its own."
         if all(_alike([x + b[0] - a[0] for x in a], b) for a, b in rows):
             yield f"Each {name} is the right one plus a number of its own."

@@ -7,6 +7,7 @@ the standard library and each other alone. NumPy and torch are never imported: a
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 import json
 import math
@@ -18,6 +19,7 @@ RTOL, ATOL = 1e-4, 1e-6  # how near a number must be, unless the question says o
 HALF = (1e-2, 1e-3)  # the same where an argument has half precision
 LISTED = ("list", "tuple", "range", "iterator")  # how the form of a list begins
 LARGEST = 1e150
+LONG = ("longdouble", "clongdouble", "float128", "complex256")  # of more than 64 bits a number: Python has none
 MOST_ITEMS = 100_000  # of an iterator: it may have no end
 MOST_SHOWN = 72  # characters of a value that is shown whole
 PYTHON_KINDS = (("bool", bool), ("whole", int), ("real", float), ("complex", complex))
@@ -80,7 +82,7 @@ def _kind_of(number: Any) -> str:
 
 def _plain_array(value: Any) -> Plain:
     """An array of NumPy's or a tensor of torch's, of numbers or of text."""
-    form = f"{type(value).__name__} {str(value.dtype).removeprefix('torch.')}"
+    form = f"{type(value).__name__} {dtype_name(value.dtype)}"
     if hasattr(value, "detach"):
         value = value.detach().cpu()
         if "bfloat16" in form:
@@ -91,9 +93,15 @@ def _plain_array(value: Any) -> Plain:
         nested = value.tolist()
         return (plain(nested) if isinstance(nested, list | str | bytes) else plain(str(nested)))._replace(form=form)
     flat = value.reshape(-1)
-    if value.dtype.name in ("longdouble", "clongdouble", "float128", "complex256"):
+    if dtype_name(value.dtype) in LONG:
         flat = flat.astype("complex128" if kind == "complex" else "float64")
     return Plain(kind, tuple(map(int, value.shape)), flat.tolist(), form)
+
+
+@functools.lru_cache(maxsize=256)
+def dtype_name(dtype: Any) -> str:
+    """What NumPy or torch calls a dtype, such as "float32"; kept, since NumPy composes the text anew each time."""
+    return str(dtype).removeprefix("torch.")
 
 
 def _plain_list(values: list[Any], form: str) -> Plain:
@@ -211,7 +219,7 @@ def _difference_of_numbers(expected: Plain, got: Plain, within: tuple[float, flo
     if expected.kind != got.kind and not whole_for_real and not from_mixed:
         return Difference("kind", place, expected, got)
     for number, (right, mine) in enumerate(zip(expected.items, got.items, strict=True)):
-        if not near(right, mine, within):
+        if right != mine and not near(right, mine, within):
             inside = place + _place_of(number, expected.shape)
             one = [Plain(answer.kind, (), [answer.items[number]], "") for answer in (expected, got)]
             return Difference("value", inside, *one)
@@ -337,21 +345,32 @@ def _as_array(answer: Plain) -> tuple[tuple[int, ...], list[Any]] | None:
 
 def same_mark(one: Sequence[Any], other: Sequence[Any], rtol: float = RTOL) -> bool:
     """Whether two marks are of the same answer, up to what rounding does to the sums."""
+    if one[0] != other[0]:
+        return False
+    if one == other:
+        return True
+    if not _same_sums(_sums(one), _sums(other), rtol):  # first: most marks that are held together differ here
+        return False
     lists = [[part for part in found if isinstance(part, list)] for found in (one, other)]
     words = [dict(part.split(" ", 1) for part in found[1:] if isinstance(part, str)) for found in (one, other)]
-    if one[0] != other[0] or lists[0] != lists[1] or words[0].get("form") != words[1].get("form"):
-        return False
     wholes = [found.get("whole", " ").split(" ") for found in words]
     if wholes[0][0] == wholes[1][0] and wholes[0] != wholes[1]:
         return False
-    a, b = ([part for part in found[1:] if not isinstance(part, list | str)] for found in (one, other))
-    if len(a) != len(b) or not a:
+    return lists[0] == lists[1] and words[0].get("form") == words[1].get("form")
+
+
+def _sums(found: Sequence[Any]) -> Sequence[Any]:
+    """A mark's three sums and how many numbers they are of; nothing where there are none."""
+    return found[1:5] if len(found) > 4 and not isinstance(found[1], str | list) else ()
+
+
+def _same_sums(a: Sequence[Any], b: Sequence[Any], rtol: float) -> bool:
+    if not a or not b:
         return len(a) == len(b)
     spread = math.sqrt(a[3] * a[2])  # no plain sum of that many numbers of that size is larger
     room = rtol * spread + ATOL * a[3]
-    return all(abs(x - y) <= room for x, y in zip(a[:2], b[:2], strict=True)) and (
-        abs(a[2] - b[2]) <= 3 * rtol * abs(a[2]) + ATOL * a[3]
-    )
+    near = abs(a[0] - b[0]) <= room and abs(a[1] - b[1]) <= room
+    return bool(near and abs(a[2] - b[2]) <= 3 * rtol * abs(a[2]) + ATOL * a[3])
 
 
 def says_little(answer: Plain) -> bool:
@@ -370,10 +389,10 @@ def show(answer: Plain, digits: int = 4) -> str:
     """A value as one would write it, cut where it is long."""
     kind, shape, items, form = answer
     if kind in KINDS:
-        numbers = [_show_number(number, digits) for number in items]
-        text = _nested(numbers, shape)
-        if len(text) <= MOST_SHOWN:
-            return text
+        if 3 * len(items) <= MOST_SHOWN:  # with more numbers it is longer, whatever they are: "1, " is three characters
+            text = _nested([_show_number(number, digits) for number in items], shape)
+            if len(text) <= MOST_SHOWN:
+                return text
         what = {"bool": "truth values", "whole": "whole numbers", "complex": "complex numbers"}.get(kind, "numbers")
         return f"{what} of shape {shape_text(shape)}"
     if kind == "text":
@@ -428,13 +447,23 @@ def show_both(expected: Plain, got: Plain) -> tuple[str, str]:
     return both
 
 
+def show_argument(value: Any) -> str:
+    """An argument as the student would write it, short."""
+    if callable(value) and not isinstance(value, type):
+        return str(getattr(value, "__name__", "a function"))
+    answer = plain(value) if not isinstance(value, Iterator) else Plain("object", (), "an iterator", "")
+    if type(value).__name__ in ("Generator", "Random", "RandomState"):
+        return "rng"
+    return show(answer)
+
+
 # ---- a question and its answer
 
 
 class Asked(NamedTuple):
     """One question, and what was answered."""
 
-    call: str  # as one would write it, for visible questions
+    name: str  # of what was called
     about: str  # of which kind it is, in a few words, for hidden ones
     gives: Any  # what the test says that it gives; NOT_SAID where it does not
     within: tuple[float, float]
@@ -444,4 +473,11 @@ class Asked(NamedTuple):
     changed: tuple[Any, ...]  # arguments that are not as they were: places and names
     where: str  # the line of the solution that raised
     line: int  # of the test's cell
-    arguments: tuple[Any, ...]  # as they were given, for the author's tools
+    arguments: tuple[Any, ...]  # the call, what it was given, and by which names
+
+    @property
+    def call(self) -> str:
+        """As one would write it."""
+        _, args, options = self.arguments
+        parts = [show_argument(value) for value in args] + [f"{k}={show_argument(v)}" for k, v in options.items()]
+        return f"{self.name}({', '.join(parts)})"

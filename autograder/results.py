@@ -1,8 +1,9 @@
-"""What grading a class came to: a row for each student, and what is said of all of them.
+"""What a run of a notebook leaves, and what grading a class came to: a row for each student, and what is said of all.
 
-These are the records that `grade` makes and that the report, the CSV files and the terminal read. On disk they are
-`results.json`: the same names, with a version. A file that is not one, or is of another version, is refused in one
-line, and whoever wants to write there reads it first: what cannot be read is never written over.
+These are plain records, for everybody above. `engine` makes those of a run; `grading`, which says what cells are worth,
+makes the others, and the report, the CSV files and the terminal read them. On disk they are `results.json`: the same
+names, with a version. A file that is not one, or is of another version, is refused in one line, and whoever wants to
+write there reads it first: what cannot be read is never written over.
 """
 
 from __future__ import annotations
@@ -15,9 +16,83 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from autograder.engine.runs import Incident
 from autograder.errors import CourseError
 from autograder.files import write_whole
+
+# ---- of a run
+
+
+class Ended(StrEnum):
+    """Why a run ended; false where it ended by itself, after its last cell."""
+
+    WHOLE = ""
+    TIMED_OUT = "timed out"
+    CRASHED = "crashed"
+
+
+class Kind(StrEnum):
+    """Of an incident."""
+
+    TIMED_OUT = "timed out"
+    CRASHED = "crashed"
+    OUT_OF_MEMORY = "out of memory"
+    FLOOD = "flood"  # more was printed than is kept
+    REFUSED = "refused"  # a file that cannot be read as the notebook that was set
+    LATE = "late"
+
+
+@dataclass(frozen=True, slots=True)
+class CellResult:
+    """What one cell did; `error` is an exception's type name, or "" where there was none."""
+
+    id: str
+    error: str
+    message: str
+    printed: str
+    seconds: float  # of the clock
+    value: str = ""  # what a notebook shows of the last line's value: in a test cell, partial credit
+    entry: str = ""  # the known mistake that gives these answers
+    details: str = ""  # for the instructor: the question, also where it is a hidden one
+    title: str = ""  # the first line of what a notebook shows of a wrong answer
+
+    @property
+    def passed(self) -> bool:
+        return self.error == ""
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """Something that went wrong beyond a wrong answer: in which cell, of which kind, in words."""
+
+    cell: str  # "" where it is about a whole file, or about no file
+    kind: Kind
+    text: str
+    notebook: str = ""  # where several are told of together
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """All cells that ended, by id, and why the others did not."""
+
+    cells: Mapping[str, CellResult]
+    ended: Ended
+    incidents: tuple[Incident, ...] = ()
+    cpu_seconds: float = 0.0  # of both processes, over all attempts
+    fault: str = ""  # what failed on our side: then nothing here is a verdict
+    doubt: str = ""  # why another run, on a machine that does nothing else, may end otherwise
+
+
+@dataclass(frozen=True)
+class ByHand:
+    """What a person said of one exercise in formgrader."""
+
+    notebook: str
+    exercise: str
+    points: float | None = None  # given in place of the tests' own; None where those stay
+    comment: str = ""
+
+
+# ---- of a class
 
 VERSION = 2  # of results.json; 1 had none written down, and said in an exercise's message what is a state now
 
@@ -144,6 +219,7 @@ class Results:
     changes: tuple[Change, ...] = ()
     notes: tuple[str, ...] = ()  # about the class's files as a whole
     run: RunFacts | None = None
+    chapter: str = ""  # that the assignment is of, if it has another name: one notebook of it, say
 
 
 # ---- as JSON

@@ -52,7 +52,7 @@ ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).parent / "results" / "classification.json"
 CODE = [ROOT / "solutions" / "classification" / f"{name}.py" for name in ("models", "training")]
 OUTSIDE = ROOT / "solutions" / "classification" / "outside.py"
-SEEDS, CURVE_SEEDS, TUNING_SEEDS = range(10), range(5), range(100, 102)
+SEEDS, FEW_SEEDS, CURVE_SEEDS, TUNING_SEEDS = range(10), range(5), range(5), range(100, 102)
 SIZES = (420, 840, 1680, 6720, 13440)  # labelled reviews; between them is the training part itself, with 3,360
 
 
@@ -129,6 +129,12 @@ CURVE = {f"case3-{size}": further(f"case 3 on {size} reviews", size=size) for si
     for size in SIZES
 }
 EXPERIMENTS = TUNING | TUNING_VECTORS | MAIN | PRETRAINED | ABLATIONS | CURVE
+# What is run where nothing is asked for: what the pages show. The largest draws of the curve take longest.
+USUAL = (
+    dict.fromkeys(EXPERIMENTS, FEW_SEEDS) | dict.fromkeys(MAIN, SEEDS)
+    | {name: range(3) for name in CURVE}
+    | {"case3-6720": range(2), "pretrained-6720": range(2), "case3-13440": range(4, 5), "pretrained-13440": range(0)}
+)  # fmt: skip
 Chosen = dict[str, Any]
 
 
@@ -279,18 +285,15 @@ def run(
     return found | seconds
 
 
-def baseline(size: int = 0, seed: int = 0) -> dict[str, Any]:
-    """TF-IDF and logistic regression on the same split and words; C is chosen on validation.
+def count_words(parts: dict[str, list[tuple[str, int]]], **options: Any) -> tuple[Any, dict[str, Any], float]:
+    """TF-IDF and logistic regression: the model, each part's table of counts, and the validation accuracy.
 
-    With a `size`, on the same draw of reviews as case 3 of this seed. Else there is nothing that a seed could change.
+    C is chosen on validation. `options` are TfidfVectorizer's.
     """
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
 
-    parts, start = reviews.split(), time.perf_counter()
-    if size:
-        parts["train"] = draw(size, seed)
-    vectors = TfidfVectorizer(tokenizer=cut, lowercase=False, token_pattern=None, min_df=2)
+    vectors = TfidfVectorizer(tokenizer=cut, lowercase=False, token_pattern=None, min_df=2, **options)
     x = {"train": vectors.fit_transform([text for text, _ in parts["train"]])}
     x |= {part: vectors.transform([text for text, _ in parts[part]]) for part in ("val", "test")}
     y = {part: [label for _, label in rows] for part, rows in parts.items()}
@@ -299,11 +302,23 @@ def baseline(size: int = 0, seed: int = 0) -> dict[str, Any]:
     }
     validation = {c: model.score(x["val"], y["val"]) for c, model in models.items()}
     c = max(validation, key=lambda c: (validation[c], -c))
-    guesses = [int(label) for label in models[c].predict(x["test"])]
-    scored = scores(guesses, [([], label) for label in y["test"]])
+    return models[c], x, validation[c]
+
+
+def baseline(size: int = 0, seed: int = 0) -> dict[str, Any]:
+    """TF-IDF and logistic regression on the same split and words.
+
+    With a `size`, on the same draw of reviews as case 3 of this seed. Else there is nothing that a seed could change.
+    """
+    parts, start = reviews.split(), time.perf_counter()
+    if size:
+        parts["train"] = draw(size, seed)
+    model, x, validation = count_words(parts)
+    guesses = [int(label) for label in model.predict(x["test"])]
+    scored = scores(guesses, [([], label) for _, label in parts["test"]])
     seconds = {"seconds": round(time.perf_counter() - start, 1)}
     which = {"size": size, "seed": seed} if size else {}
-    return {"name": "tf-idf"} | which | {"C": c, "validation_accuracy": validation[c], "test": scored} | seconds
+    return {"name": "tf-idf"} | which | {"C": model.C, "validation_accuracy": validation, "test": scored} | seconds
 
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -311,21 +326,34 @@ def baseline(size: int = 0, seed: int = 0) -> dict[str, Any]:
 # --------------------------------------------------------------------------------------------------------------------
 
 
+def what_runs(source: str) -> str:
+    """The tree of a module without what only people and type checkers read: comments, docstrings, annotations."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
+            node.body = node.body[1:]
+        if isinstance(node, ast.FunctionDef):
+            node.returns = None
+        if isinstance(node, ast.arg):
+            node.annotation = None
+    return ast.dump(tree)
+
+
 def digest(name: str, chosen: Chosen | None = None) -> str:
-    """Of all that a result depends on: the code without its comments, the selection of reviews, the settings."""
-    settings = settled(name, chosen) if name in EXPERIMENTS else name
+    """Of all that a result depends on: the code that runs, the selection of reviews, the settings."""
+    settings = replace(settled(name, chosen), says="") if name in EXPERIMENTS else name
     paths = [*CODE, OUTSIDE] if isinstance(settings, Further) or name == "curve" else CODE
-    code = [ast.dump(ast.parse(path.read_text(encoding="utf-8"))) for path in paths]
+    code = [what_runs(path.read_text(encoding="utf-8")) for path in paths]
     return hashlib.sha256("".join([*code, reviews.SHA256, repr(settings)]).encode()).hexdigest()[:16]
 
 
-def commit() -> str:
+def commit(paths: Iterable[Path] = (*CODE, Path(__file__))) -> str:
     """The commit that the code is at; a `+` says that it was changed since."""
 
     def git(*words: str) -> str:
         return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
 
-    changed = git("status", "--porcelain", "--", *map(str, CODE), str(Path(__file__)))
+    changed = git("status", "--porcelain", "--", *map(str, paths))
     return git("rev-parse", "--short=12", "HEAD") + ("+" if changed else "")
 
 
@@ -371,13 +399,18 @@ def store(results: dict[str, Any], path: Path) -> None:
     beside.replace(path)
 
 
-def wanted(only: list[str], seeds: range) -> Iterator[tuple[str, int]]:
-    """What to run, in order: settings first, then the three cases seed by seed, then what was asked of case 3."""
+def wanted(only: list[str], seeds: range | None = None) -> Iterator[tuple[str, int]]:
+    """What to run, in order: settings first, then the three cases seed by seed, then what was asked of case 3.
+
+    Without seeds, those that each experiment usually has.
+    """
     names = only or list(EXPERIMENTS)
     for group in (TUNING, TUNING_VECTORS, MAIN, PRETRAINED, CURVE, ABLATIONS):
-        usual = [seed for seed in seeds if group is not CURVE or seed in CURVE_SEEDS]
-        for seed in TUNING_SEEDS if group in (TUNING, TUNING_VECTORS) else usual:
-            yield from ((name, seed) for name in group if name in names)
+        if group in (TUNING, TUNING_VECTORS):
+            yield from ((name, seed) for seed in TUNING_SEEDS for name in group if name in names)
+        else:
+            asked = {name: USUAL[name] if seeds is None else seeds for name in group if name in names}
+            yield from ((name, seed) for seed in seeds or SEEDS for name in asked if seed in asked[name])
 
 
 def span(text: str) -> range:
@@ -419,7 +452,7 @@ def complete(
 
 def main(
     only: Annotated[list[str] | None, typer.Option(help="The experiments to run; all, if none is named.")] = None,
-    seeds: Annotated[str, typer.Option(help="A seed or a span of them.")] = f"{SEEDS[0]}-{SEEDS[-1]}",
+    seeds: Annotated[str, typer.Option(help="A seed or a span of them; else as many as the pages show.")] = "",
     again: Annotated[bool, typer.Option(help="Run those again whose code has changed since.")] = False,
     workers: Annotated[int, typer.Option(min=1, help="How many runs at a time.")] = 2,
     show: Annotated[bool, typer.Option("--list", help="Say what is done, and run nothing.")] = False,
@@ -444,7 +477,7 @@ def main(
     elif old:
         console.print(f"{len(old)} stored runs are of other code: --again runs them anew.")
     have = {(run["name"], run["seed"]) for run in results["runs"]}
-    todo = [pair for pair in wanted(only or [], span(seeds)) if pair not in have]
+    todo = [pair for pair in wanted(only or [], span(seeds) if seeds else None) if pair not in have]
     at = commit()
     kept = {key: results.get(key) for key in ("runs", "quick", "baseline", "curve")}
     results = facts() | {"chosen": choose(kept["runs"])} | kept

@@ -34,7 +34,7 @@ def plots(name: str) -> None:
         "savefig.transparent": True, "text.color": GREY, "axes.labelcolor": GREY,
         "axes.edgecolor": GREY, "xtick.color": GREY, "ytick.color": GREY,
         "axes.spines.top": False, "axes.spines.right": False, "legend.frameon": False,
-        "figure.figsize": (6.4, 3.4), "font.size": 11, "svg.hashsalt": name,
+        "figure.figsize": (4.9, 3.3), "font.size": 11, "svg.hashsalt": name,
     })  # fmt: skip
 
 

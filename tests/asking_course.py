@@ -81,6 +81,7 @@ STUB = "def shares(amounts):\n    raise NotImplementedError  # your code here\n"
 RIGHT = "def shares(amounts):\n    return amounts / np.sum(amounts)\n"
 WRONG = "def shares(amounts):\n    return amounts / np.max(amounts)\n"
 NO_RETURN = "def shares(amounts):\n    amounts / np.sum(amounts)\n"
+RAISES = 'def shares(amounts):\n    total = np.sum(amounts)\n    raise ValueError("no amounts")\n'
 THRICE = "def thrice(grams):\n    return grams * 3\n"
 
 

@@ -11,6 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+# What is installed is compiled when it is first imported (see the Makefile). Where the environment forbids to keep
+# that, each of the hundreds of processes that the tests start compiles PyTorch and nbgrader anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+# A thread for each process, as under make: two workers whose matrices want all cores only wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import hypothesis
 import pytest
 from tiny_course import write_tiny
@@ -112,6 +119,21 @@ def page(browser: Any) -> Iterator[Any]:
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     yield context.new_page()
     context.close()
+
+
+@pytest.fixture(scope="module")
+def one_tab(browser: Any) -> Iterator[Any]:
+    """The tab that a whole file uses, on a wide screen: a tab of its own costs a test five times what a figure does."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    yield context.new_page()
+    context.close()
+
+
+@pytest.fixture
+def emptied(one_tab: Any) -> Any:
+    """The same tab with nothing on it, as new: for figures, which keep nothing in the browser."""
+    one_tab.goto("about:blank")
+    return one_tab
 
 
 @pytest.fixture

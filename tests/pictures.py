@@ -19,7 +19,7 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 
 ASSETS = Path(__file__).parent.parent / "chapters" / "assets"
-COLOURS = 48  # of a palette: text and bars need no more
+COLOURS = 128  # of a palette: text and bars need no more, and the marks of right and wrong keep theirs
 MOST = 60_000  # bytes of one picture
 
 
@@ -43,10 +43,9 @@ def main(graded: Path, chapter: str = "attention", student: str = "student01") -
             context = chromium.new_context(viewport={"width": 960, "height": 720}, color_scheme="light")
             page = context.new_page()
             page.goto((graded / "report.html").resolve().as_uri())
-            save(page, "class-report", 960, 760)
-            feedback = sorted((graded / "feedback" / student).rglob("*.html"))[-1]
-            page.goto(feedback.resolve().as_uri())
-            save(page, "student-feedback", 960, 450)
+            save(page, "class-report", 960, 800)
+            page.goto((graded / "feedback" / student / f"{chapter}.html").resolve().as_uri())
+            save(page, "student-feedback", 960, 560)
             with jupyter_lab(graded, home) as (address, token):
                 page.set_default_timeout(300_000)
                 page.set_viewport_size({"width": 1060, "height": 900})

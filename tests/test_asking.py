@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from autograder import hints
-from autograder.asking import Asking, WrongAnswer
+from autograder.asking import Asking, WrongAnswer, unchanged
 from autograder.course import answers
 from autograder.course.record import visible_part
 from autograder.notebook.helper import MODULES, helper_cell
-from autograder.plain import ATOL, RTOL, difference, from_json, mark, plain, same_mark, to_json
+from autograder.plain import ATOL, MOST_SHOWN, RTOL, difference, from_json, mark, plain, same_mark, show, to_json
 
 NEAR = (RTOL, ATOL)
 
@@ -304,6 +304,37 @@ def test_hints_that_every_exercise_has(right: Any, got: Any, said: str) -> None:
     assert said in verdict(lambda x: got, [(0,)], record([right])).message
 
 
+def test_one_factor_for_each_question_is_told_with_its_size() -> None:
+    """Scores over the root of the number of keys in place of that of the width: another factor for each question."""
+    rights = [np.arange(6.0).reshape(2, 3) + 1, np.arange(12.0).reshape(3, 4) - 2, np.arange(8.0).reshape(4, 2)]
+    factors = [0.5, 1.25, 3.0]
+    answers = [right * factor for right, factor in zip(rights, factors, strict=True)]
+    found = verdict(lambda n: answers[n], [(0,), (1,), (2,)], record(rights))
+    assert "times one factor; here that is 0.5, in other questions another." in found.message
+    rights[2], answers[2] = np.ones((2, 2)), 3 * np.ones((2, 2))  # any factor fits a constant
+    assert "here that is 0.5" in verdict(lambda n: answers[n], [(0,), (1,), (2,)], record(rights)).message
+    answers[2] = np.array([[1.0, 2.0], [3.0, 4.0]])  # no longer true of all
+    assert "one factor" not in verdict(lambda n: answers[n], [(0,), (1,), (2,)], record(rights)).message
+    two, known = [(0,), (1,)], record(rights[:2])
+    answers = [right * 2 for right in rights]
+    assert "Every number is 2 times the right one." in verdict(lambda n: answers[n], two, known).message
+    answers = [rights[0] * 2, rights[1] * [[1], [2], [3]]]  # a factor for each row of the second one
+    assert "one factor" not in verdict(lambda n: answers[n], two, known).message
+
+
+def test_rows_that_are_alike_are_not_told_to_have_factors() -> None:
+    """Rows that are all the same: any number is another one times something, and that says nothing."""
+    right, wrong = np.array([[1, 7, 3]] * 4), np.array([[1, 7, 6]] * 4)
+    assert "Only the last column is wrong." in verdict(lambda n: wrong, [(0,)], record([right])).message
+
+
+def test_what_holds_of_the_first_answer_alone_is_told_of_that_one() -> None:
+    answers = [["a", "b", "c"], ["x", "y"], ["u", "v"]]
+    wrong = [["a", "c"], ["y", "y", "y"], ["w"]]
+    message = verdict(lambda n: wrong[n], [(0,), (1,), (2,)], record(answers)).message
+    assert "Of the first of 3 wrong answers: all but a few items are right (missing: 'b')." in message
+
+
 # Each sentence about numbers, and an independent look at whether it is true of a right array and a wrong one.
 def _rank_one(right: np.ndarray, wrong: np.ndarray) -> bool:
     return int(np.linalg.matrix_rank([right.ravel(), wrong.ravel()])) == 1
@@ -467,6 +498,20 @@ def test_a_stub_is_told_that_it_is_one() -> None:
     assert verdict(stub, [(0,)], record([1])).message == "not written yet"
 
 
+@pytest.mark.parametrize("more", ["", ", changes=True"])
+def test_a_question_is_shown_as_it_was_asked(more: str) -> None:
+    """Whatever the answer, or the test after it, does with the arguments."""
+    source = f"def test_f():\n    x = [1, 2]\n    check(f, x{more})\n    x.append(3)\n    check(f, x, gives=0)\n"
+
+    def f(x: list[int]) -> int:
+        x.clear()
+        return 0
+
+    names: dict[str, Any] = {"f": f}
+    exec(source, names)
+    assert [one.call for one in Asking().ask(names["test_f"])] == ["f([1, 2])", "f([1, 2, 3])"]
+
+
 def test_a_changed_argument_is_seen() -> None:
     def sorts(x: list[int]) -> list[int]:
         x.sort()
@@ -475,6 +520,44 @@ def test_a_changed_argument_is_seen() -> None:
     known = record([[1, 2]])
     assert "changes its first argument" in verdict(sorts, [([2, 1],)], known).message
     assert verdict(sorts, [([2, 1],)], known, changes=True).message == ""
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (np.array([1.0, np.nan]), np.array([1.0, np.nan])),
+        (np.array([0.0, 1.0]), np.array([-0.0, 1.0])),
+        (np.arange(6).reshape(2, 3).T, np.arange(6).reshape(2, 3).T.copy()),
+        (np.zeros((0, 3)), np.zeros((0, 3))),
+        (np.array(["a"], dtype=object), np.array(["a"], dtype=object)),
+        (torch.tensor([1.0, torch.nan]), torch.tensor([1.0, torch.nan])),
+    ],
+)
+def test_an_argument_that_is_what_it_was_is_not_changed(before: Any, after: Any) -> None:
+    assert unchanged(before, after)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (np.array([1.0, 2.0]), np.array([1.0, 2.0 + 1e-15])),
+        (np.array([1, 2]), np.array([1.0, 2.0])),
+        (np.zeros((2, 3)), np.zeros((3, 2))),
+        (np.zeros(2, dtype="float32"), np.zeros(1, dtype="float64")),
+        (np.array([1.0]), [1.0]),
+        (torch.zeros(2), torch.ones(2)),
+    ],
+)
+def test_an_argument_that_is_another_is_changed(before: Any, after: Any) -> None:
+    assert not unchanged(before, after)
+
+
+def test_a_long_array_is_told_by_its_shape_and_a_short_one_whole() -> None:
+    for count in range(40):
+        whole = "[" + ", ".join(["1"] * count) + "]"
+        said = whole if len(whole) <= MOST_SHOWN else f"whole numbers of shape ({count},)"
+        assert show(plain(np.ones(count, dtype=int))) == said
+    assert show(plain(np.zeros((25, 0)))) == "numbers of shape (25, 0)"
 
 
 def test_the_argument_of_a_question_is_as_written_for_the_next_one() -> None:

@@ -17,12 +17,12 @@ STEPS = [
 
 
 @pytest.fixture
-def lab(page):
+def lab(emptied):
     data = json.dumps({"label": "A text", "tokens": TOKENS, "steps": STEPS})
-    page.set_content(f'<cache-lab><script type="application/json">{data}</script></cache-lab>')
+    emptied.set_content(f'<cache-lab><script type="application/json">{data}</script></cache-lab>')
     for script in ("lab.js", "cache-lab.js"):
-        page.add_script_tag(content=(ASSETS / script).read_text(encoding="utf-8"))
-    return page.locator("cache-lab")
+        emptied.add_script_tag(content=(ASSETS / script).read_text(encoding="utf-8"))
+    return emptied.locator("cache-lab")
 
 
 def states(lab) -> list[list[str]]:

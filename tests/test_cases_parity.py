@@ -247,6 +247,20 @@ def test_the_three_cases_take_turns_seed_by_seed() -> None:
     ]
 
 
+def test_what_is_stored_is_all_that_is_usually_run_and_of_this_code() -> None:
+    """So `make experiments` has nothing to do, and says nothing of other code."""
+    stored = experiments.load()
+    assert set(experiments.wanted([])) <= {(run["name"], run["seed"]) for run in stored["runs"]}
+    chosen = experiments.choose(stored["runs"])
+    assert [run["name"] for run in stored["runs"] if run["code"] != experiments.digest(run["name"], chosen)] == []
+
+
+def test_what_only_people_read_makes_no_other_code() -> None:
+    plain = "def f(x):\n    return x + 1\n"
+    said = '"""A module."""\n\ndef f(x: int) -> int:\n    """One more."""\n    return x + 1  # why\n'
+    assert experiments.what_runs(plain) == experiments.what_runs(said) != experiments.what_runs(plain + "f(1)\n")
+
+
 def test_stored_results_are_whole_or_the_old_ones(tmp_path: Path) -> None:
     path = tmp_path / "new" / "results.json"
     assert experiments.load(path) == {"runs": []}

@@ -353,6 +353,35 @@ def test_the_command_writes_on(text_model: Path) -> None:
     assert greedily.stdout == chat.printable(vocabulary.decode(ids)) + "\n"
 
 
+def test_guesses_and_layouts_change_no_word(text_model: Path) -> None:
+    words = ["It is", "--checkpoint", text_model, "--tokens", 40, "--seed", 1]
+    plain, drafted = command(*words), command(*words, "--draft")
+    assert drafted.returncode == 0, drafted.stderr
+    assert drafted.stdout == plain.stdout
+    assert re.search(r"\d+ of \d+ guesses stood|nothing was there to guess from", drafted.stderr)
+    assert "guess" not in plain.stderr and "layout" not in plain.stderr
+    told = command(*words, "--layout", "columns", "--verbose")
+    assert told.stdout == plain.stdout and "layout columns, not timed" in told.stderr
+
+
+def test_a_chat_guesses_when_it_is_told_to(tiny: Path, tmp_path: Path) -> None:
+    answers = {}
+    for draft in (False, True):
+        talk = Conversation(reference_engine(tiny), greedy, tokens=60, draft=draft)
+        talk.reader.guess = lambda ids, most: [7] * most  # what a model of chance would hardly repeat by itself
+        answers[draft] = ["".join(talk.ask("Is the room clean?"))]
+        assert (talk.turn.offered > 0) == draft and talk.turn.stood <= talk.turn.offered
+        assert ("guesses stood" in str(talk.turn)) == draft
+        answers[draft].append("".join(talk.ask("Is the room clean?")))
+    assert answers[False] == answers[True]
+    talk.guess(False)
+    list(talk.ask("Is the room clean?"))
+    assert talk.turn.offered == 0
+    own = Conversation(own_engine(tiny, notebooks(tmp_path), lambda said: None), greedy, tokens=5)
+    with pytest.raises(ChatError, match="the course's own model"):
+        own.guess(True)
+
+
 TRAINED = sorted(path.parent.name for path in (ROOT / "solutions" / "llama" / "trained").glob("*/config.json"))
 
 
@@ -405,6 +434,10 @@ def test_transformers_and_tokenizers_read_what_is_shipped(name: str) -> None:
         (["Hi", "--checkpoint", "README.md"], "README.md: header: "),
         (["Hi", "--checkpoint", "tests"], "tests/config.json: file: No such file"),
         (["Hi", "--from", "README.md"], "README.md: is no notebook"),
+        (["Hi", "--from", "a.ipynb", "--draft"], "--draft is for the course's own model"),
+        (["Hi", "--from", "a.ipynb", "--layout", "rows"], "--layout is for the course's own model"),
+        (["Hi", "--eight-bits", "--layout", "rows"], "--layout is for weights in 32 bits"),
+        (["Hi", "--layout", "diagonal"], "layout"),
     ],
 )
 def test_the_command_refuses_in_one_line(words: list[str], said: str) -> None:

@@ -17,6 +17,8 @@ from autograder.engine.execution import run_cells
 from autograder.engine.jobs import Job
 from autograder.engine.limits import Limits
 from autograder.engine.pools import run_without_walls
+from autograder.errors import SubmissionError
+from autograder.files import MAX_NOTEBOOK
 from autograder.grading.check import check_notebook, notebooks_in
 from autograder.notebook.helper import helper_cell
 from autograder.report.terminal import show_exercises
@@ -115,6 +117,20 @@ def test_lost_metadata(tiny: Course, blank: Path, tmp_path: Path) -> None:
     found = [(r.exercise, r.points, r.max_points) for r in check_notebook(Path(inside), say=notes.append)]
     assert found == [("portions", 2.0, 2.0), ("double", 0.0, 3.0)]
     assert "points as the course has them" in notes[1]
+
+
+def test_a_notebook_that_is_large_by_what_it_printed(blank: Path, tmp_path: Path) -> None:
+    """As `grade` takes it; what somebody wrote may not be so large."""
+    path = write(blank, tmp_path / "recipes.ipynb", portions=GOOD_PORTIONS)
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    printed = {"output_type": "stream", "name": "stdout", "text": ["x" * (MAX_NOTEBOOK + 1)]}
+    next(cell for cell in notebook["cells"] if cell["cell_type"] == "code")["outputs"] = [printed]
+    path.write_text(json.dumps(notebook), encoding="utf-8")
+    assert [r.points for r in check_notebook(path)] == [2.0, 0.0]
+    notebook["cells"].append({"cell_type": "markdown", "metadata": {}, "source": "x" * (MAX_NOTEBOOK + 1)})
+    path.write_text(json.dumps(notebook), encoding="utf-8")
+    with pytest.raises(SubmissionError, match=r"recipes\.ipynb: larger than 20 MiB: leave out data and outputs"):
+        check_notebook(path)
 
 
 def test_a_folder(blank: Path, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ CLOCK = "import time\nprint(time.process_time())"
 
 
 def test_there_are_notebooks() -> None:
-    assert [source.stem for source in NOTEBOOKS] == ["cases", "data", "evidence"]
+    assert [source.stem for source in NOTEBOOKS] == ["cases", "data", "evidence", "pretraining"]
 
 
 @pytest.mark.parametrize("source", NOTEBOOKS, ids=lambda source: source.stem)

@@ -15,8 +15,8 @@ from typer.testing import CliRunner
 
 from autograder import __version__
 from autograder.commands import app
-from autograder.course import rehearsal
 from autograder.course.course import Course
+from autograder.grading import rehearsal
 from autograder.results import Results, Row, Status, write_results
 
 ROOT = Path(__file__).parent.parent
@@ -105,9 +105,9 @@ def test_what_export_asks_for_can_be_given(tmp_path: Path) -> None:
     roster = "Student,ID,Homework 3 (11)\n    Points Possible,,10\nAnn,7,\n"
     (folder / "gradebook.csv").write_text(roster, encoding="utf-8")
     words = ["export", "canvas", "--results", source, "--roster", folder]
-    assert "Give its heading; there are: Homework 3 (11)" in said(*words, code=2)
+    assert "Give its heading with --column; there are: Homework 3 (11)" in said(*words, code=2)
     words += ["--column", "Homework 3"]
-    assert "ask for scaled scores" in said(*words, code=2)
+    assert "or add --scale" in said(*words, code=2)
     said(*words, "--scale")
     assert (tmp_path / "graded" / "canvas.csv").read_text(encoding="utf-8").splitlines()[-1] == "Ann,7,8"
     (folder / "second.csv").write_text(roster, encoding="utf-8")
@@ -160,8 +160,15 @@ def test_git_sees_nothing_of_what_a_run_writes(tiny: Course, blank: Path, tmp_pa
     said_by = subprocess.run([*command, *words], cwd=tiny.root, capture_output=True, text=True, check=False)
     assert said_by.returncode == 0, said_by.stderr
     said("report", "--course", tiny.root)
-    for form in ("canvas", "moodle"):
-        said("export", form, "--course", tiny.root)
+    gradebook, worksheet = tmp_path / "gradebook.csv", tmp_path / "worksheet.csv"
+    gradebook.write_text("Student,ID,cooking (1)\nann,7,\n", encoding="utf-8")
+    line = "Participant 7,ann,,5.00"
+    worksheet.write_text(f"Identifier,Full name,Grade,Maximum Grade\n{line}\n", encoding="utf-8")
+    said("export", "canvas", "--roster", gradebook, "--course", tiny.root)
+    said("export", "moodle", "--roster", worksheet, "--course", tiny.root)
+    for name in ("moodle-cooking.csv", "canvas-feedback.zip", "moodle-feedback-cooking.zip"):  # for several assignments
+        (tiny.root / name).touch()
     written = {path.name for path in tiny.root.iterdir()}
-    assert {"results.json", "results.csv", "report.html", "gradebook.db", ".autograder", "feedback"} <= written
+    assert {"results.json", "results.csv", "results", "gradebook.db", ".autograder", "feedback"} <= written
+    assert {"report.html", "canvas.csv", "moodle.csv"} <= written
     assert git("status", "--porcelain") == ""

@@ -17,9 +17,9 @@ from autograder.course.release import build_student_notebooks
 from autograder.engine.engine import Engine
 from autograder.engine.jobs import Job
 from autograder.engine.pools import Engines
-from autograder.engine.runs import CellResult, Ended, Run
 from autograder.errors import CourseError
 from autograder.grading.grade import Options, grade_class
+from autograder.results import CellResult, Ended, Run
 
 SQUARES = (
     HEADER

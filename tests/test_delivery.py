@@ -1,5 +1,6 @@
 """Submissions as they really come: folders, nbgrader's trees, Canvas's and Moodle's zips, and hostile ones."""
 
+import encodings.cp437  # noqa: F401, of names in zips: imported while it is watched, its compiled file would be seen
 import io
 import os
 import random
@@ -172,7 +173,7 @@ def test_a_folder_for_each_student(tmp_path: Path, read: Read) -> None:
     assert found["ann"].files[0].read_bytes() == NOTEBOOK
     assert found["ann"].notes == ()
     assert found["cem"].files == ()
-    assert found["cem"].notes == ("not notebooks, not opened: a.txt", "no notebook was handed in")
+    assert found["cem"].notes == ("not notebooks, left alone: a.txt", "no notebook was handed in")
 
 
 ODD = ["x_assignsubmission_file", "Jane Doe_12_assignsubmission_file_", "ann+attention+2026-11-01 10:00:00 UTC"]
@@ -200,7 +201,7 @@ def test_what_lies_deeper_and_what_systems_leave_behind(tmp_path: Path, read: Re
     found = read(source)
     (ann,) = found
     assert names(ann) == ["heads.ipynb"]
-    assert ann.notes == ("not notebooks, not opened: .hidden.ipynb, data.csv",)
+    assert ann.notes == ("not notebooks, left alone: .hidden.ipynb, data.csv",)
     assert found.problems == ()
     assert found.notes == ("README.txt: not a notebook: not opened",)
 
@@ -329,12 +330,12 @@ def test_canvas(tmp_path: Path, read: Read, as_folder: bool) -> None:
     jane = students["doejane_12"]
     assert names(jane) == ["heads.ipynb", "weights-1.ipynb", "weights.ipynb"]
     assert jane.notes == ("may be versions of one notebook, tried in this order: weights-1.ipynb, weights.ipynb",)
-    assert jane.lms == {"canvas_user": "12"}
+    assert jane.lms == {"canvas_user": "12", "canvas_file": "doejane_12_346_weights-1.ipynb"}
     assert jane.display_name == "doejane"
-    assert students["leeann_13"].notes == ("late, says Canvas", "not notebooks, not opened: data.csv")
+    assert students["leeann_13"].notes == ("late, says Canvas", "not notebooks, left alone: data.csv")
     assert students["obrien_text_16"].notes[0] == "text typed into Canvas, not a file: not opened"
     assert students["obrien_text_16"].files == ()
-    assert students["anon_aB3x9"].lms == {"canvas_anonymous": "aB3x9"}
+    assert students["anon_aB3x9"].lms == {"canvas_anonymous": "aB3x9", "canvas_file": "anon_aB3x9_700_heads.ipynb"}
     assert students["anon_zz9Qy"].notes == ("late, says Canvas",)
 
 
@@ -368,7 +369,7 @@ def test_canvas_a_student_may_hand_in_a_zip(read: Read) -> None:
     assert [path.read_bytes() for path in jane.files] == [b"inner", b"older"]
     assert jane.notes == (
         "may be versions of one notebook, tried in this order: all.zip/work/heads.ipynb, heads.ipynb",
-        "not notebooks, not opened: all.zip/a.png, all.zip/work/inner.zip",
+        "not notebooks, left alone: all.zip/a.png, all.zip/work/inner.zip",
     )
 
 
@@ -477,7 +478,8 @@ def test_a_zip_for_each_student(tmp_path: Path, read: Read) -> None:
     )
     assert {problem.name: problem.why for problem in found.problems} == {
         "canvas.zip": "looks like the download of a whole class: give this zip by itself",
-        "cem.ipynb": "whose is it? Put it into a folder with the student's name",
+        "cem.ipynb": "whose is it? Put it into a folder with the student's name, or say with --names how the files are "
+        "named, as in --names '{student}_{file}'",
     }
 
 
@@ -651,6 +653,32 @@ def test_names_that_meet_on_other_systems_stay_apart(tmp_path: Path, read: Read)
     assert len({unicodedata.normalize("NFKC", student).casefold() for student in found}) == 6
     again = by_student(read(source))
     assert list(again) == list(found)
+
+
+def test_one_student_twice_is_asked_about(tmp_path: Path, read: Read) -> None:
+    folders = ("Ann", "ann", "bob", "bob (1)", "cem", "cem - Copy", "group-1", "group-2", "dora (2)")
+    found = read(tree(tmp_path / "class", *(f"{name}/heads.ipynb" for name in folders)))
+    asked = {note.partition(":")[0] for note in found.notes if "one student twice?" in note}
+    assert asked == {"Ann and ann", "bob and bob (1)", "cem and cem - Copy"}
+    assert len(found) == len(folders), "nothing is guessed"
+
+
+def test_a_folder_above_the_class_is_no_student(tmp_path: Path, read: Read) -> None:
+    """`grade sample` instead of `grade sample/class`: the class was graded as one student."""
+    three = ("ann", "bob", "cem")
+    students = tree(tmp_path / "all", *(f"class/{name}/{book}.ipynb" for name in three for book in "ab"))
+    tree(students, *(f"old/canvas/{name}" for name in CANVAS))
+    tree(students, *(f"dora/try{n}/a.ipynb" for n in (1, 2, 3)))
+    tree(students, *(f"eve/{place}/a.ipynb" for place in ("old", "new", "final copy")))
+    tree(students, *(f"finn/{place}/a.ipynb" for place in ("mine", "backup")))
+    found = read(students)
+    assert set(by_student(found)) == {"dora", "eve", "finn"}
+    assert {problem.name: problem.why for problem in found.problems} == {
+        "class": "looks like the folder of a whole class: give this folder by itself",
+        "old": "looks like the download of a whole class: give this folder by itself",
+    }
+    zip_of_it = read(zipped(*((f"My Class/class/{name}/a.ipynb", NOTEBOOK) for name in three)))
+    assert set(by_student(zip_of_it)) == set(three)
 
 
 def test_too_much_costs_its_student_only(tmp_path: Path, read: Read, monkeypatch: pytest.MonkeyPatch) -> None:

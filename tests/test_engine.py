@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,9 +26,9 @@ from autograder.engine.engine import Engine
 from autograder.engine.jobs import Job
 from autograder.engine.limits import Limits
 from autograder.engine.pools import EngineOptions, Engines
-from autograder.engine.processes import EngineError
-from autograder.engine.runs import CellResult, Run
+from autograder.engine.processes import Child, EngineError, Libraries
 from autograder.notebook.rebuild import imports_of
+from autograder.results import CellResult, Run
 
 pytestmark = pytest.mark.skipif(not sandbox.probe().safe(), reason="this machine offers no sandbox")
 
@@ -442,6 +443,38 @@ def test_engines_have_the_libraries_in_common_and_outlive_them() -> None:
     assert not any(runs(pid) for pid in pids)
 
 
+def test_engines_that_were_replaced_leave_no_ended_process() -> None:
+    """The process with the libraries hears of the end of its warm ones when it makes others."""
+    libraries = Libraries(["math"])
+    job = Job([{"kind": "cell", "id": "a", "source": "x = 1"}], [], [], [])
+    try:
+        for _ in range(3):
+            with Engine(libraries=libraries) as engine:
+                assert engine.run(job).cells["a"].error == ""
+                pid = libraries.process.pid
+                below = [int(n) for n in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+                assert len(below) == 2 and all(runs(one) for one in below), below
+            while any(runs(one) for one in below):  # what stood between two of them ends a moment later
+                time.sleep(0.01)
+    finally:
+        libraries.close()
+
+
+def test_a_judge_that_cannot_be_started_leaves_no_student(monkeypatch: pytest.MonkeyPatch) -> None:
+    job = Job([{"kind": "cell", "id": "a", "source": "x = 1"}], [], [], [])
+    with Engine(["math"]) as engine:
+        engine.run(job)
+
+        def fails(*args: object) -> Child:
+            raise EngineError("a warm process is gone")
+
+        monkeypatch.setattr(engine.warm["judge"], "fork", fails)
+        with pytest.raises(EngineError):
+            engine.run(job)
+        pid = engine.warm["student"].pid
+        assert not Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+
+
 def runs(pid: int) -> bool:
     try:
         return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
@@ -589,3 +622,17 @@ def test_a_course_whose_package_lies_below_tmp_is_graded() -> None:
             capture_output=True, text=True, check=False,
         )  # fmt: skip
     assert done.stdout.strip() == "''", done.stdout + done.stderr
+
+
+def test_what_the_student_said_before_its_last_test_is_heard(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The judge's last verdict may be read in the same look that found nothing new of the student's, yet."""
+    hear = Engine._hear_student
+
+    def late(self: Engine, child: Child, job: Job, state: Any, now: Any) -> bool:
+        return hear(self, child, job, state, now) if now.judge_ended else True
+
+    monkeypatch.setattr(Engine, "_hear_student", late)
+    items = [{"kind": "cell", "id": "double", "source": "def double(x):\n    pass\nreturn 2\n"}]
+    tests = [{"id": "test_double", "source": "assert double(1) == 2, 'not twice'"}]
+    run = engine.run(Job([*items, {"kind": "test", "id": "test_double"}], [], tests, ["double"]))
+    assert (run.cells["test_double"].message, run.cells["double"].error) == ("not twice", "SyntaxError")

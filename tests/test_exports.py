@@ -3,6 +3,7 @@
 import csv
 import io
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 from autograder.errors import CourseError
 from autograder.handed_in.delivery import deliveries
 from autograder.lms.canvas import write_canvas
+from autograder.lms.give_back import write_feedback
 from autograder.lms.moodle import write_moodle
 from autograder.lms.plain import write_csv
 from autograder.lms.sheet import no_formula
@@ -174,7 +176,7 @@ def test_canvas_does_not_guess_the_column(tmp_path: Path, roster: Write) -> None
 
 def test_points_that_differ_are_an_error_or_are_scaled(tmp_path: Path, roster: Write) -> None:
     text = GRADEBOOK.replace("5.00,8.00", "100,8.00")
-    with pytest.raises(CourseError, match=r"100 points at most there and 5 here: change it in the LMS"):
+    with pytest.raises(CourseError, match=r"counts to 100 points there and to 5 here: change it in the LMS"):
         write_canvas(results(row("jdoe", 3.0)), tmp_path / "out.csv", roster(text))
     write_canvas(results(row("jdoe", 3.0)), tmp_path / "out.csv", roster(text), scale=True)
     assert cells(tmp_path / "out.csv")[3][5] == "60"
@@ -186,7 +188,8 @@ def test_canvas_two_rows_for_one_student(tmp_path: Path, roster: Write) -> None:
     said = write_canvas(results(bob, jane), tmp_path / "out.csv", roster(GRADEBOOK))
     assert cells(tmp_path / "out.csv")[3][5] == "4"
     assert said == ["bob_12: has the number 12, as has doejane_12: decide by hand"]
-    said = write_canvas(results(bob, replace(bob, student="bob_2")), tmp_path / "out.csv", roster(GRADEBOOK))
+    both = results(bob, replace(bob, student="bob_2"), row("xl@uni.edu"))
+    said = write_canvas(both, tmp_path / "out.csv", roster(GRADEBOOK))
     assert cells(tmp_path / "out.csv")[3][5] == ""
     assert len(said) == 2
 
@@ -243,7 +246,12 @@ def test_canvas_without_a_roster(tmp_path: Path) -> None:
         ["'=x", "13", "", "", "", "1"],
     ]
     assert said == [
-        f"{name}: not in the zip from Canvas: give the gradebook that Canvas exports" for name in ("anon_aB3x9", "bob")
+        *(
+            f"{name}: not in the zip from Canvas: give the gradebook that Canvas exports with --roster"
+            for name in ("anon_aB3x9", "bob")
+        ),
+        "without --roster Canvas fills in a column called attention, "
+        "and makes a new one where it has none of that name",
     ]
 
 
@@ -252,7 +260,8 @@ def test_canvas_without_a_roster(tmp_path: Path) -> None:
     [
         (b"", "the file is empty: export it again"),
         (b"name,mark\nann,3\n", "no columns Student and ID: give the gradebook as Canvas exports it"),
-        ("Student,ID,Section\nZoë,1,A\n".encode("cp1252"), "not in UTF-8: use the file as the LMS exported it"),
+        ("Student,ID,Section\nZoë,1,A\n".encode("cp1252"), "not in UTF-8: take the file as it was exported"),
+        (b"PK\x03\x04 a workbook", 'a workbook, not a CSV file: save it from there as "CSV UTF-8"'),
         (b'Student,ID\n"' + b"x" * 200_000 + b'",1\n', "not a CSV file"),
     ],
 )
@@ -346,7 +355,7 @@ def test_moodle_with_blind_marking(tmp_path: Path, roster: Write) -> None:
 
 def test_moodle_points_that_differ(tmp_path: Path, roster: Write) -> None:
     text = WORKSHEET.replace("5.00,", "100.00,")
-    with pytest.raises(CourseError, match="100 points at most there and 5 here"):
+    with pytest.raises(CourseError, match="counts to 100 points there and to 5 here"):
         write_moodle(results(row("jane@uni.edu", 2.0)), tmp_path / "out.csv", roster(text))
     write_moodle(results(row("jane@uni.edu", 2.0)), tmp_path / "out.csv", roster(text), scale=True)
     assert cells(tmp_path / "out.csv")[1][4] == "40"
@@ -373,7 +382,119 @@ def test_moodle_without_a_worksheet(tmp_path: Path) -> None:
         ["Participant 678", "Jane Doe", "4.5", "5", "-"],
         ["Participant 681", "李 小龙", "2", "5", "-"],
     ]
-    assert said == ["bob: not in the zip from Moodle: give the grading worksheet"]
+    assert said == ["bob: not in the zip from Moodle: give the grading worksheet with --roster"]
+
+
+# A file without a grade in it is an error
+
+
+@pytest.mark.parametrize("rows", [(row("nobody"),), (row("jdoe", status=Status.REFUSED, note="a link: not followed"),)])
+def test_an_export_that_would_be_empty_is_an_error(tmp_path: Path, roster: Write, rows: tuple[Row, ...]) -> None:
+    for write, text in ((write_canvas, GRADEBOOK), (write_moodle, WORKSHEET)):
+        for given_roster in (roster(text), None):
+            with pytest.raises(CourseError, match=f"attention: there is no grade to write: {rows[0].student}: "):
+                write(results(*rows), tmp_path / "out.csv", given_roster)
+    assert not (tmp_path / "out.csv").exists()
+
+
+# Several assignments at once
+
+
+def test_canvas_takes_several_assignments_in_one_file(tmp_path: Path, roster: Write) -> None:
+    llama = replace(results(row("jdoe", 6.0), row("alee", 2.0), most=8.0), assignment="llama")
+    said = write_canvas([results(row("jdoe", 4.0), row("zed")), llama], tmp_path / "out.csv", roster(GRADEBOOK))
+    assert [r[5:7] for r in cells(tmp_path / "out.csv")[3:5]] == [["4", "6"], ["1.00", "2"]]
+    assert said == ["attention: zed: not in roster.csv"]
+    swapped = [replace(llama, assignment="week 2"), results(row("jdoe", 3.0))]
+    write_canvas(swapped, tmp_path / "out.csv", roster(GRADEBOOK), column=["502", "501"])
+    assert cells(tmp_path / "out.csv")[3][5:7] == ["3", "6"]
+    for columns, says in ((["501"], "given 1 times for 2 assignments"), (["501", "501"], "would fill one column")):
+        with pytest.raises(CourseError, match=says):
+            write_canvas(swapped, tmp_path / "two.csv", roster(GRADEBOOK), column=columns, scale=True)
+    assert not (tmp_path / "two.csv").exists()
+
+
+def test_canvas_takes_several_assignments_without_a_roster(tmp_path: Path) -> None:
+    jane = row("doejane_12", 4.0, display_name="doejane", lms={"canvas_user": "12"})
+    ann = row("leeann_13", 1.0, display_name="leeann", lms={"canvas_user": "13"})
+    write_canvas([results(jane), replace(results(jane, ann), assignment="llama")], tmp_path / "out.csv")
+    assert [r[5:] for r in cells(tmp_path / "out.csv")] == [["attention", "llama"], ["5", "5"], ["4", "4"], ["", "1"]]
+
+
+# Feedback
+
+
+def canvas_reads(member: str) -> tuple[str, str] | None:
+    """Whose file it is, and which, by Canvas's own rule: the first two whole numbers between underscores."""
+    parts = [part for part in member.rpartition("/")[2].split("_") if part != "LATE"]
+    if parts[0] == "anon":
+        return parts[1], parts[2]
+    numbers = [part for part in parts if re.fullmatch(r"\d+", part)]
+    return (numbers[0], numbers[1]) if len(numbers) > 1 else None
+
+
+def moodle_reads(member: str) -> tuple[int, str] | None:
+    """The participant and the file, by Moodle's rule: of the first part of the path that is NAME_NUMBER_type_plugin."""
+    path = member.split("/")
+    for place, part in enumerate(path):
+        info = part.split("_", 4)
+        if len(info) >= 4 and info[1].isdecimal() and (info[2], info[3]) == ("assignsubmission", "file"):
+            return int(info[1]), "/".join([*info[4:], *path[place + 1 :]])
+    return None
+
+
+def feedback_of(folder: Path, *students: str, whole: bool = True) -> Path:
+    for student in students:
+        (folder / student / "attention").mkdir(parents=True)
+        (folder / student / "attention" / "heads.html").write_text(f"heads of {student}", encoding="utf-8")
+        if whole:
+            (folder / student / "attention.html").write_text(f"all of {student}", encoding="utf-8")
+    return folder
+
+
+def test_canvas_takes_the_feedback_back(tmp_path: Path) -> None:
+    """The names are those of its own download, so that it knows the student and the file."""
+    source = graded(tmp_path / "canvas.zip", (*CANVAS_ZIP, "anon_aB3x9_700_heads.ipynb"), tmp_path / "s", with_lms=True)
+    folder = feedback_of(tmp_path / "feedback", *(r.student for r in source.rows))
+    said = write_feedback("canvas", source, folder, tmp_path / "back.zip")
+    with zipfile.ZipFile(tmp_path / "back.zip") as archive:
+        found = {canvas_reads(name): archive.read(name).decode() for name in archive.namelist()}
+    assert found == {
+        ("12", "345"): "all of doejane_12", ("13", "400"): "all of leeann_13", ("14", "500"): "all of xiaolong李_14",
+        ("aB3x9", "700"): "all of anon_aB3x9",
+    }  # fmt: skip
+    assert [line for line in said if ".html" not in line] == []
+    before = (tmp_path / "back.zip").read_bytes()
+    write_feedback("canvas", source, folder, tmp_path / "back.zip")
+    assert (tmp_path / "back.zip").read_bytes() == before
+
+
+def test_moodle_takes_the_feedback_back(tmp_path: Path) -> None:
+    members = tuple(f"{name}_assignsubmission_file_/heads.ipynb" for name in MOODLE_ZIP)
+    source = graded(tmp_path / "moodle.zip", members, tmp_path / "s", with_lms=True)
+    folder = feedback_of(tmp_path / "feedback", *(r.student for r in source.rows), whole=False)
+    assert write_feedback("moodle", source, folder, tmp_path / "back.zip") == []
+    with zipfile.ZipFile(tmp_path / "back.zip") as archive:
+        found = {moodle_reads(name): archive.read(name).decode() for name in archive.namelist()}
+    assert {key[0]: text for key, text in found.items() if key} == {
+        int(r.lms["moodle_participant"]): f"heads of {r.student}" for r in source.rows
+    }
+    assert {key[1] for key in found if key} == {"heads.html"}
+
+
+def test_who_gets_no_feedback_is_said_and_nothing_at_all_is_an_error(tmp_path: Path) -> None:
+    folder = feedback_of(tmp_path / "feedback", "bob", "Jane_Doe_678")
+    refused = row("x", status=Status.REFUSED)
+    rows = (moodle_row("Jane Doe", "678", 1.0), row("bob"), moodle_row("Zed", "9", 1.0), refused)
+    said = write_feedback("moodle", results(*rows), folder, tmp_path / "back.zip")
+    assert said == [
+        "bob: did not come in the zip of Moodle, which says whose it is there",
+        f"Zed_9: no feedback in {folder}: grade again",
+        "x: refused, so there is no feedback",
+    ]
+    with pytest.raises(CourseError, match="there is nothing to give back: bob: did not come"):
+        write_feedback("moodle", results(row("bob")), folder, tmp_path / "none.zip")
+    assert not (tmp_path / "none.zip").exists()
 
 
 # From the LMS's zip and back
@@ -416,11 +537,12 @@ def test_whatever_the_names_every_student_is_filled_in_or_reported(pairs: list[t
     with tempfile.TemporaryDirectory() as folder:
         given_roster, out = Path(folder) / "roster.csv", Path(folder) / "out.csv"
         buffer = io.StringIO()
-        lines = [[name.replace("\0", ""), str(n), "", "A", ""] for name, n in pairs]
+        lines = [[name.replace("\0", ""), str(n), "", "A", ""] for name, n in [*pairs, ("Sure, One", 1000)]]
         csv.writer(buffer).writerows([["Student", "ID", "SIS Login ID", "Section", "attention (1)"], *lines])
         given_roster.write_text(buffer.getvalue(), encoding="utf-8", errors="replace", newline="")
         rows = [row(f"s{i}", 1.0, display_name=name, lms={"canvas_user": str(n)}) for i, (name, n) in enumerate(pairs)]
         rows.append(row(student or "x", 2.0))
+        rows.append(row("sure", 1.0, display_name="One Sure", lms={"canvas_user": "1000"}))  # so that one is filled in
         said = write_canvas(results(*rows), out, given_roster)
         before, after = cells(given_roster), cells(out)
         filled = [r for r in after[1:] if r and r[-1] in ("1", "2")]

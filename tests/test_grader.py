@@ -9,6 +9,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from asking_course import write_asking
 
 from autograder.course.course import Course
 from autograder.course.release import build_student_notebooks
@@ -216,6 +217,36 @@ def test_stock_nbgrader_grades_the_same_course(tiny: Course, blank: Path, tmp_pa
     with Gradebook(f"sqlite:///{root / 'gradebook.db'}", "course") as gradebook:
         for row in ours["rows"]:
             assert gradebook.find_submission("cooking", row["student"]).score == row["score"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("configured", [True, False], ids=["our configuration", "nbgrader's own engine"])
+def test_nbgraders_autograde_knows_the_answers_to_hidden_questions(
+    tmp_path: Path, course: Course, configured: bool
+) -> None:
+    """They stand in the gradebook's tests, and in no notebook of a student's. A warning costs nobody a point."""
+    asking = write_asking(tmp_path / "course")
+    make_sample_class(asking, "cooking", tmp_path / "sample", students=6, seed=1)
+    some = next((tmp_path / "sample" / "class").glob("*/shares.ipynb"))
+    warns = "import warnings\n\ndef shares(amounts):\n    warnings.warn('slow')\n    return amounts / amounts.sum()\n"
+    write(some, tmp_path / "sample" / "class" / "warned" / "shares.ipynb", shares=warns, thrice="thrice = len\n")
+    root = tmp_path / "graded"
+    ours = grade_class(asking, "cooking", tmp_path / "sample" / "class", root)
+    assert "run.__self__" not in (root / "release" / "cooking" / "shares.ipynb").read_text(encoding="utf-8")
+    shutil.rmtree(root / "autograded")
+    if configured:
+        shutil.copy(course.root / "nbgrader_config.py", root)
+    command = [sys.executable, "-m", "nbgrader", "autograde", "cooking", f"--CourseDirectory.root={root}"]
+    done = subprocess.run([*command, "--course=course"], cwd=root, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+    from nbgrader.api import Gradebook
+
+    with Gradebook(f"sqlite:///{root / 'gradebook.db'}", "course") as gradebook:
+        scores = {row.student: gradebook.find_submission("cooking", row.student).score for row in ours.rows}
+    assert scores == {row.student: row.score for row in ours.rows}
+    assert len(set(scores.values())) > 1, "a class of one kind shows nothing"
+    assert scores["warned"] == 2
 
 
 @pytest.mark.slow

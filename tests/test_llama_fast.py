@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 from random_llama import random_llama
 from transformers import LlamaForCausalLM
 
-from solutions.llama import generation, model
+from solutions.llama import generation, layouts, model
 from solutions.llama.checkpoints import Config
 from solutions.llama.fast import CHUNK, FEW, FIRST_ROOM, FIRST_TURNS, Cache, Llama, Reader, likeliest, sample
 from solutions.llama.huggingface import interleaved
+from solutions.llama.layouts import LAYOUTS, ROUNDS, SEVERAL, few
 
 TINY = Config(dim=32, hidden=56, layers=3, heads=4, kv_heads=2, vocab=97, max_len=600)
 SHAPES = {
@@ -171,8 +172,9 @@ def test_float32_everywhere() -> None:
         if isinstance(array, np.ndarray):
             assert array.dtype in (np.float32, np.complex64), name
             setattr(llama, name, array.view(Watched))
-    llama.blocks, llama.wide = (
-        [tuple(array.view(Watched) for array in block) for block in blocks] for blocks in (llama.blocks, llama.wide)
+    llama.blocks, llama.rows, llama.columns = (
+        [tuple(array.view(Watched) for array in block) for block in blocks]
+        for blocks in (llama.blocks, llama.rows, llama.columns)
     )
     Watched.kinds.clear()
     ids = some_ids(config, CHUNK + 3)
@@ -184,27 +186,84 @@ def test_float32_everywhere() -> None:
     assert {"float32", "complex64"} <= Watched.kinds <= {"float32", "complex64", "bool"}
 
 
-def test_weights_lie_in_one_array_in_the_order_of_their_use() -> None:
-    llama = Llama(TINY, both(TINY)[1])
-    assert llama.wide_memory is None, "a second copy is made when there is a batch"
-    assert all(W.base is not None and np.shares_memory(W, llama.memory) for block in llama.wide for W in block)
-    llama.step_batch([1, 2], llama.prefill_batch([[1], [2]])[1])
-    for memory, blocks, head in (
-        (llama.memory, llama.blocks, llama.head),
-        (llama.wide_memory, llama.wide, llama.wide_head),
-    ):
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_weights_lie_in_one_array_in_the_order_of_their_use(layout: str) -> None:
+    llama = Llama(TINY, both(TINY)[1], layout)
+    many = SEVERAL + 1  # which want columns, while a few want what the layout has
+    for together in (2, many):
+        llama.step_batch([1] * together, llama.prefill_batch([[1]] * together)[1])
+        second = together == many and layout != "columns"
+        assert (llama.other is not None) == second, "a second copy is made when there is a batch that wants it"
+    kept = [(llama.memory, llama.blocks, llama.head)]
+    if layout != "columns":
+        kept.append((llama.other, llama.columns, llama.columns_head))
+    for memory, blocks, head in kept:
         before = memory.ctypes.data - 1
         for array in [*(array for block in blocks for array in block), head]:
             assert array.flags.c_contiguous and np.shares_memory(array, memory)
             assert before < array.ctypes.data and array.ctypes.data % 64 == 0
             before = array.ctypes.data + array.nbytes - 1
         assert before < memory.ctypes.data + memory.nbytes
-    again = llama.wide_memory
-    llama.step_batch([1, 2], llama.prefill_batch([[1], [2]])[1])
-    assert llama.wide_memory is again
+    again = llama.other
+    llama.step_batch([1] * many, llama.prefill_batch([[1]] * many)[1])
+    assert llama.other is again
     tied = replace(TINY, tied=True)
-    llama = Llama(tied, both(tied)[1])
-    assert llama.embed is llama.head
+    llama = Llama(tied, both(tied)[1], layout)
+    assert np.shares_memory(llama.embed, llama.memory) and llama.embed.shape == (TINY.vocab, TINY.dim)
+
+
+@pytest.mark.parametrize("several", ["rows", "columns"])
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("config", [TINY, replace(TINY, tied=True)], ids=["untied", "tied"])
+def test_every_layout_gives_the_same_numbers(config: Config, layout: str, several: str) -> None:
+    """One text and several, a step and a look at some ids together, whichever way the weights lie."""
+    ids = some_ids(config, 60)
+    expected = every_logits(config, ids)
+    llama = Llama(config, both(config)[1], layout)
+    llama.layout = replace(llama.layout, several=several)
+    _, cache = llama.prefill(ids[:1])
+    assert largest_difference(llama.step(ids[1], cache), expected[1]) < 1e-4
+    at = 2
+    for together in (2, 1, 3, SEVERAL, SEVERAL + 1, 8):
+        rows = llama.look(ids[at : at + together], cache)
+        assert rows.shape == (together, config.vocab)
+        assert largest_difference(rows, expected[at : at + together]) < 1e-4, together
+        at += together
+    batch = llama.step_batch([ids[at]] * 3, [cache, *(llama.prefill(ids[:at])[1] for _ in range(2))])
+    assert largest_difference(batch, np.array([expected[at]] * 3)) < 1e-4
+
+
+@settings(max_examples=60)
+@given(st.integers(1, SEVERAL), st.integers(1, 300), st.integers(1, 70) | st.just(2048))
+def test_a_few_rows_are_multiplied_block_by_block(n: int, outputs: int, inputs: int) -> None:
+    rng = np.random.default_rng(n)
+    x, W = (rng.standard_normal(shape, dtype=np.float32) for shape in ((n, inputs), (outputs, inputs)))
+    assert np.allclose(few(x, W), x.astype(float) @ W.T.astype(float), rtol=1e-4, atol=1e-3)
+
+
+def test_the_layout_is_the_one_that_took_the_least_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a clock on which each way takes as long as we say, on a model that is too large for a core's cache."""
+    config = replace(TINY, vocab=20_000, layers=1)
+    weights = both(config)[1]
+    for best in LAYOUTS:
+        for several in ("rows", "columns"):
+            ways = [*LAYOUTS, "several by rows", "several by columns"]
+            durations = [1.0 if way in (best, f"several by {several}") else 2.0 for way in ways]
+            ticks = [tick for duration in durations for tick in (0.0, duration)] * ROUNDS
+            monkeypatch.setattr(layouts, "clock", iter(ticks).__next__)
+            llama = Llama(config, weights, "fastest")
+            assert (llama.layout.name, llama.layout.several) == (best, several)
+            assert f"layout {best}" in str(llama.layout) and f"{best} 1.00" in str(llama.layout)
+            monkeypatch.undo()
+
+
+def test_a_layout_that_is_fixed_is_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(layouts, "clock", lambda: pytest.fail("timed"))
+    for name in LAYOUTS:
+        assert Llama(TINY, both(TINY)[1], name).layout.seconds == {}
+    assert "not timed" in str(Llama(TINY, both(TINY)[1], "fastest").layout), "so small a model stays in the cache"
+    with pytest.raises(ValueError, match="layout 'diagonal': it is one of rows, rows-blas, columns, or fastest"):
+        Llama(TINY, both(TINY)[1], "diagonal")
 
 
 def test_numbers_that_overflow_do_no_harm() -> None:
@@ -350,7 +409,7 @@ def test_the_benchmark_runs_and_all_write_the_same(tmp_path: Path) -> None:
     results = json.loads(out.read_text())
     assert results["quick"] is True and results["machine"]["numpy"] == np.__version__ and results["machine"]["blas"]
     tools = {(row["group"], row["tool"], row["batch"]) for row in results["rows"]}
-    assert len(tools) == len(results["rows"]) == 19
+    assert len(tools) == len(results["rows"]) == 22
     for row in results["rows"]:
         assert row["same_as_ours"] and row["tokens"] >= 4, row
         assert row["prefill"] > 0 and row["decode"] > 0

@@ -8,6 +8,7 @@ set in a Chinese one. `console`: an error. `too wide`: something that makes the 
 import re
 
 import pytest
+from bs4 import BeautifulSoup
 from test_book import PAGES, open_page
 
 READERS = {"light": (1280, 900, "light"), "dark": (1280, 900, "dark"), "phone": (390, 844, "light")}
@@ -98,11 +99,42 @@ def test_nothing_is_wrong_with_the_look(browser, site, reader):
     assert not found, "\n".join(f"{name} ({reader}): {fault}" for name, faults in found.items() for fault in faults)
 
 
+SHIFTS = """() => new Promise((done) => {
+  let sum = 0;
+  new PerformanceObserver((list) => list.getEntries().forEach((entry) => { sum += entry.value; }))
+    .observe({ type: "layout-shift", buffered: true });
+  setTimeout(() => done(sum), 300);
+})"""
+
+
+@pytest.mark.parametrize("name", ["chapters/welcome", "chapters/glossary", "chapters/llama/cache"])
+def test_nothing_moves_while_a_page_arrives(browser, site, name):
+    """Faces that came late set the first lines twice, and everything below them moved."""
+    context = browser.new_context(viewport={"width": 412, "height": 823})
+    page = context.new_page()
+    open_page(page, site, name)
+    assert page.evaluate(SHIFTS) < 0.1
+    context.close()
+
+
 BROKEN = """<!doctype html><html lang="en"><title>Broken</title>
 <style>p, .styled { font-family: "Course Serif"; fill: red }</style>
 <article><h1>A title</h1><p>One text.</p><p>Another text.</p><p>A third.</p>
 <svg width="99" height="50" class="styled"><g class="lost-rule"/><text x="60" y="20">too long a text</text></svg>
 <div style="width: 2000px">wide</div><script>console.error("hm")</script></article>"""
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_charts_are_narrow_enough_for_a_phone(book, name):
+    """Their words are set in points and shrink with them: at this width, a phone still shows them 10 pixels high."""
+    soup = BeautifulSoup((book / f"{name}.html").read_text("utf-8"), "html.parser")
+    charts = [(book / name).parent / image["src"] for image in soup.select("main img.dark-light[src$='.svg']")]
+    wide = {}
+    for chart in charts:
+        points = float(re.search(r'<svg[^>]* width="([\d.]+)pt"', chart.read_text("utf-8"))[1])
+        if points > 380:
+            wide[chart.name] = points
+    assert not wide, f"{wide}: draw them 4.9 inches wide, with their panels one above the other"
 
 
 def test_each_kind_of_fault_is_seen(browser, site):

@@ -17,13 +17,13 @@ from autograder.course.verify import run_tests
 from autograder.engine.engine import Engine
 from autograder.engine.execution import cells_of, run_cells
 from autograder.engine.jobs import Job
-from autograder.engine.runs import Run
 from autograder.errors import CourseError
 from autograder.grading.check import check_notebook
 from autograder.grading.grade import grade_class
 from autograder.notebook.file import cells_in
 from autograder.notebook.graded import outputs_of
 from autograder.notebook.points import TooManyPointsError, earned
+from autograder.results import Run
 
 WORTH = 4
 ANSWERS = '''n = 5

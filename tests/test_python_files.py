@@ -203,6 +203,14 @@ def test_the_page_s_own_regex_is_regex(own, pattern, text):
     assert own.sub(pattern, "-", text) == regex.sub(pattern, "-", text)
 
 
+@given(TEXTS)
+@example("酒店 很 干净")
+def test_a_search_from_the_end_finds_what_regex_finds(own, text):
+    pattern = r"(?r)(?<=\S)\s"
+    mine, theirs = own.compile(pattern).search(text), regex.compile(pattern).search(text)
+    assert (mine and mine.span()) == (theirs and theirs.span())
+
+
 def test_every_character_is_of_the_class_that_regex_says(own):
     every = "".join(chr(code) for code in range(sys.maxunicode + 1))
     for pattern in (r"\p{L}+", r"\p{N}+", r"\s+", r"[^\s\p{L}\p{N}]+"):

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from autograder.engine.runs import Incident, Kind
 from autograder.errors import CourseError
 from autograder.results import (
     VERSION,
     Change,
     Exercise,
+    Incident,
+    Kind,
     Mistake,
     Pair,
     Results,

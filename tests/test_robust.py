@@ -177,6 +177,8 @@ def test_lateness_and_its_penalty_are_nbgraders(tiny: Course, blank: Path, tmp_p
         file.write('\nget_config().LateSubmissionPlugin.penalty_method = "zero"\n')
     results = grade_class(tiny, "cooking", folder, root, Options(due="2026-12-01 23:59 UTC"))
     assert scores(results) == {"early": 5, "late": 0}
+    policy = f"what being late costs is read from {root / 'nbgrader_config.py'}: the course has none"
+    assert policy in results.notes
     late = next(row for row in results.rows if row.student == "late")
     assert [i.kind for i in late.incidents] == ["late"]
     assert sum(e.points for e in late.exercises) == 5
@@ -198,3 +200,9 @@ def test_a_persons_score_stays(tiny: Course, many: Path, tmp_path: Path) -> None
     with Gradebook(f"sqlite:///{root / 'gradebook.db'}", "course") as gradebook:
         assert gradebook.find_grade("test_double", "recipes", "cooking", "s00").manual_score == 1.5
         assert gradebook.find_comment("double", "recipes", "cooking", "s00").comment == "half an idea"
+    for page in ("cooking.html", "cooking/recipes.html"):
+        text = (root / "feedback" / "s00" / page).read_text(encoding="utf-8")
+        assert text.count("half an idea") == 1
+        assert "1.5 points, given by hand" in text
+        assert 'href="#n0-e1"' in text.partition("What your teacher says")[2].partition("</section>")[0]
+    assert "What your teacher says" not in (root / "feedback" / "s01" / "cooking.html").read_text(encoding="utf-8")

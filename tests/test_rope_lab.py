@@ -17,13 +17,13 @@ LAST = 30
 
 
 @pytest.fixture
-def lab(page):
+def lab(emptied):
     data = json.dumps({"q": Q, "k": K, "speeds": SPEEDS, "last": LAST})
-    page.set_content(f'<rope-lab><script type="application/json">{data}</script><p>In words.</p></rope-lab>')
+    emptied.set_content(f'<rope-lab><script type="application/json">{data}</script><p>In words.</p></rope-lab>')
     for script in ("lab.js", "rope-lab.js"):
-        page.add_script_tag(path=ASSETS / script)
-    page.locator("rope-lab[data-ready]").wait_for()
-    return page.locator("rope-lab")
+        emptied.add_script_tag(path=ASSETS / script)
+    emptied.locator("rope-lab[data-ready]").wait_for()
+    return emptied.locator("rope-lab")
 
 
 def put(lab, index: int, place: int) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from autograder.engine.runs import CellResult, Ended, Incident, Kind, Run
 from autograder.grading import grade
 from autograder.grading.grade import Batches
 from autograder.grading.rows import Student, row_of, score_changes, with_total
@@ -12,8 +11,9 @@ from autograder.handed_in.delivery import Delivery
 from autograder.handed_in.intake import Submission
 from autograder.nbgrader.gradebook import Scored, Total
 from autograder.notebook.file import Cell
-from autograder.notebook.rebuild import Ours
-from autograder.results import State, Status
+from autograder.notebook.graded import as_notebook
+from autograder.notebook.rebuild import Ours, Placed
+from autograder.results import CellResult, Ended, Incident, Kind, Run, State, Status
 
 DIGESTS = {"one": "1", "two": "2"}
 
@@ -61,6 +61,14 @@ def test_a_notebook_that_is_not_there_and_one_that_is() -> None:
     assert [(i.kind, i.text) for i in late.incidents] == [(Kind.LATE, "2.0 hours late, 0.5 points taken off")]
 
 
+def test_a_blank_notebook_is_said_to_be_one() -> None:
+    stub = CellResult("test_f", "NotImplementedError", "", "", 0.1)
+    wrong = CellResult("test_f", "AssertionError", "no", "", 0.1)
+    runs = {name: Run({"test_f": result}, Ended.WHOLE) for name, result in (("one", stub), ("two", wrong))}
+    row = row_of(Student(Delivery("ann"), Submission({"one": [], "two": []}), runs=runs), BOTH, DIGESTS, due=False)
+    assert row.note == "one.ipynb: none of its exercises is written yet"
+
+
 def test_a_change_says_why() -> None:
     def graded(key: str, *cells: CellResult) -> Student:
         run = Run({cell.id: cell for cell in cells}, Ended.WHOLE)
@@ -104,3 +112,18 @@ def test_every_score_is_saved_once_also_when_the_run_is_broken_off(monkeypatch: 
     with pytest.raises(KeyboardInterrupt):
         broken_off(saves, "abcdefgh")
     assert saves.batches == [["a", "b", "c"], ["d", "e", "f"], ["g", "h"]]
+
+
+def test_a_cell_that_was_not_needed_is_not_told_of_as_not_reached() -> None:
+    """Above every student's answers in formgrader it said that the notebook had stopped."""
+    check = Placed("check", Cell("code", "HELPER = 1", {"grade_id": "check", "locked": True}), ours=True)
+    mine = Placed("free-1", Cell("code", "1 / 0"), ours=False)
+    ours = Ours("weights", (check.cell,), ("check",))
+    template = {"cells": [], "metadata": {}}
+
+    def outputs(run: Run) -> list[int]:
+        cells = as_notebook(ours, [check, mine], template, tests=True, run=run)["cells"]
+        return [len(cell["outputs"]) for cell in cells]
+
+    assert outputs(Run({}, Ended.TIMED_OUT)) == [1, 1]
+    assert outputs(Run({"free-1": CellResult("free-1", "", "", "", 0.0)}, Ended.WHOLE)) == [0, 0]

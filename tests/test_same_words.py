@@ -12,7 +12,7 @@ from typing import Any
 
 import nbformat
 import pytest
-from asking_course import NO_RETURN, RIGHT, STUB, THRICE, WRONG, write_asking
+from asking_course import NO_RETURN, RAISES, RIGHT, STUB, THRICE, WRONG, write_asking
 from nbclient import NotebookClient
 from submissions import write
 
@@ -23,13 +23,16 @@ from autograder.grading.check import check_notebook
 from autograder.grading.grade import grade_class
 from autograder.results import Mistake
 
-ANSWERS = {"right": RIGHT, "wrong": WRONG, "no_return": NO_RETURN}
+ANSWERS = {"right": RIGHT, "wrong": WRONG, "no_return": NO_RETURN, "raises": RAISES}
 SAID = {
     "right": "",
     "wrong": "These are shares of the largest amount: divide by the sum of all.\n"
     "  asked:    shares([1.0, 3.0])\n  expected: [0.25, 0.75]\n  got:      [0.3333, 1.0]",
     "no_return": "None came back: is the `return` missing?\n"
     "  asked:    shares([1.0, 3.0])\n  expected: [0.25, 0.75]\n  got:      None",
+    "raises": "The call ended in ValueError: no amounts\n"
+    "  asked:    shares([1.0, 3.0])\n  expected: [0.25, 0.75]\n  got:      ValueError: no amounts\n"
+    '  the line: raise ValueError("no amounts")    # in shares',
 }
 CAUSES = {  # what led to a wrong answer stands in another cell, or further down
     "above_the_stub": (RIGHT + STUB, "`shares` is written, but the stub below it takes its place: "
@@ -38,7 +41,8 @@ CAUSES = {  # what led to a wrong answer stands in another cell, or further down
                    "`return amounts / np.sum（amounts)`: invalid character '（' (U+FF08)"),
     "untouched": (STUB, "not written yet"),
 }  # fmt: skip
-TITLE = {"right": "✓ shares: 2 of 2", "wrong": "✗ shares: 0 of 2 right", "no_return": "✗ shares: 0 of 2 right"}
+TITLE = {"right": "✓ shares: 2 of 2", "wrong": "✗ shares: 0 of 2 right", "no_return": "✗ shares: 0 of 2 right",
+         "raises": "✗ shares: 0 of 2 right"}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -100,13 +104,19 @@ def test_in_check(blank_asking: Path, tmp_path: Path, name: str) -> None:
     assert thrice.points == 1.0
 
 
+def words_of(page: str) -> str:
+    """The message beside the student's answer, without the marks of code and the page's own line about the book."""
+    card = re.search(r'<div class="said">(.*?)</div>', page, re.S)
+    said = re.sub(r'<p class="where">.*?</p>|</?(code|p|dl|dd)>', "", card[1] if card else "", flags=re.S)
+    return " ".join(html.unescape(re.sub(r"<dt>(.*?)</dt>", r"\1: ", said)).split())
+
+
 @pytest.mark.parametrize("name", ANSWERS)
 def test_in_grade_and_feedback(graded: tuple[Path, dict[str, Any]], name: str) -> None:
     root, exercises = graded
     assert exercises[name].message == SAID[name]
     page = (root / "feedback" / name / "cooking" / "shares.html").read_text(encoding="utf-8")
-    shown = re.search(r'<div class="wrong"><p>.*?</p><pre>(.*?)</pre>', page, re.S)
-    assert (html.unescape(shown[1]) if shown else "") == SAID[name]
+    assert words_of(page) == " ".join(SAID[name].replace("`", "").split())
     known = Mistake("of_the_largest", SAID["wrong"].splitlines()[0])
     assert exercises[name].mistake == (known if name == "wrong" else None)  # the entry that the verdict carries
 

@@ -15,6 +15,7 @@ import pytest
 from autograder.course.bank import load_bank
 from autograder.course.course import Course
 from autograder.grading.similarity import K, W, known_answers, similar_pairs, tokens
+from autograder.notebook.rebuild import ours_from
 from autograder.notebook.source import read_source
 
 COURSE = Course(Path(__file__).parent.parent)
@@ -150,7 +151,8 @@ def test_independent_right_answers_are_not_flagged() -> None:
 def test_a_known_mistake_made_twice_is_not_flagged() -> None:
     """A class that wrote what is in the bank, each answer typed by several, holds no pair to look at."""
     rng = random.Random(0)
-    known = known_answers(COURSE, "attention")
+    ours = [ours_from(read_source(path), path.stem) for path in COURSE.sources("attention")]
+    known = known_answers(ours, COURSE.bank("attention"))
     assert min(map(len, known.values())) >= 6
     students = {f"s{i}": {e: rng.choice(texts) for e, texts in known.items()} for i in range(30)}
     assert similar_pairs(students, {}, known) == []

@@ -1,42 +1,17 @@
 """The small figures of the first pages in a real browser: what they say is what NumPy computes."""
 
-import json
-import re
-from pathlib import Path
 
 import numpy as np
 import pytest
+from lab_page import numbers, put, shown
 from scipy.special import softmax
-
-ASSETS = Path(__file__).parent.parent / "chapters" / "assets"
-
-
-def shown(page, tag: str, data: dict):
-    """The figure, with this data, on a page of its own."""
-    source = json.dumps(data, ensure_ascii=False)
-    page.set_content(f'<{tag}><script type="application/json">{source}</script><p>In words.</p></{tag}>')
-    for script in ("lab.js", f"{tag}.js"):
-        page.add_script_tag(path=ASSETS / script)
-    page.locator(f"{tag}[data-ready]").wait_for()
-    return page.locator(tag)
-
-
-def put(lab, value: float, index: int = 0) -> None:
-    """Moves a slider, as a hand would."""
-    lab.locator("input[type=range]").nth(index).evaluate(
-        "(input, value) => { input.value = value; input.dispatchEvent(new Event('input', {bubbles: true})); }", value
-    )
-
-
-def numbers(text: str) -> list[float]:
-    return [float(x) for x in re.findall(r"-?\d+(?:\.\d+)?", text.replace("\u2212", "-"))]
 
 
 @pytest.mark.parametrize("angle", [-180, -135, -30, 0, 60, 90, 180])
 @pytest.mark.parametrize("length", [0.5, 1.5, 2.5])
-def test_two_arrows(page, angle, length):
+def test_two_arrows(emptied, angle, length):
     """The products, their sum, the angle and its cosine."""
-    lab = shown(page, "angle-lab", {"fixed": [2, 1], "angle": 60, "length": 1.5})
+    lab = shown(emptied, "angle-lab", {"fixed": [2, 1], "angle": 60, "length": 1.5})
     put(lab, angle)
     put(lab, length, 1)
     fixed = np.array([2, 1])
@@ -51,8 +26,8 @@ def test_two_arrows(page, angle, length):
 
 
 @pytest.mark.parametrize("match", [0, 0.35, 0.95, 1])
-def test_a_soft_lookup(page, match):
-    lab = shown(page, "match-lab", {"keys": ["room", "breakfast"], "values": [100, 12], "match": 0.5})
+def test_a_soft_lookup(emptied, match):
+    lab = shown(emptied, "match-lab", {"keys": ["room", "breakfast"], "values": [100, 12], "match": 0.5})
     put(lab, match)
     answer = numbers(lab.locator(".lab-notes").inner_text())[-1]
     assert answer == pytest.approx(match * 100 + (1 - match) * 12, abs=0.06)
@@ -60,9 +35,9 @@ def test_a_soft_lookup(page, match):
 
 
 @pytest.mark.parametrize("scale", [0.05, 0.5, 2, 4])
-def test_softmax_and_what_a_push_moves(page, scale):
+def test_softmax_and_what_a_push_moves(emptied, scale):
     scores = np.array([4.0, 0.0, 2.0])
-    lab = shown(page, "softmax-lab", {"labels": ["a", "b", "c"], "scores": scores.tolist(), "scale": 0.5})
+    lab = shown(emptied, "softmax-lab", {"labels": ["a", "b", "c"], "scores": scores.tolist(), "scale": 0.5})
     put(lab, scale)
     p, pushed = softmax(scores * scale), softmax(scores * scale + [0.1, 0, 0])
     assert numbers(lab.locator(".lab-bars").inner_text()) == pytest.approx(p.tolist(), abs=6e-4)
@@ -79,19 +54,19 @@ STORY = {
 }
 
 
-def test_a_story_writes_itself_and_shows_what_else_it_might_have_said(page):
-    lab = shown(page, "story-lab", STORY)
-    page.wait_for_function("!document.querySelector('.story-later')")
+def test_a_story_writes_itself_and_shows_what_else_it_might_have_said(emptied):
+    lab = shown(emptied, "story-lab", STORY)
+    emptied.wait_for_function("!document.querySelector('.story-later')")
     assert lab.locator(".story-text").inner_text() == "The room was small"
     put(lab, 1)
     assert lab.locator(".story-here").inner_text().strip() == "small"
     assert "␣small" in lab.locator(".lab-notes").inner_text()
     assert numbers(lab.locator(".lab-bars").inner_text()) == [0.5, 0.1]
     lab.locator("button").click()
-    page.wait_for_function("!document.querySelector('.story-later')")
+    emptied.wait_for_function("!document.querySelector('.story-later')")
     assert lab.locator(".story-text").inner_text() == "The room is"
     lab.locator("input[type=radio]").nth(1).check()
-    page.wait_for_function("!document.querySelector('.story-later')")
+    emptied.wait_for_function("!document.querySelector('.story-later')")
     assert lab.locator(".story-text").inner_text() == "明月光"
 
 

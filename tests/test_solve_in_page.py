@@ -21,7 +21,7 @@ from autograder.grading.grade import grade_class
 ROOT = Path(__file__).parent.parent
 COURSE = Course(ROOT)
 CHAPTER_PAGES = [name for name in PAGES if name.count("/") == 2]
-ELSEWHERE = {"chapters/classification/cases", "chapters/classification/data"}  # they need PyTorch
+ELSEWHERE = {f"chapters/classification/{name}" for name in ("cases", "data", "pretraining")}  # they need PyTorch
 WEIGHTS = "chapters/attention/weights"
 SOFTMAX = references(COURSE.bank("attention"))["softmax"]
 NO_SHIFT = "def softmax(x, axis=-1):\n    e = np.exp(x)\n    return e / e.sum(axis=axis, keepdims=True)\n"
@@ -153,6 +153,27 @@ def test_an_exercise_is_solved_in_its_page(page, site):
     answer = kept(page)["attention/weights/softmax"]
     assert (answer["solved"], answer["tries"], answer["code"].strip()) == (True, 3, SOFTMAX.strip())
     assert not [url for url in asked if not url.startswith((site, "blob:", "data:"))]
+
+
+def test_examples_come_before_code(page, site):
+    """They are held against the reference and the known mistakes, which nobody loads before; and they are kept."""
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    open_exercise(page, site, WEIGHTS, "softmax")
+    assert not any("/banks/" in url for url in asked)
+    here = door(page, "softmax").locator(".solve-examples")
+    here.locator("summary").click()
+    lines = ["softmax(np.array([2.0, 0, 1])) == [0.665, 0.090, 0.245]", "softmax(np.array([1.0, 1])) == [1, 1]"]
+    here.locator("textarea").fill("\n".join(lines))
+    here.locator("button").click()
+    page.wait_for_selector("#solve-softmax .example-sum", timeout=SECONDS)
+    told = here.locator(".examples-said").inner_text()
+    known = len([one for one in load_bank(COURSE.bank("attention")) if one.exercise == "softmax" and not one.is_right])
+    assert re.search(rf"Your right example catches \d+ of {known} known mistakes\.", told)
+    assert "the reference gives [0.5, 0.5]" in told and "One that gets through:" in told
+    assert [one.get_attribute("data-right") for one in here.locator(".example-told").all()] == ["yes", "no"]
+    open_exercise(page, site, WEIGHTS, "softmax")
+    assert "0.245" in door(page, "softmax").locator("textarea").input_value()
 
 
 def test_an_answer_that_is_no_python_is_told_where(page, site):
@@ -535,14 +556,9 @@ def ask(page, site: str, name: str, questions: list[tuple[str, dict[str, str]]])
 
 
 def told(verdict: dict) -> list[str]:
-    """The lines of a verdict as `autograder check` has them.
-
-    It gives the cause, where there is one, in place of what came of it, and leaves out the student's own line, which a
-    notebook shows as the page does.
-    """
+    """The lines of a verdict as `autograder check` has them: the cause, where there is one, in place of its result."""
     lines = [verdict["lines"][0], verdict["cause"]] if verdict["cause"] else verdict["lines"]
-    text = "\n".join(line for line in lines if not line.startswith("  the line: "))
-    return [] if verdict["solved"] else lines_of(text)
+    return [] if verdict["solved"] else lines_of("\n".join(lines))
 
 
 def wrong_entries(name: str) -> dict[str, list]:

@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import functools
 import io
 import json
+import os
+import random
 import signal
 import sys
 import time
@@ -20,11 +23,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict, final
 
+import numpy as np
+
 from autograder import asking
 from autograder.course import forgotten
 from autograder.course.bank import Entry, load_bank
 from autograder.course.course import Course
 from autograder.course.record import Mark
+from autograder.engine.sandbox import limit_memory
+from autograder.engine.shell import Namespace
 from autograder.notebook.file import Cell, cells_in
 from autograder.notebook.source import asks, exercise_of, read_source, visible
 from autograder.plain import Asked, difference, mark, says_little, show, to_json, wrong_mark
@@ -78,6 +85,7 @@ class Answers(TypedDict):
 
 
 SECONDS = 10.0  # of CPU time, for one call; a loop without end is a mistake, too
+MEMORY = 3 << 30  # bytes beyond what it begins with: a function tried as an answer may be asked for something huge
 
 
 class TimedOut(Exception):  # noqa: N818  its name is part of a mark
@@ -100,10 +108,9 @@ class TimedAsking(asking.Asking):
         started = time.perf_counter()
         super().check(timed, *args, **options)
         assert self.asked is not None
-        text = self._call_text(call, args, {k: v for k, v in options.items() if k not in asking.RESERVED})
         line = sys._getframe(1).f_lineno
-        given = (call, args, self.asked[-1].arguments[2])
-        self.asked[-1] = self.asked[-1]._replace(call=text, line=line, arguments=given)
+        given = (call, *self.asked[-1].arguments[1:])
+        self.asked[-1] = self.asked[-1]._replace(name=self._name_of(call), line=line, arguments=given)
         self.seconds.append(round(time.perf_counter() - started, 3))
 
     def ask(self, test: Callable[[], None], without: Iterable[str] = ()) -> list[Asked]:
@@ -114,6 +121,25 @@ class TimedAsking(asking.Asking):
 
 def _time_is_up(number: int, frame: Any) -> None:
     raise TimedOut
+
+
+class NotTheAnswer(Exception):  # noqa: N818  no fault
+    """A function that was tried as an answer gives something else."""
+
+
+class Trying(TimedAsking):
+    """Asks a function that may be an answer for as long as it answers as the reference does: most do not once."""
+
+    def __init__(self, reference: Sequence[Asked]) -> None:
+        super().__init__()
+        self.reference = reference
+
+    def check(self, call: Callable[..., Any], /, *args: Any, **options: Any) -> None:
+        super().check(call, *args, **options)
+        assert self.asked is not None
+        right, mine = self.reference[len(self.asked) - 1], self.asked[-1]
+        if difference(right.answer, mine.answer, right.within, right.exact) is not None:
+            raise NotTheAnswer
 
 
 class Sheet:
@@ -130,7 +156,7 @@ class Sheet:
         self.solutions = {c.grade_id: c.source for c in cells if c.nbgrader.get("solution") and not c.is_test}
         self.plain = [c.source for c in cells if not c.is_test and c.grade_id != asking.CELL]
 
-    def namespace(self) -> dict[str, Any]:
+    def namespace(self) -> Namespace:
         """The names of the notebook once all its cells but the tests have run."""
         module = types.ModuleType("__main__")
         sys.modules["__main__"] = module
@@ -141,7 +167,7 @@ class Sheet:
         return found
 
     def ask(
-        self, test: str, base: dict[str, Any], entry: Entry | None = None, *, hidden: bool = True
+        self, test: str, base: Namespace, entry: Entry | None = None, *, hidden: bool = True
     ) -> tuple[list[Asked], list[float]]:
         """The answers to a test's questions, of the reference or with an entry in its exercise's place."""
         names = dict(base)
@@ -154,10 +180,10 @@ class Sheet:
         asks_here = TimedAsking()
         return asks_here.ask(names[test], self.without[test]), asks_here.seconds
 
-    def ask_of(self, test: str, names: dict[str, Any], answer: Any) -> list[Asked]:
-        """The answers of any function in the exercise's place."""
+    def accepts(self, test: str, names: Namespace, answer: Any, reference: Sequence[Asked]) -> bool:
+        """Whether any function in the exercise's place gives all that the reference gives."""
         exec(compile(self.tests[test], f"<{test}>", "exec"), names := {**names, exercise_of(test): answer})
-        return TimedAsking().ask(names[test], self.without[test])
+        return len(Trying(reference).ask(names[test], self.without[test])) == len(reference)
 
     def affected(self, exercise: str) -> list[str]:
         """The tests of other exercises that could notice this one."""
@@ -194,8 +220,9 @@ def defined(source: str) -> list[str]:
     return names
 
 
-def mentioned(source: str) -> set[str]:
-    return {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)}
+@functools.cache
+def mentioned(source: str) -> frozenset[str]:
+    return frozenset(node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name))
 
 
 def collect(course: Course, chapter: str, only: Sequence[str] = ()) -> dict[str, Answers]:
@@ -211,7 +238,11 @@ def collect(course: Course, chapter: str, only: Sequence[str] = ()) -> dict[str,
         if not sheet.asks or not wanted:
             continue
         base = sheet.namespace()
+        seed = int(os.environ.get("PYTHONHASHSEED", "0"))
+        random.seed(seed)  # what an answer owes to a global generator is told from what it gives by itself
+        np.random.seed(seed)
         if (torch := sys.modules.get("torch")) is not None:
+            torch.manual_seed(seed)
             torch.set_num_threads(1)
             torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)  # no question pays for what this imports
         for test in wanted:
@@ -221,7 +252,7 @@ def collect(course: Course, chapter: str, only: Sequence[str] = ()) -> dict[str,
     return found
 
 
-def _answers(sheet: Sheet, test: str, base: dict[str, Any], entries: Sequence[Entry]) -> Answers:
+def _answers(sheet: Sheet, test: str, base: Namespace, entries: Sequence[Entry]) -> Answers:
     reference, seconds = sheet.ask(test, base)
     shown = len(sheet.ask(test, base, hidden=False)[0])
     answers = {entry.name: _of_entry(sheet, test, base, entry, reference) for entry in entries}
@@ -236,7 +267,7 @@ def _answers(sheet: Sheet, test: str, base: dict[str, Any], entries: Sequence[En
     }
 
 
-def _answers_in_sight(sheet: Sheet, test: str, base: dict[str, Any], reference: Sequence[Asked]) -> list[str]:
+def _answers_in_sight(sheet: Sheet, test: str, base: Namespace, reference: Sequence[Asked]) -> list[str]:
     """The functions that a student has from the start and that would solve the exercise: given ones, the test's own."""
     names = dict(base)
     exec(compile(visible(sheet.tests[test]), f"<{test}>", "exec"), names)
@@ -249,9 +280,7 @@ def _answers_in_sight(sheet: Sheet, test: str, base: dict[str, Any], reference: 
         if _asks_for(value, exercise_of(test)):  # what it gives is the exercise's own answer
             continue
         with contextlib.suppress(Exception):
-            mine = sheet.ask_of(test, names, value)
-            pairs = zip(reference, mine, strict=True)
-            if all(difference(a.answer, b.answer, a.within, a.exact) is None for a, b in pairs):
+            if sheet.accepts(test, names, value, reference):
                 found.append(name)
     return found
 
@@ -292,7 +321,7 @@ def _question(one: Asked, is_visible: bool) -> Question:
 
 
 def _of_entry(
-    sheet: Sheet, test: str, base: dict[str, Any], entry: Entry, reference: Sequence[Asked]
+    sheet: Sheet, test: str, base: Namespace, entry: Entry, reference: Sequence[Asked]
 ) -> OfEntry | Broken:
     """The marks of an entry where it differs from the reference, and whose other tests it fails."""
     try:
@@ -316,7 +345,7 @@ def _of_entry(
     return {"marks": marks, "near": near, "blamed": blamed, "little": little, "slowest": slowest, "shown": shown}
 
 
-def _differs(sheet: Sheet, test: str, base: dict[str, Any], entry: Entry) -> bool:
+def _differs(sheet: Sheet, test: str, base: Namespace, entry: Entry) -> bool:
     rights, mine = sheet.ask(test, base)[0], sheet.ask(test, base, entry)[0]
     pairs = zip(rights, mine, strict=True)
     return any(difference(a.answer, b.answer, a.within, a.exact) is not None for a, b in pairs)
@@ -325,7 +354,7 @@ def _differs(sheet: Sheet, test: str, base: dict[str, Any], entry: Entry) -> boo
 def _apart(
     sheet: Sheet,
     test: str,
-    base: dict[str, Any],
+    base: Namespace,
     entries: Sequence[Entry],
     answers: Mapping[str, OfEntry | Broken],
     reference: Sequence[Asked],
@@ -350,7 +379,7 @@ def marks_of(answers: OfEntry | Broken) -> list[Mark | None]:
     return [] if "broken" in answers else answers["marks"]
 
 
-def _function_of(sheet: Sheet, base: dict[str, Any], entry: Entry) -> Any:
+def _function_of(sheet: Sheet, base: Namespace, entry: Entry) -> Any:
     names = dict(base)
     exec(compile(entry.source, f"<{entry.name}>", "exec"), names)
     return names.get(entry.exercise)
@@ -358,6 +387,7 @@ def _function_of(sheet: Sheet, base: dict[str, Any], entry: Entry) -> Any:
 
 def main(root: Path, chapter: str, out: Path, *only: str) -> None:
     warnings.simplefilter("ignore")
+    limit_memory(MEMORY)
     found = collect(Course(root), chapter, only)
     out.write_text(json.dumps(found), encoding="utf-8")
 

@@ -32,6 +32,10 @@ class Course:
         """The exercise notebooks of a chapter, as py:percent files, in alphabetical order."""
         found = [p for p in sorted((self.root / "solutions" / chapter).glob("*.py")) if is_notebook(p)]
         if not found:
+            one = Path(chapter).stem
+            homes = [home for home in self.chapters() if (self.root / "solutions" / home / f"{one}.py").is_file()]
+            if homes:
+                raise CourseError(f"{chapter}: is a notebook, not a chapter: name its chapter, {' or '.join(homes)}")
             known = ", ".join(self.chapters()) or "none"
             raise CourseError(f"solutions/{chapter}: no exercise notebooks there; chapters with some: {known}")
         return found

@@ -7,11 +7,11 @@ empty, one element, ties. Nothing here decides a verdict; it is advice for whoev
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from autograder import asking
-from autograder.plain import Asked, Plain, mark, plain, same_mark
+from autograder.plain import Asked, Plain, mark, plain, same_mark, show_argument
 
 SECONDS = 2.0
 MOST_TRIES = 40
@@ -94,7 +94,7 @@ def telling_question(functions: Sequence[Any], asked: Sequence[Asked]) -> str:
             answers = [_answer(function, changed, options) for function in functions]
             marks = [None if answer is None else mark(answer) for answer in answers]
             if any(_apart(marks[0], other) for other in marks[1:]):
-                shown = ", ".join([*map(asking.show_argument, changed), *(f"{k}={v!r}" for k, v in options.items())])
+                shown = ", ".join([*map(show_argument, changed), *(f"{k}={v!r}" for k, v in options.items())])
                 return f"({shown})    # {kind}"
     return ""
 
@@ -105,7 +105,7 @@ def _apart(one: Any, other: Any) -> bool:
     return not same_mark(one, other)
 
 
-def _answer(call: Any, args: Sequence[Any], options: dict[str, Any]) -> Plain | None:
+def _answer(call: Any, args: Sequence[Any], options: Mapping[str, Any]) -> Plain | None:
     """What a call gives; None where it raises or takes long."""
     signal.setitimer(signal.ITIMER_REAL, SECONDS)
     try:

@@ -21,13 +21,13 @@ from autograder.course.release import generate
 from autograder.engine.execution import cells_of
 from autograder.engine.jobs import PlainCell
 from autograder.engine.runner import run_cell
-from autograder.engine.runs import CellResult
 from autograder.errors import CourseError
 from autograder.files import write_whole
 from autograder.nbgrader.configuration import checked, nbgrader_api, quiet
 from autograder.notebook.points import TooManyPointsError, earned
 from autograder.notebook.rebuild import ours_from
 from autograder.notebook.source import exercise_of, read_source, visible
+from autograder.results import CellResult
 from autograder.scratch import scratch_folder
 
 
@@ -166,6 +166,10 @@ def keep_record(course: Course, chapter: str, found: Verification, *, write: boo
     return [f"{path.relative_to(course.root)} is written anew: run `autograder release {chapter}`, and commit both"]
 
 
+# Our engine plugs into nbgrader as it does in a course.
+CONFIGURATION = "from autograder.plugin import configure\n\nconfigure(get_config())\n"
+
+
 def _through_nbgrader(course: Course, chapter: str, found: Verification) -> None:
     """Autograde the reference and the untouched notebook in a gradebook of their own."""
     from nbgrader.api import Gradebook  # three seconds, which a quick look at an exercise does without
@@ -173,9 +177,7 @@ def _through_nbgrader(course: Course, chapter: str, found: Verification) -> None
     with scratch_folder("verify") as folder:
         workspace = folder
         generate(course, chapter, workspace, record=found.record)
-        kept = Course(workspace).record(chapter)  # where the judge looks for it
-        kept.parent.mkdir(parents=True)
-        kept.write_text(written(found.record), encoding="utf-8")
+        (workspace / "nbgrader_config.py").write_text(CONFIGURATION, encoding="utf-8")
         for student, tree in (("reference", "source"), ("untouched", "release")):
             shutil.copytree(workspace / tree / chapter, workspace / "submitted" / student / chapter)
         with quiet() as complaints:

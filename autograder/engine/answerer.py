@@ -6,6 +6,7 @@ It lies in the same process as hostile code, so the judge trusts nothing that it
 
 from __future__ import annotations
 
+import builtins
 import collections.abc
 import contextlib
 import dataclasses
@@ -19,7 +20,7 @@ import socket
 import sys
 import threading
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +32,14 @@ from autograder.engine.lent import Callback, RemoteIterator, RemoteObject
 from autograder.engine.limits import Limits
 from autograder.engine.peer import Bounded, Peer
 from autograder.engine.raised import error_names, text_of
-from autograder.engine.wire import Decoder, Encoder, Ref, WireError, named_tuple
+from autograder.engine.shell import Namespace
+from autograder.engine.wire import Decoder, Encoder, Message, Ref, WireError, named_tuple
 
 
 class Answerer(Peer):
     """How the student's process sees the judge: it is asked for calls, and may call back what it was handed."""
 
-    def __init__(self, connection: socket.socket, limits: Limits, namespace: dict[str, Any], scratch: Path) -> None:
+    def __init__(self, connection: socket.socket, limits: Limits, namespace: Namespace, scratch: Path) -> None:
         super().__init__(connection, limits.message)
         self.limits = limits
         self.namespace = namespace
@@ -86,11 +88,11 @@ class Answerer(Peer):
             case [Ref.NAME, str(name)]:
                 return self._target(name)
             case [Ref.CALLBACK, int(number), str(name)]:
-                return Callback(self, number, name)
+                return Callback(self.use_lent, number, name)
             case [Ref.ITERATOR, int(number)]:
-                return RemoteIterator(self, number)
+                return RemoteIterator(self.use_lent, number)
             case [Ref.OBJECT, int(number), methods]:
-                return RemoteObject(self, number, methods)
+                return RemoteObject(self.use_lent, number, methods)
             case [Ref.PICKLED, int(number)]:
                 self.borrowed[-1].append((number, "pickled", self.pickled[number]))
                 return self.pickled[number]
@@ -119,9 +121,27 @@ class Answerer(Peer):
         self.borrowed[-1].append((key, kind, value))
         return value
 
+    def use_lent(self, op: str, number: int, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        """Ask the judge to do something with what it has lent; raises what that raised over there."""
+        with self.one_at_a_time:
+            encoder = self.encoder()
+            message = {"op": op, "on": number, "args": encoder.encode(args), "kwargs": encoder.encode(kwargs)}
+            reply, decoder = self.request(message, encoder)
+            if "value" in reply:
+                self.borrowed.append([])
+                try:
+                    return decoder.decode(reply["value"])
+                finally:
+                    self.borrowed.pop()
+        name, text = reply.get("error", ["RuntimeError"])[0], reply.get("text", reply.get("wire", ""))
+        if name == "StopIteration":
+            raise StopIteration
+        kind = getattr(builtins, name, RuntimeError)
+        raise (kind if isinstance(kind, type) and issubclass(kind, Exception) else RuntimeError)(text)
+
     # Requests.
 
-    def serve_into(self, request: dict[str, Any], decoder: Decoder, encoder: Encoder) -> dict[str, Any]:
+    def serve_into(self, request: Message, decoder: Decoder, encoder: Encoder) -> Message:
         self.borrowed.append([])
         try:
             self._receive(request, decoder)
@@ -145,7 +165,7 @@ class Answerer(Peer):
         finally:
             self.borrowed.pop()
 
-    def _receive(self, request: dict[str, Any], decoder: Decoder) -> None:
+    def _receive(self, request: Message, decoder: Decoder) -> None:
         if "pickled" in request:
             from autograder.engine.gradients import parameters_of  # of torch, which the judge has imported
 
@@ -158,7 +178,7 @@ class Answerer(Peer):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(decoder.buffers[content])
 
-    def _perform(self, request: dict[str, Any], decoder: Decoder) -> Any:
+    def _perform(self, request: Message, decoder: Decoder) -> Any:
         if request["op"] == "backward":
             return self._backward(request, decoder)
         if request["op"] in ("bind", "unbind"):
@@ -181,7 +201,7 @@ class Answerer(Peer):
             return value
         return self._use(request, target, args, kwargs)
 
-    def _use(self, request: dict[str, Any], target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def _use(self, request: Message, target: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         match request["op"]:
             case "call":
                 if isinstance(target, type) and issubclass(target, CONTAINERS):
@@ -222,7 +242,7 @@ class Answerer(Peer):
             return self.namespace[on]
         return self.objects[on]
 
-    def _backward(self, request: dict[str, Any], decoder: Decoder) -> Any:
+    def _backward(self, request: Message, decoder: Decoder) -> Any:
         leaves = [self.objects[number] for number in request["leaves"]]
         for leaf in leaves:
             leaf.grad = None
@@ -306,7 +326,7 @@ def _is_simple(value: Any) -> bool:
     return value is None or isinstance(value, bool | int | float | str | bytes | tuple | list | dict | np.ndarray)
 
 
-def torch_state(value: Any) -> dict[str, Any]:
+def torch_state(value: Any) -> Mapping[str, Any]:
     """Weights, gradients and modes of a module, or the state of an optimiser with its parameters."""
     torch = sys.modules["torch"]
     if isinstance(value, torch.nn.Module):
@@ -343,7 +363,7 @@ def _stamps(path: Path) -> dict[str, tuple[int, int]]:
     return found
 
 
-def _numeric_context(request: dict[str, Any]) -> contextlib.AbstractContextManager[Any]:
+def _numeric_context(request: Message) -> contextlib.AbstractContextManager[Any]:
     """The judge's settings for numpy's warnings and torch's gradients."""
     torch = sys.modules.get("torch")
     if "errstate" not in request and (torch is None or request.get("grad") == torch.is_grad_enabled()):
@@ -391,7 +411,7 @@ def _alive(connection: socket.socket) -> bool:
         return False
 
 
-def serve(connection: socket.socket, limits: Limits, namespace: dict[str, Any], scratch: Path) -> None:
+def serve(connection: socket.socket, limits: Limits, namespace: Namespace, scratch: Path) -> None:
     """Answer the judge until it hangs up."""
     side = Answerer(connection, limits, namespace, scratch)
     sys.stdout = sys.stderr = Bounded(0)  # what is printed while a test runs is shown to nobody

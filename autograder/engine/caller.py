@@ -15,7 +15,7 @@ import random
 import socket
 import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -26,7 +26,7 @@ from autograder.engine.limits import Limits
 from autograder.engine.peer import Peer
 from autograder.engine.raised import error_names, text_of
 from autograder.engine.stand_ins import METHOD, Handle, Method, Name, about_of
-from autograder.engine.wire import Decoder, Encoder, Ref, WireError, named_tuple
+from autograder.engine.wire import Decoder, Encoder, Message, Ref, WireError, named_tuple
 
 TEXT = 20_000  # characters of a message
 MOST_LINE = 300  # characters of the line that raised
@@ -56,7 +56,7 @@ class UnreadableError(BaseException):
 class Caller(Peer):
     """How the judge sees the student during one test."""
 
-    def __init__(self, connection: socket.socket, limits: Limits, given: dict[str, Any], label: str) -> None:
+    def __init__(self, connection: socket.socket, limits: Limits, given: Mapping[str, Any], label: str) -> None:
         super().__init__(connection, limits.message)
         self.given = given
         self.label = label
@@ -158,7 +158,7 @@ class Caller(Peer):
             case _:
                 raise WireError("a reference that nobody gave out")
 
-    def _dataclass(self, known: type, fields: dict[str, Any]) -> Any:
+    def _dataclass(self, known: type, fields: Mapping[str, Any]) -> Any:
         copy: Any = object.__new__(known)
         for field in dataclasses.fields(known):
             if field.name in fields:
@@ -174,12 +174,12 @@ class Caller(Peer):
 
     leaves: tuple[tuple[int, Any], ...] = ()
 
-    def ask(self, op: str, on: int | str, *args: Any, kwargs: dict[str, Any] | None = None, **more: Any) -> Any:
+    def ask(self, op: str, on: int | str, *args: Any, kwargs: Mapping[str, Any] | None = None, **more: Any) -> Any:
         """One request to the student; returns its value or raises what the student's code raised."""
         kwargs = kwargs or {}
         self.pickled, self.files, self.keyed = [], [], {}
         encoder = self.encoder()
-        message: dict[str, Any] = {"op": op, "on": on, **more, **_numeric_settings()}
+        message: Message = {"op": op, "on": on, **more, **_numeric_settings()}
         if self.watching:
             message["watch"] = True
         try:
@@ -208,7 +208,7 @@ class Caller(Peer):
         except WireError as error:
             raise UnreadableError(f"{self.calling} returned {error}") from None
 
-    def _reply(self, message: dict[str, Any], encoder: Encoder) -> tuple[dict[str, Any], Decoder]:
+    def _reply(self, message: Message, encoder: Encoder) -> tuple[Message, Decoder]:
         try:
             reply, decoder = self.request(message, encoder)
         except (EOFError, ConnectionError):
@@ -227,7 +227,7 @@ class Caller(Peer):
             raise UnreadableError(f"{self.calling} sent bytes that are no answer")
         return reply, decoder
 
-    def _leaves(self, args: Any, kwargs: dict[str, Any]) -> tuple[tuple[int, Any], ...]:
+    def _leaves(self, args: Any, kwargs: Mapping[str, Any]) -> tuple[tuple[int, Any], ...]:
         torch = sys.modules.get("torch")
         if torch is None:
             return ()
@@ -271,7 +271,7 @@ class Caller(Peer):
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(content)
 
-    def serve_into(self, request: dict[str, Any], decoder: Decoder, encoder: Encoder) -> dict[str, Any]:
+    def serve_into(self, request: Message, decoder: Decoder, encoder: Encoder) -> Message:
         """The student uses something that the test lent it: a callback, an iterator, an object."""
         try:
             lent = self.lent[int(request["on"])]
@@ -288,7 +288,7 @@ class Caller(Peer):
         except BaseException as error:
             return {"error": error_names(error), "text": text_of(error)[:TEXT]}
 
-    def _use(self, lent: Any, op: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def _use(self, lent: Any, op: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Only what the test meant to lend: a call, the next item, a public method, plain data."""
         callback = _is_callback(lent)
         if op == "call" and callback:
@@ -308,7 +308,7 @@ class Caller(Peer):
 OPERATORS = frozenset({"__call__", "__iter__", "__len__", "__getitem__"})
 
 
-def _states(reply: dict[str, Any]) -> list[tuple[Any, Any]]:
+def _states(reply: Message) -> list[tuple[Any, Any]]:
     """What a reply says of the things that were lent: keys and states."""
     states = reply.get("after", [])
     if type(states) is not list or not all(type(pair) is list and len(pair) == 2 for pair in states):
@@ -316,7 +316,7 @@ def _states(reply: dict[str, Any]) -> list[tuple[Any, Any]]:
     return [(key, state) for key, state in states if type(key) in (int, str)]
 
 
-def _places_in(reply: dict[str, Any]) -> list[int]:
+def _places_in(reply: Message) -> list[int]:
     """Which arguments a call changed, as the student's side says."""
     places = reply.get("changed", [])
     return [place for place in places if type(place) is int] if type(places) is list else []
@@ -355,7 +355,9 @@ def _as_state(value: Any) -> Any:
     return tuple(_as_state(v) for v in value) if isinstance(value, list | tuple) else value
 
 
-def _places(leaves: tuple[tuple[int, Any], ...], args: Any, kwargs: dict[str, Any]) -> Iterator[tuple[int, list[Any]]]:
+def _places(
+    leaves: tuple[tuple[int, Any], ...], args: Any, kwargs: Mapping[str, Any]
+) -> Iterator[tuple[int, list[Any]]]:
     for number, tensor in leaves:
         for place, value in enumerate(args):
             if value is tensor:
@@ -365,8 +367,8 @@ def _places(leaves: tuple[tuple[int, Any], ...], args: Any, kwargs: dict[str, An
                 yield number, [1, name]
 
 
-def _numeric_settings() -> dict[str, Any]:
-    settings: dict[str, Any] = {}
+def _numeric_settings() -> Message:
+    settings: Message = {}
     if (now := np.geterr()) != {"divide": "warn", "over": "warn", "under": "ignore", "invalid": "warn"}:
         settings["errstate"] = {k: v if v in ("ignore", "warn", "raise") else "ignore" for k, v in now.items()}
     if (torch := sys.modules.get("torch")) is not None:

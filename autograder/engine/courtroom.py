@@ -12,15 +12,13 @@ import resource
 import signal
 import socket
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import autograder
 from autograder import folders
 from autograder.engine import sandbox
-from autograder.engine.jobs import JudgeOrder
+from autograder.engine.jobs import JudgeOrder, Place
 from autograder.engine.limits import Limits
 
 OWN_FOLDER = f"/{sandbox.SCRATCH}/judge"  # of the one judge that there is at a time
@@ -65,12 +63,12 @@ class Courtroom:
             Path("/", sandbox.SCRATCH).chmod(0o755)
 
 
-def enter(control: socket.socket, walls: dict[str, Any], hidden: Sequence[str], *, unsafe: bool) -> Courtroom:
+def enter(control: socket.socket, place: Place) -> Courtroom:
     """Take the warm process of the judges behind the walls; tells the engine of it.
 
     Where there are namespaces, what returns is a child of the caller, the first process of its own ones.
     """
-    found = sandbox.Walls(**walls)
+    found, unsafe = sandbox.Walls(**place["walls"]), place["unsafe"]
     as_another = os.geteuid() == 0 and (found.namespaces == "root" or not (found.namespaces or unsafe))
     uid, claim = sandbox.spare_uid() if as_another else (0, None)
     room = Courtroom(found, unsafe, uid, claim, sandbox.data_bytes())
@@ -86,7 +84,7 @@ def enter(control: socket.socket, walls: dict[str, Any], hidden: Sequence[str], 
         os._exit(0)
     sandbox.die_with_parent(signal.SIGKILL)
     sandbox.enter_mount_namespace()
-    sandbox.build_root(Limits(), [], hidden, 0, more=[OUR_CODE])
+    sandbox.build_root(Limits(), [], place["hidden"], 0, more=[OUR_CODE])
     for folder in (Path("/tmp"), Path("/dev/shm")):
         if not any(folder.iterdir()):  # our own code may lie below: then it stays, read-only
             folder.rmdir()

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import select
 import signal
 import socket
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
 
 from autograder.engine import groups, sandbox
-from autograder.engine.jobs import Job, JudgeOrder, Order, Place, StudentOrder
-from autograder.engine.keeper import FAILED, NO_WALLS, OUT_OF_MEMORY, TOO_MUCH_COMPUTING
+from autograder.engine.jobs import Job, JudgeOrder, Order, Place, Report, StudentOrder
+from autograder.engine.keeper import FAILED, NO_ROOM, NO_WALLS, OUT_OF_MEMORY, TOO_MUCH_COMPUTING
 from autograder.engine.limits import Limits
 from autograder.engine.processes import Child, EngineError, Libraries, Warm
-from autograder.engine.runs import CellResult, Ended, Incident, Kind, Run
+from autograder.results import CellResult, Ended, Incident, Kind, Run
 from autograder.scratch import scratch_folder
 from autograder.text import clean, clean_output, shown
 
@@ -25,6 +25,8 @@ GRACE = 3.0  # seconds beyond a limit before the process is ended from outside
 OURS = "GivenCellError"  # a test that failed for a given cell of the course's own
 BY_CPU = "too much computing"  # in the text of a time-out that no neighbour can have caused
 IDLE = 15.0  # seconds with neither a cell nor a test under way
+CROWDED = "others took the room for processes"
+NO_THREAD = "can't start new thread"  # Python's words
 REPORT_BYTES = 32 * 2**20
 MOST_SHOWN = 300  # characters of an incident: they are shown in terminals and tables
 
@@ -36,6 +38,7 @@ class _State:
     cells: dict[str, CellResult] = field(default_factory=dict)
     tests: dict[str, CellResult] = field(default_factory=dict)
     excluded: set[str] = field(default_factory=set)
+    crowded: set[str] = field(default_factory=set)  # cells after which so many threads ran that there is hardly room
     incidents: list[Incident] = field(default_factory=list)
     cpu: float = 0.0
     fault: str = ""  # of our side
@@ -83,6 +86,8 @@ class Engine:
             missing = ", ".join(layer for layer in sandbox.ALL_LAYERS if layer not in self.walls.layers())
             raise EngineError(f"no sandbox here ({missing}: missing): see `autograder doctor`")
         self.group = groups.prepare()
+        # Whether the kernel counts a submission's processes with all that the grader's user has: its neighbours', too.
+        self.together = not self.walls.namespaces and (unsafe or os.geteuid() != 0)
         # A judge and a student take turns: on one core, they need not wake another one at each call.
         self.core = core
         self.libraries = libraries or Libraries(preload)
@@ -105,11 +110,11 @@ class Engine:
     def run(self, job: Job) -> Run:
         """Run one notebook. Whatever the student's code does, this returns, within the limits."""
         state = _State()
-        self.warm["judge"].prepare(job.given, job.tests)
+        prepared = self.warm["judge"].prepare(job)
         deadline = time.monotonic() + self.limits.notebook
         for _ in range(ATTEMPTS):
             before = len(state.tests), len(state.excluded)
-            if self._attempt(job, state, deadline) or state.fault:
+            if self._attempt(job, prepared, state, deadline) or state.fault:
                 break
             if time.monotonic() >= deadline:
                 break
@@ -117,7 +122,7 @@ class Engine:
                 self._give_up_something(job, state)
         return self._finish(job, state, timed_out=time.monotonic() >= deadline)
 
-    def _attempt(self, job: Job, state: _State, deadline: float) -> bool:
+    def _attempt(self, job: Job, prepared: str, state: _State, deadline: float) -> bool:
         """Start both processes and watch them; True where everything that can be known is known."""
         pairs = [socket.socketpair() for _ in job.tests]
         common: Order = {
@@ -137,14 +142,18 @@ class Engine:
                 for_student: StudentOrder = {**common, "items": items, "scratch": str(theirs)}
                 for_judge: JudgeOrder = {
                     **common,
-                    "given": job.given,
-                    "tests": job.tests,
+                    "prepared": prepared,
+                    "tests": [test["id"] for test in job.tests],
                     "names": job.names,
                     "values": job.values,
                     "scratch": str(ours),
                 }
                 student = self.warm["student"].fork(for_student, [s for s, _ in pairs])
-                judge = self.warm["judge"].fork(for_judge, [j for _, j in pairs])
+                try:
+                    judge = self.warm["judge"].fork(for_judge, [j for _, j in pairs])
+                except EngineError:
+                    student.end()
+                    raise
             finally:
                 for pair in pairs:
                     for end in pair:
@@ -156,8 +165,10 @@ class Engine:
         try:
             fate = self._follow(job, state, student, judge, now, deadline)
         finally:
-            student_code, student_cpu = student.end()
-            judge_cpu = judge.end()[1]
+            try:
+                student_code, student_cpu = student.end()
+            finally:
+                judge_cpu = judge.end()[1]
             state.cpu += student_cpu + judge_cpu
         # What a student does to itself, the keeper reports as its own exit code.
         if student_code == -signal.SIGKILL and not student.ended_by_us:
@@ -168,6 +179,8 @@ class Engine:
             state.fault = "the process that runs the tests was killed, or died"
         elif fate == "stalled":
             state.doubt = "nothing happened for a while"
+        if student_code == NO_ROOM and self.together:
+            state.doubt = CROWDED
         if student_code == NO_WALLS and not now.began:
             raise EngineError("the sandbox could not be raised: see `autograder doctor`")
         self._blame(fate, student_code, state, now)
@@ -192,6 +205,8 @@ class Engine:
                     now.student_gone |= child is student
                     now.judge_gone |= child is judge
             fate = self._fate(job, state, now, deadline)
+        if fate == "ended":  # the judge may have been quicker: what the student said before its last test is there
+            self._hear_student(student, job, state, now)
         return fate
 
     def _until(self, now: _Now, deadline: float) -> float:
@@ -232,18 +247,23 @@ class Engine:
             if "sandbox" in record and not now.began:
                 raise EngineError(f"the sandbox could not be raised: {str(record['sandbox'])[:300]}")
             now.began = True
+            if record.get("full") and self.together:
+                state.doubt = CROWDED
             name = record.get("started", record.get("id"))
             if record.get("ended"):
                 now.student_ended, now.cell = True, ""
             elif type(name) is not str or name not in known:
                 continue
             elif "started" in record:
-                now.cell, now.cell_since = name, time.monotonic()
+                if not now.cell:  # one begins where the one before has ended: the one that hangs is known by that
+                    now.cell, now.cell_since = name, time.monotonic()
             else:
                 seconds = time.monotonic() - now.cell_since if now.cell == name else 0.0
                 now.cell = ""
                 result = state.cells.setdefault(name, _cell_result(name, record, seconds, self.limits))
                 _note_failure(state, result)
+                if record.get("threads"):
+                    state.crowded.add(name)
                 if record.get("flood"):
                     text = f"the cell printed more than {self.limits.output} characters; the rest was cut"
                     _note(state, Incident(name, Kind.FLOOD, text))
@@ -303,6 +323,10 @@ class Engine:
             if test["id"] not in state.tests:
                 if stopped := self._stopped_before(test["id"], job, state):
                     state.excluded.add(stopped)
+                    if stopped in state.crowded:
+                        text = "this cell left too many threads for anything after it to run"
+                        _note(state, Incident(stopped, Kind.CRASHED, text))
+                        state.crowded.clear()
                     return
                 text = "your code ended the process before this test could run"
                 state.tests[test["id"]] = CellResult(test["id"], _ERRORS[Kind.CRASHED], text, "", 0.0)
@@ -310,10 +334,12 @@ class Engine:
                 return
 
     def _stopped_before(self, test: str, job: Job, state: _State) -> str:
-        """The last cell before a test that was interrupted and has run in every attempt; "" where there is none."""
+        """The first cell before a test that filled the process with threads, else the last that was interrupted."""
         names = [item["id"] for item in job.items]
         ran = [name for name in names[: names.index(test)] if name in state.cells and name not in state.excluded]
-        return next((name for name in reversed(ran) if state.cells[name].error in STOPPED), "")
+        crowded = (name for name in ran if name in state.crowded)  # those after the first suffer from it
+        stopped = (name for name in reversed(ran) if state.cells[name].error in STOPPED)
+        return next(crowded, next(stopped, ""))
 
     def _finish(self, job: Job, state: _State, *, timed_out: bool) -> Run:
         ended = Ended.WHOLE
@@ -328,7 +354,14 @@ class Engine:
         fault = state.fault or next((t.message for t in state.tests.values() if t.error == OURS), "")
         by_the_clock = [r for r in results.values() if r.error == "TimedOut" and BY_CPU not in r.message]
         doubt = state.doubt or ("timed out" if by_the_clock or ended is Ended.TIMED_OUT else "")
+        if not doubt and self.together and any(_found_no_room(result) for result in results.values()):
+            doubt = CROWDED
         return Run(results, ended, tuple(state.incidents), state.cpu, fault, doubt)
+
+
+def _found_no_room(result: CellResult) -> bool:
+    """Whether a process or a thread could not be started."""
+    return result.error == "BlockingIOError" or NO_THREAD in result.message
 
 
 def _readable_now(child: Child) -> bool:
@@ -345,7 +378,7 @@ STOPPED = frozenset({"TimedOut", "OutOfMemory", "MemoryError"})  # how a cell en
 _ERRORS = {Kind.TIMED_OUT: "TimedOut", Kind.CRASHED: "Crashed", Kind.OUT_OF_MEMORY: "OutOfMemory"}
 
 
-def _cell_result(name: str, record: dict[str, Any], seconds: float, limits: Limits) -> CellResult:
+def _cell_result(name: str, record: Report, seconds: float, limits: Limits) -> CellResult:
     def text(key: str) -> str:
         value = record.get(key, "")
         if type(value) is not str:
@@ -374,6 +407,8 @@ def _note(state: _State, incident: Incident) -> None:
 
 
 def _how(code: int) -> str:
+    if code == NO_ROOM:
+        return CROWDED
     if code > 128:
         try:
             return f"ended by {signal.Signals(code - 128).name}"

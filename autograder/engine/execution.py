@@ -13,8 +13,8 @@ from pathlib import Path
 
 from autograder.engine.jobs import PlainCell
 from autograder.engine.limits import Limits
-from autograder.engine.runs import CellResult, Ended, Run
 from autograder.notebook.file import Cell
+from autograder.results import CellResult, Ended, Run
 from autograder.scratch import scratch_folder
 from autograder.text import clean, clean_output
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from autograder.engine.jobs import GivenCell
+from autograder.engine.shell import Namespace, make_shell
 from autograder.notebook.magics import as_python
 
 SHOWN = 300  # characters of a cause
@@ -136,7 +137,7 @@ def _base(node: ast.expr) -> set[str]:
     return {node.id} if isinstance(node, ast.Name) else set()
 
 
-def run_given(cells: Sequence[GivenCell], answers: Collection[str], namespace: dict[str, Any]) -> Given:
+def run_given(cells: Sequence[GivenCell], answers: Collection[str], namespace: Namespace) -> Given:
     """Run the given cells in `namespace`, where `answers` stand for themselves only."""
     found = Given()
     apart = set(answers)  # what only the student's side has
@@ -155,7 +156,7 @@ def run_given(cells: Sequence[GivenCell], answers: Collection[str], namespace: d
     return found
 
 
-def _run(cell: str, part: Statement, apart: set[str], namespace: dict[str, Any], found: Given) -> None:
+def _run(cell: str, part: Statement, apart: set[str], namespace: Namespace, found: Given) -> None:
     modules = {name for name, value in namespace.items() if isinstance(value, types.ModuleType)}
     sets = part.sets - modules if part.now & apart else part.sets
     try:
@@ -183,7 +184,7 @@ def _cause(cell: str, error: BaseException) -> str:
 # ---- what a notebook offers: magics, `display`, the value of the last line
 
 
-def offer_what_notebooks_have(namespace: dict[str, Any]) -> None:
+def offer_what_notebooks_have(namespace: Namespace) -> None:
     """`display` and `get_ipython`, imported or made when first used."""
 
     def display(*args: Any, **kwargs: Any) -> Any:
@@ -193,8 +194,6 @@ def offer_what_notebooks_have(namespace: dict[str, Any]) -> None:
 
     @functools.cache
     def get_ipython() -> Any:
-        from autograder.engine.student import make_shell  # which is built on this file
-
         shell = make_shell(namespace)
         run_cell = shell.run_cell
 
@@ -258,7 +257,7 @@ def _is_silenced(source: str) -> bool:
     return bool(DisplayHook.semicolon_at_end_of_expression(source))
 
 
-def run_test_cell(code: TestCode, namespace: dict[str, Any], names: MutableMapping[str, Any] | None = None) -> str:
+def run_test_cell(code: TestCode, namespace: Namespace, names: MutableMapping[str, Any] | None = None) -> str:
     """Run a test cell, or any other; returns what a notebook would show of its last line, "" for nothing.
 
     `names` is where its top level binds names, if not in `namespace`.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -47,7 +48,7 @@ def parameters_of(lent: Any) -> list[Any]:
     return [parameter for group in lent.param_groups for parameter in group["params"]]
 
 
-def restore(lent: Any, state: dict[str, Any]) -> None:
+def restore(lent: Any, state: Mapping[str, Any]) -> None:
     """Put the student's state of a module or an optimiser into the judge's own."""
     with torch.no_grad():
         if isinstance(lent, torch.nn.Module):

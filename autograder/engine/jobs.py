@@ -6,6 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, NotRequired, TypedDict
 
+from autograder import asking
+from autograder.notebook.rebuild import Ours, Placed
+from autograder.notebook.source import exercise_of
+
 
 class Step(TypedDict):
     """One of the student's cells, or the place of a test of ours."""
@@ -48,10 +52,37 @@ class Job:
     names: Sequence[str]  # functions and classes that the student writes
     values: Sequence[str] = ()  # other names that the student assigns
     files: Sequence[tuple[str, bytes]] = ()  # data beside the notebook
+    key: str = ""  # jobs with the same one have the same `given` and, in any order, the same `tests`
 
-    def plain(self) -> dict[str, Any]:
+    def plain(self) -> Mapping[str, object]:
         """As JSON, for a digest."""
         return asdict(self) | {"files": [[name, content.hex()] for name, content in self.files]}
+
+
+def make_job(ours: Ours, placed: Sequence[Placed]) -> Job:
+    """What the engine runs: the student's code cells and the places of the tests; for the judge, ours."""
+    items: list[Step] = []
+    for p in placed:
+        if p.cell.kind != "code" or p.name == asking.CELL:
+            continue
+        if p.cell.is_test:
+            items.append({"kind": "test", "id": p.name})
+        else:
+            items.append({"kind": "cell", "id": p.name, "source": p.cell.source})
+    sources = {c.grade_id: c.source for c in ours.cells if c.is_test}
+    places = [item["id"] for item in items if item["kind"] == "test"]
+    tests: list[TestCell] = [{"id": name, "source": sources[name]} for name in places]
+    if any(cell.grade_id == asking.CELL for cell in ours.cells):
+        for test in tests:
+            exercise = exercise_of(test["id"])
+            test["record"] = {name: ours.record[name] for name in (exercise,) if name in ours.record}
+    code = [c for c in ours.cells if c.kind == "code" and c.grade_id != asking.CELL]
+    plain = [c for c in code if not c.is_test and not c.nbgrader.get("solution")]
+    given: list[GivenCell] = [{"id": c.grade_id or f"given-{i}", "source": c.source} for i, c in enumerate(plain)]
+    return Job(items, given, tests, *ours.graded_names, ours.files, key=ours.digest)
+
+
+Report = Mapping[str, object]  # a line that a process reports, of JSON; a student's may say anything
 
 
 # ---- what the engine tells both processes, as JSON on their sockets
@@ -79,8 +110,8 @@ class StudentOrder(Order):
 class JudgeOrder(Order):
     """What the judge's process is to do."""
 
-    given: Sequence[GivenCell]
-    tests: Sequence[TestCell]
+    prepared: str  # the key by which its warm process has the cells of ours
+    tests: list[str]  # in the order of their places
     names: Sequence[str]
     values: Sequence[str]
 

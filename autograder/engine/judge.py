@@ -19,10 +19,11 @@ from typing import Any
 from autograder import asking
 from autograder.engine.caller import TEXT, Caller
 from autograder.engine.given import Given, run_given, run_test_cell, statements, test_code
-from autograder.engine.jobs import GivenCell, JudgeOrder, TestCell
+from autograder.engine.jobs import GivenCell, JudgeOrder, Report, TestCell
 from autograder.engine.limits import Limits
 from autograder.engine.peer import Bounded
 from autograder.engine.raised import text_of
+from autograder.engine.shell import Namespace
 from autograder.engine.stand_ins import Name
 from autograder.notebook.magics import as_python
 from autograder.plain import Asked
@@ -70,10 +71,10 @@ def run_tests(job: JudgeOrder, report: socket.socket, students: list[socket.sock
     module = types.ModuleType("__main__")
     sys.modules["__main__"] = module
     namespace = module.__dict__
-    ours = [cell for cell in job["given"] if cell["id"] != asking.CELL]
+    ours, tests = _PREPARED[job["prepared"]]
     given = run_given(ours, [*job["names"], *job["values"]], namespace)
     known = dict(namespace)
-    for test, connection in zip(job["tests"], students, strict=True):
+    for test, connection in zip((tests[name] for name in job["tests"]), students, strict=True):
         if test["id"] not in job["done"]:
             verdict = _run_test(test, job, connection, limits, namespace, known, given, report)
             if verdict is not None:
@@ -87,8 +88,8 @@ def _run_test(
     job: JudgeOrder,
     connection: socket.socket,
     limits: Limits,
-    namespace: dict[str, Any],
-    known: dict[str, Any],
+    namespace: Namespace,
+    known: Namespace,
     given: Given,
     report: socket.socket,
 ) -> dict[str, str] | None:
@@ -136,7 +137,7 @@ def why_missing(given: Given, error: NameError) -> str:
     return given.missing.get(error.name or "", given.missing.get("", ""))
 
 
-def _take(name: str, side: Caller, namespace: dict[str, Any]) -> None:
+def _take(name: str, side: Caller, namespace: Namespace) -> None:
     """What a given cell made of an answer; where the student's side has none of it, the test will not find it."""
     namespace.pop(name, None)
     with contextlib.suppress(Exception):
@@ -146,7 +147,7 @@ def _take(name: str, side: Caller, namespace: dict[str, Any]) -> None:
 class Rebinding(collections.abc.MutableMapping[str, Any]):
     """The names of a test cell that binds or deletes an answer: the student's side is told, as in one notebook."""
 
-    def __init__(self, side: Caller, namespace: dict[str, Any], answers: frozenset[str]) -> None:
+    def __init__(self, side: Caller, namespace: Namespace, answers: frozenset[str]) -> None:
         self.side, self.namespace, self.answers = side, namespace, answers
 
     def __getitem__(self, name: str) -> Any:
@@ -175,13 +176,22 @@ def mentioned(source: str) -> frozenset[str]:
     return frozenset(node.id for node in ast.walk(ast.parse(as_python(source))) if isinstance(node, ast.Name))
 
 
-def prepare(given: list[GivenCell], tests: list[TestCell]) -> None:
-    """Compile what judges will run; what does not compile is said where it is run."""
+_PREPARED: dict[str, tuple[list[GivenCell], dict[str, TestCell]]] = {}
+
+
+def prepare(key: str, given: list[GivenCell], tests: list[TestCell]) -> None:
+    """Keep and compile what judges will run; what does not compile is said where it is run."""
+    _PREPARED[key] = given, {test["id"]: test for test in tests}
     for cells, compile_cell in ((given, statements), (tests, test_code)):
         for cell in cells:
             with contextlib.suppress(SyntaxError, ValueError, RecursionError, MemoryError):
                 compile_cell(cell["id"], cell["source"])
                 mentioned(cell["source"])
+
+
+def forget(key: str) -> None:
+    """Let go of what was prepared under this key."""
+    del _PREPARED[key]
 
 
 def _hang_up(connection: socket.socket) -> None:
@@ -191,5 +201,5 @@ def _hang_up(connection: socket.socket) -> None:
     connection.close()
 
 
-def _tell(report: socket.socket, record: dict[str, Any]) -> None:
+def _tell(report: socket.socket, record: Report) -> None:
     report.sendall(json.dumps(record).encode("ascii") + b"\n")

@@ -30,10 +30,13 @@ FAILED = 75  # exit code of the keeper where it broke itself: no word on the sub
 TOO_MUCH_COMPUTING = 76  # exit code where all its processes together used up the time of the processor
 OUT_OF_MEMORY = 77  # exit code of the keeper where the submission as a whole used too much memory, or disk
 NO_WALLS = 78  # exit code where the sandbox could not be raised
+NO_ROOM = 79  # exit code where others of the grader's user took the processes that the submission was promised
 WATCH = 0.1  # seconds between two looks at a submission
 PART = 3  # a look waits for so many times the CPU seconds of the one before
+STOP = 1.0  # seconds for its processes to stop
 END = 30.0  # seconds for its processes to be gone
 MOST_FILES = 20_000  # in the student's folder, where no file system of its own bounds them
+MOST_UNSURE = 3  # looks in a row at a folder that is moved about; for the next one, its processes are stopped
 CLEAN_ENVIRONMENT = {
     "PATH": f"{sys.prefix}/bin:/usr/bin:/bin",
     "LANG": "C.UTF-8",
@@ -80,7 +83,8 @@ def become_keeper(shell: Any, sockets: list[socket.socket], job: StudentOrder) -
     for connection in sockets:
         connection.close()
     try:
-        code = _keep(inside, limits, "" if way else job["scratch"], group)
+        together = not (way or another)  # the kernel counts its processes with those of its neighbours
+        code = _keep(inside, limits, "" if way else job["scratch"], group, together=together)
     except Exception:
         code = FAILED
     end_descendants()
@@ -90,17 +94,21 @@ def become_keeper(shell: Any, sockets: list[socket.socket], job: StudentOrder) -
     os._exit(code)
 
 
-def _keep(pid: int, limits: Limits, folder: str, group: groups.Group | None) -> int:
+def _keep(pid: int, limits: Limits, folder: str, group: groups.Group | None, *, together: bool) -> int:
     """Wait for the student; exit code 128 + N for one that was ended by signal N."""
     watched = usage.Submission(pid, limits, folder)
+    kept = _Folder(folder, limits)
     code = 0  # ours; a student's own word is none of these
+    lacked_room = False
     watch = select.poll()
     watch.register(os.pidfd_open(pid), select.POLLIN)
     wait = WATCH
     while not watch.poll(wait * 1000):
         began = time.process_time()
         watched.look()
-        if watched.holds_too_much() or (folder and folders.holds_more(folder, limits.scratch, MOST_FILES)):
+        _hear_of(watched.ended, but=pid)
+        lacked_room = lacked_room or (together and watched.lacks_room(pid))
+        if watched.holds_too_much() or (folder and kept.holds_too_much(watched.pids)):
             code = OUT_OF_MEMORY
         elif max(watched.cpu, group.cpu() if group is not None else 0.0) > limits.notebook:
             code = TOO_MUCH_COMPUTING
@@ -112,9 +120,46 @@ def _keep(pid: int, limits: Limits, folder: str, group: groups.Group | None) -> 
         return code
     if group is not None and group.was_out_of_memory():
         return OUT_OF_MEMORY
-    if said in (FAILED, TOO_MUCH_COMPUTING, OUT_OF_MEMORY):
+    if lacked_room:
+        return NO_ROOM
+    if said in (FAILED, TOO_MUCH_COMPUTING, OUT_OF_MEMORY, NO_ROOM):
         return 1  # a student's word, not ours
     return 128 - said if said < 0 else said
+
+
+class _Folder:
+    """The student's folder on disk."""
+
+    def __init__(self, path: str, limits: Limits) -> None:
+        self.path, self.limits = path, limits
+        self.unsure = 0
+
+    def holds_too_much(self, pids: Iterable[int]) -> bool:
+        """`pids` are stopped for a while where it was moved about in each of the looks before."""
+        stopped = self.unsure >= MOST_UNSURE
+        if stopped:
+            _stop(pids)
+        more = folders.holds_more(self.path, self.limits.scratch, MOST_FILES)
+        if stopped:
+            _kill(pids, signal.SIGCONT)
+        self.unsure = self.unsure + 1 if more is None else 0
+        return bool(more)
+
+
+def _stop(pids: Iterable[int]) -> None:
+    """Stop processes, and wait for a while until they stand still."""
+    _kill(pids, signal.SIGSTOP)
+    deadline = time.monotonic() + STOP
+    while not all(usage.stands_still(pid) for pid in pids) and time.monotonic() < deadline:
+        time.sleep(0.005)
+
+
+def _hear_of(ended: Iterable[int], but: int) -> None:
+    """Orphans become the keeper's, where there are no namespaces; until they are waited for, each takes up a place."""
+    for pid in ended:
+        if pid != but:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, os.WNOHANG)
 
 
 def end_descendants(but: Container[int] = ()) -> None:

@@ -2,43 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
-if TYPE_CHECKING:
-    from autograder.engine.answerer import Answerer
+# How a use is asked: what is done, the number of the thing it is done to, and the arguments.
+Use = Callable[[str, int, Sequence[Any], Mapping[str, Any]], Any]
 
 
 class Lent:
     """Something of the judge's, used from here."""
 
-    def __init__(self, side: Answerer, number: int) -> None:
-        self._side = side
+    def __init__(self, use: Use, number: int) -> None:
+        self._use = use
         self._number = number
 
     def _ask(self, op: str, *args: Any, **kwargs: Any) -> Any:
-        with self._side.one_at_a_time:
-            return self._exchange(op, args, kwargs)
-
-    def _exchange(self, op: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        encoder = self._side.encoder()
-        message = {"op": op, "on": self._number, "args": encoder.encode(args), "kwargs": encoder.encode(kwargs)}
-        reply, decoder = self._side.request(message, encoder)
-        if "value" in reply:
-            self._side.borrowed.append([])
-            try:
-                return decoder.decode(reply["value"])
-            finally:
-                self._side.borrowed.pop()
-        name, text = reply.get("error", ["RuntimeError"])[0], reply.get("text", reply.get("wire", ""))
-        if name == "StopIteration":
-            raise StopIteration
-        kind = getattr(__import__("builtins"), name, RuntimeError)
-        raise (kind if isinstance(kind, type) and issubclass(kind, Exception) else RuntimeError)(text)
+        return self._use(op, self._number, args, kwargs)
 
 
 class Callback(Lent):
-    def __init__(self, side: Answerer, number: int, name: str) -> None:
-        super().__init__(side, number)
+    def __init__(self, use: Use, number: int, name: str) -> None:
+        super().__init__(use, number)
         self.__name__ = self.__qualname__ = name
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -56,8 +40,8 @@ class RemoteIterator(Lent):
 class RemoteObject(Lent):
     """An object of the judge's: its public methods and plain attributes."""
 
-    def __init__(self, side: Answerer, number: int, methods: list[str]) -> None:
-        super().__init__(side, number)
+    def __init__(self, use: Use, number: int, methods: list[str]) -> None:
+        super().__init__(use, number)
         self._methods = frozenset(methods)
 
     def __getattr__(self, name: str) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
 
 MIB = 2**20
 
@@ -31,5 +30,5 @@ class Limits:
         third = seconds / 3
         return cls(notebook=seconds, cell=third, test=third, cell_cpu=seconds / 8, call_cpu=seconds / 12)
 
-    def to_plain(self) -> dict[str, Any]:
+    def to_plain(self) -> dict[str, float]:
         return asdict(self)

@@ -6,7 +6,7 @@ import io
 import socket
 from typing import Any, BinaryIO, cast
 
-from autograder.engine.wire import Decoder, Encoder, WireError, receive, send
+from autograder.engine.wire import Decoder, Encoder, Message, WireError, receive, send
 
 MAX_NESTING = 30
 
@@ -33,7 +33,7 @@ class Peer:
     def encoder(self) -> Encoder:
         return Encoder(self.refer, self.limit)
 
-    def request(self, message: dict[str, Any], encoder: Encoder) -> tuple[dict[str, Any], Decoder]:
+    def request(self, message: Message, encoder: Encoder) -> tuple[Message, Decoder]:
         """Send a request and wait for its reply, serving whatever the other end asks in between."""
         if self.nesting >= MAX_NESTING:
             raise WireError(f"calls nested more than {MAX_NESTING} deep")
@@ -48,20 +48,20 @@ class Peer:
         finally:
             self.nesting -= 1
 
-    def next_message(self) -> tuple[dict[str, Any], Decoder]:
+    def next_message(self) -> tuple[Message, Decoder]:
         message, buffers = receive(self.stream, self.limit)
         if type(message) is not dict:
             raise WireError("bytes that are no message")
         return message, Decoder(buffers, self.resolve)
 
-    def answer(self, request: dict[str, Any], decoder: Decoder) -> None:
+    def answer(self, request: Message, decoder: Decoder) -> None:
         encoder = self.encoder()
         try:
             send(self.connection, self.serve_into(request, decoder, encoder), encoder.buffers)
         except WireError as error:
             send(self.connection, {"wire": str(error)}, [])
 
-    def serve_into(self, request: dict[str, Any], decoder: Decoder, encoder: Encoder) -> dict[str, Any]:
+    def serve_into(self, request: Message, decoder: Decoder, encoder: Encoder) -> Message:
         raise NotImplementedError
 
 

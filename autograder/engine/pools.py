@@ -24,9 +24,9 @@ from autograder.engine.execution import run_cells
 from autograder.engine.jobs import Job, PlainCell
 from autograder.engine.limits import Limits
 from autograder.engine.processes import EngineError, Libraries
-from autograder.engine.runs import Run
 from autograder.errors import CourseError
 from autograder.notebook.helper import helper_cell
+from autograder.results import Run
 
 
 @dataclass(frozen=True)

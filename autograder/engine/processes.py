@@ -11,10 +11,11 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TypedDict
 
-from autograder.engine.jobs import GivenCell, JudgeOrder, Place, StudentOrder, TestCell
+from autograder.engine.jobs import Job, JudgeOrder, Place, Report, StudentOrder
+from autograder.files import digest
 
 START_SECONDS = 120.0
 END_SECONDS = 5.0
@@ -28,6 +29,13 @@ INHERITED = (
     "PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "PYTHONPATH",
     "PYTHONHOME", "PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX", "MPLCONFIGDIR", "XDG_CACHE_HOME",
 )  # fmt: skip
+
+
+class _Told(TypedDict, total=False):
+    """What a warm process answers."""
+
+    code: int  # of a child that has ended
+    cpu: float  # and its seconds
 
 
 class EngineError(Exception):
@@ -46,9 +54,9 @@ class Child:
         self.heard = 0
         self.ended_by_us = False
 
-    def lines(self, limit: int) -> tuple[list[dict[str, Any]], bool]:
+    def lines(self, limit: int) -> tuple[list[Report], bool]:
         """The records that have arrived, and whether more may come: not from one that is gone or talks nonsense."""
-        records: list[dict[str, Any]] = []
+        records: list[Report] = []
         for _ in range(MOST_READS):
             try:
                 part = self.report.recv(READ)
@@ -159,7 +167,7 @@ class Warm:
         except (OSError, ValueError) as error:
             raise EngineError("a warm process did not start: try `autograder doctor`") from error
 
-    def ask(self, request: dict[str, Any], *descriptors: int) -> dict[str, Any]:
+    def ask(self, request: Mapping[str, object], *descriptors: int) -> _Told:
         """`descriptors` are sent along, and closed here."""
         try:
             socket.send_fds(self.control, [json.dumps(request).encode("ascii")], descriptors)
@@ -170,17 +178,19 @@ class Warm:
             for descriptor in descriptors:
                 os.close(descriptor)
 
-    def prepare(self, given: Sequence[GivenCell], tests: Sequence[TestCell]) -> None:
-        """Have our own cells compiled, once, before anything is forked that runs them."""
-        text = json.dumps([list(given), list(tests)])
-        if text in self.prepared:
-            return
+    def prepare(self, job: Job) -> str:
+        """Have our own cells kept and compiled, once, before anything is forked that runs them; returns their key."""
+        cells = [list(job.given), list(job.tests)]
+        key = job.key or digest(cells)
+        if key in self.prepared:
+            return key
         self.wait_ready()
         with tempfile.NamedTemporaryFile("w", encoding="utf-8", prefix="autograder-") as file:  # mode 0600
-            file.write(text)
+            json.dump(cells, file)
             file.flush()
-            self.ask({"prepare": True}, os.open(file.name, os.O_RDONLY))
-        self.prepared.add(text)
+            self.ask({"prepare": key}, os.open(file.name, os.O_RDONLY))
+        self.prepared.add(key)
+        return key
 
     def fork(self, job: StudentOrder | JudgeOrder, sockets: Sequence[socket.socket]) -> Child:
         """Start a child on `job`; `sockets` become its own."""

@@ -15,9 +15,11 @@ import contextlib
 import faulthandler
 import io
 import json
+import linecache
 import sys
 import time
 import types
+from collections.abc import Mapping
 from contextlib import AbstractContextManager as ContextManager
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
@@ -27,6 +29,7 @@ from autograder.engine.clock import TookTooLong, hear_the_clock, spend_at_most, 
 from autograder.engine.given import offer_what_notebooks_have, run_test_cell, test_code
 from autograder.engine.limits import Limits
 from autograder.engine.raised import text_of
+from autograder.engine.shell import Namespace
 from autograder.notebook.magics import as_python
 
 MAX_TEXT = 20_000  # characters kept of what a cell printed, and of a message
@@ -46,7 +49,7 @@ class Ran(NamedTuple):
     title: str = ""  # the first line of what a notebook shows of a wrong answer
 
 
-def run_cell(source: str, namespace: dict[str, Any], name: str, limit: ContextManager[None] | None = None) -> Ran:
+def run_cell(source: str, namespace: Namespace, name: str, limit: ContextManager[None] | None = None) -> Ran:
     """Execute one cell, within a limit that interrupts it if one is given."""
     offer_what_notebooks_have(namespace)
     printed = io.StringIO()
@@ -55,7 +58,9 @@ def run_cell(source: str, namespace: dict[str, Any], name: str, limit: ContextMa
     with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(io.StringIO()):
         try:
             with limit or contextlib.nullcontext():
-                value = run_test_cell(test_code(name, source), namespace)
+                code = test_code(name, source)
+                linecache.cache[code.body.co_filename] = len(source), None, source.splitlines(keepends=True), name
+                value = run_test_cell(code, namespace)
         except TookTooLong as late:
             what = "this call" if name.startswith("test_") else "this cell"
             error, message = "TimedOut", f"{what} took {late}: is there a loop that does not end?"
@@ -76,7 +81,7 @@ class OwnNames:
     def __init__(self) -> None:
         self.kept: dict[str, Any] = {}
 
-    def learn(self, namespace: dict[str, Any], name: str) -> None:
+    def learn(self, namespace: Namespace, name: str) -> None:
         """After the cell `name`: keep what the helper's cell defined, and each module under its first name."""
         if name == asking.CELL:
             self.kept |= {one: namespace[one] for one in ("check", "run") if one in namespace}
@@ -84,7 +89,7 @@ class OwnNames:
             if isinstance(value, types.ModuleType):
                 self.kept.setdefault(one, value)
 
-    def restored(self, source: str, namespace: dict[str, Any]) -> str:
+    def restored(self, source: str, namespace: Namespace) -> str:
         """A test cell that uses these in place of what a student's cells have put under their names."""
         other = {name for name, value in self.kept.items() if namespace.get(name) is not value}
         if not other:
@@ -126,7 +131,7 @@ def main(job: Path, out: Path) -> None:
             _write(lines, {"id": name, **ran._asdict(), "seconds": seconds})
 
 
-def _time_each_question(namespace: dict[str, Any], limits: Limits) -> None:
+def _time_each_question(namespace: Namespace, limits: Limits) -> None:
     """Give each question the CPU time of one call, as when a class is graded: `watch` is called as one is asked."""
     asks = getattr(namespace.get("run"), "__self__", None)
     if asks is None:  # the student's cell of that name is not the course's
@@ -140,7 +145,7 @@ def _time_each_question(namespace: dict[str, Any], limits: Limits) -> None:
     asks.watch = timed
 
 
-def _write(lines: TextIO, record: dict[str, Any]) -> None:
+def _write(lines: TextIO, record: Mapping[str, object]) -> None:
     lines.write(json.dumps(record) + "\n")
     lines.flush()
 

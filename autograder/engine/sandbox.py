@@ -410,7 +410,7 @@ def limit_resources(limits: Limits, *, alone: bool) -> None:
     if alone and _counts_processes_by_namespace():
         lower_limit(resource.RLIMIT_NPROC, limits.processes)
     elif not alone:
-        lower_limit(resource.RLIMIT_NPROC, _threads_of(os.getuid()) + limits.processes)
+        lower_limit(resource.RLIMIT_NPROC, threads_of(os.getuid()) + limits.processes)
 
 
 def lower_limit(kind: int, value: int) -> None:
@@ -436,7 +436,7 @@ def _counts_processes_by_namespace() -> bool:
     return (major, minor) >= (5, 14) or os.geteuid() != os.getuid()
 
 
-def _threads_of(uid: int) -> int:
+def threads_of(uid: int) -> int:
     """How many threads a user has on this machine by now."""
     count = 0
     for process in Path("/proc").glob("[0-9]*"):

@@ -32,7 +32,7 @@ SYSCALLS: dict[str, dict[str, int]] = {
         "lremovexattr": 198, "fremovexattr": 199, "prlimit64": 302, "sched_setaffinity": 203, "sched_setparam": 142,
         "sched_setscheduler": 144, "sched_setattr": 314, "move_pages": 279, "migrate_pages": 256, "setpriority": 141,
         "ioprio_set": 251, "kill": 62, "tgkill": 234, "tkill": 200, "rt_sigqueueinfo": 129, "rt_tgsigqueueinfo": 297,
-        "pidfd_send_signal": 424, "mmap": 9, "setsockopt": 54, "fcntl": 72, "setsid": 112, "vmsplice": 278,
+        "pidfd_send_signal": 424, "mmap": 9, "setsockopt": 54, "fcntl": 72, "ioctl": 16, "setsid": 112, "vmsplice": 278,
         "splice": 275, "tee": 276, "io_setup": 206, "remap_file_pages": 216, "name_to_handle_at": 303,
         "set_mempolicy": 238, "mbind": 237, "set_mempolicy_home_node": 450, "process_madvise": 440,
         "io_uring_enter": 426, "io_uring_register": 427, "quotactl_fd": 443, "personality": 135, "adjtimex": 159,
@@ -55,8 +55,8 @@ SYSCALLS: dict[str, dict[str, int]] = {
         "prlimit64": 261, "sched_setaffinity": 122, "sched_setparam": 118, "sched_setscheduler": 119,
         "sched_setattr": 274, "move_pages": 239, "migrate_pages": 238, "setpriority": 140, "ioprio_set": 30,
         "kill": 129, "tgkill": 131, "tkill": 130, "rt_sigqueueinfo": 138, "rt_tgsigqueueinfo": 240,
-        "pidfd_send_signal": 424, "mmap": 222, "setsockopt": 208, "fcntl": 25, "setsid": 157, "vmsplice": 75,
-        "splice": 76, "tee": 77, "io_setup": 0, "remap_file_pages": 234, "name_to_handle_at": 264,
+        "pidfd_send_signal": 424, "mmap": 222, "setsockopt": 208, "fcntl": 25, "ioctl": 29, "setsid": 157,
+        "vmsplice": 75, "splice": 76, "tee": 77, "io_setup": 0, "remap_file_pages": 234, "name_to_handle_at": 264,
         "set_mempolicy": 237, "mbind": 235, "set_mempolicy_home_node": 450, "process_madvise": 440,
         "io_uring_enter": 426, "io_uring_register": 427, "quotactl_fd": 443, "personality": 92, "adjtimex": 171,
         "clock_adjtime": 266, "fanotify_mark": 263,
@@ -74,7 +74,7 @@ OF_FILES = frozenset({
 SIGNALS = frozenset({"kill", "tgkill", "tkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_send_signal"})
 NOT_FILTERED = (
     {"clone", "clone3", "socket", "socketpair", "connect", "prctl", "capset", "mmap", "setsockopt", "fcntl", "setsid"}
-    | {"prlimit64"}
+    | {"prlimit64", "ioctl"}
     | {name for name in SYSCALLS["x86_64"] if name.startswith("landlock")}
     | OF_FILES
     | SIGNALS
@@ -90,6 +90,13 @@ MOST_SHARED = 2**24  # bytes of one piece of nameless shared memory, which may b
 SOL_SOCKET = 1
 SOCKET_BUFFERS = (7, 8, 32, 33)  # SO_SNDBUF, SO_RCVBUF, and the same by force
 F_SETPIPE_SZ = 1031
+# A lease on a file of the grader's own keeps everybody else from opening it; a descriptor with an owner has the kernel
+# send a signal of one's choice to that process.
+F_SETOWN, F_SETSIG, F_SETOWN_EX, F_SETLEASE = 8, 10, 15, 1024
+REFUSED_OF_DESCRIPTORS = {
+    "fcntl": (F_SETPIPE_SZ, F_SETLEASE, F_SETOWN, F_SETSIG, F_SETOWN_EX),
+    "ioctl": (0x8901, 0x8902),  # FIOSETOWN, SIOCSPGRP
+}
 PR_SET_DUMPABLE = 4
 AF_UNIX, SOCK_STREAM, SOCK_SEQPACKET, SOCKET_KIND = 1, 1, 5, 0xF
 
@@ -155,7 +162,10 @@ def filter_program(machine: str, *, apart: bool, signals_from: int = 0) -> list[
 
 
 def _no_unseen_memory(numbers: dict[str, int]) -> list[bytes]:
-    """Memory that belongs to no process: large buffers of sockets and pipes, large pieces without a name."""
+    """Memory that belongs to no process: large buffers of sockets and pipes, large pieces without a name.
+
+    And what else a descriptor can do to others.
+    """
     program = [
         _op(EQUAL, numbers["mmap"], 0, 9),
         _op(LOAD, FOURTH_ARGUMENT),
@@ -168,13 +178,11 @@ def _no_unseen_memory(numbers: dict[str, int]) -> list[bytes]:
         _op(RETURN, REFUSE | errno.ENOMEM),
         _op(LOAD, NUMBER),
     ]
-    program += [
-        _op(EQUAL, numbers["fcntl"], 0, 4),
-        _op(LOAD, SECOND_ARGUMENT),
-        _op(EQUAL, F_SETPIPE_SZ, 0, 1),
-        _op(RETURN, REFUSE | errno.EPERM),
-        _op(LOAD, NUMBER),
-    ]
+    for name, refused in REFUSED_OF_DESCRIPTORS.items():
+        count = len(refused)
+        program += [_op(EQUAL, numbers[name], 0, count + 3), _op(LOAD, SECOND_ARGUMENT)]
+        program += [_op(EQUAL, act, count - 1 - n, n == count - 1) for n, act in enumerate(refused)]
+        program += [_op(RETURN, REFUSE | errno.EPERM), _op(LOAD, NUMBER)]
     count = len(SOCKET_BUFFERS)
     program += [_op(EQUAL, numbers["setsockopt"], 0, count + 5), _op(LOAD, SECOND_ARGUMENT)]
     program += [_op(EQUAL, SOL_SOCKET, 0, count + 2), _op(LOAD, THIRD_ARGUMENT)]

@@ -8,16 +8,22 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NoReturn
+from collections.abc import Iterator, Mapping
+from typing import Any, NoReturn, Protocol
 
-if TYPE_CHECKING:
-    from autograder.engine.caller import Caller
+
+class Asks(Protocol):
+    """What a stand-in needs of the judge's half of the conversation: `autograder.engine.caller.Caller` is that."""
+
+    calling: str
+
+    def ask(self, op: str, on: int | str, *args: Any, kwargs: Mapping[str, Any] | None = None, **more: Any) -> Any:
+        """The value, or what the student's code raised."""
 
 
 @dataclasses.dataclass(frozen=True)
 class _About:
-    side: Caller
+    side: Asks
     on: int | str
     kind: str
     traits: str
@@ -58,7 +64,7 @@ class Handle:
 
     __slots__ = ("_about",)
 
-    def __init__(self, side: Caller, number: int, kind: str, traits: str, source: str) -> None:
+    def __init__(self, side: Asks, number: int, kind: str, traits: str, source: str) -> None:
         object.__setattr__(self, "_about", _About(side, number, kind, traits, source))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -113,7 +119,7 @@ class Name:
 
     __slots__ = ("_about",)
 
-    def __init__(self, side: Caller, name: str) -> None:
+    def __init__(self, side: Asks, name: str) -> None:
         object.__setattr__(self, "_about", _About(side, name, name, "co", name))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:

@@ -7,85 +7,26 @@ turns an endless loop into a message.
 
 from __future__ import annotations
 
-import ast
 import contextlib
-import functools
 import gc
 import json
 import os
 import select
 import signal
 import socket
-import subprocess
 import sys
-import tempfile
-import types
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from autograder.engine.answerer import names_of, serve
 from autograder.engine.clock import TookTooLong, hear_the_clock, time_limit
-from autograder.engine.jobs import StudentOrder
+from autograder.engine.jobs import Report, StudentOrder
 from autograder.engine.limits import Limits
 from autograder.engine.peer import Bounded
 from autograder.engine.raised import text_of
+from autograder.engine.shell import Namespace
 
 GRACE = 0.2  # seconds for a snapshot to leave after its test
-
-
-def make_shell(namespace: dict[str, Any] | None = None) -> Any:
-    """An IPython shell without a terminal, a history or a trace on the screen; magics and top-level await work.
-
-    It takes a while to make, so the warm parent makes it, and every student inherits it with an empty `__main__`. A
-    judge makes one on its own `namespace`, for a course that uses magics in its own cells.
-    """
-    from IPython.core.interactiveshell import InteractiveShell
-    from IPython.core.profiledir import ProfileDir
-    from traitlets.config import Config
-
-    module = types.ModuleType("__main__")
-    if namespace is None:
-        sys.modules["__main__"] = module
-        namespace = module.__dict__
-    config = Config()
-    config.HistoryManager.enabled = False
-    config.InteractiveShell.colors = "nocolor"
-    with tempfile.TemporaryDirectory(prefix="autograder-shell-") as folder:
-        shell = InteractiveShell(
-            config=config,
-            ipython_dir=folder,
-            profile_dir=ProfileDir.create_profile_dir(folder),
-            user_module=module,
-            user_ns=namespace,
-        )
-    InteractiveShell._instance = shell
-    quiet: Callable[..., None] = lambda *a, **k: None  # noqa: E731
-    shell.enable_gui = quiet
-    shell.system = functools.partial(_run_command, shell)
-    shell.showtraceback = shell.showsyntaxerror = shell.showindentationerror = shell._showtraceback = quiet
-    shell.transform_cell = functools.partial(_as_python, shell, shell.transform_cell)
-    shell.run_cell("None", store_history=False, silent=False)  # its first cell imports more
-    return shell
-
-
-def _as_python(shell: Any, transform: Callable[[str], str], source: str) -> str:
-    """A cell with its magics as calls. What is Python already has none, which is told sooner than by its tokens."""
-    if not shell.input_transformers_post:
-        with contextlib.suppress(SyntaxError, ValueError, RecursionError, MemoryError):
-            ast.parse(source)
-            return source if source.endswith("\n") else source + "\n"
-    return transform(source)
-
-
-def _run_command(shell: Any, command: str) -> None:
-    """`!command`, with its output in the cell; IPython's own way needs a terminal."""
-    done = subprocess.run(
-        ["/bin/sh", "-c", shell.var_expand(command, depth=1)],
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
-    )  # fmt: skip
-    print(done.stdout.decode("utf-8", "replace"), end="")
-    shell.user_ns["_exit_code"] = done.returncode
 
 
 def run_cell(shell: Any, source: str, limits: Limits) -> dict[str, str]:
@@ -111,7 +52,17 @@ def run_cell(shell: Any, source: str, limits: Limits) -> dict[str, str]:
     record = {"error": error, "message": message[: limits.output], "printed": out.text()}
     if out.total > 50 * limits.output:
         record["flood"] = str(out.total)
+    if (left := _threads()) > limits.processes // 2:
+        record["threads"] = str(left)
     return record
+
+
+def _threads() -> int:
+    """How many threads this process has; 0 where the system does not say."""
+    try:
+        return sum(1 for _ in Path("/proc/self/task").iterdir())
+    except OSError:
+        return 0
 
 
 def run_notebook(
@@ -125,6 +76,7 @@ def run_notebook(
     namespace = sys.modules["__main__"].__dict__
     connections = iter(tests)
     last = len(job["items"]) - 1
+    spare = _Spare()
     done: list[dict[str, str]] = []  # what the cell before did is told along with what comes next
     for place, item in enumerate(job["items"]):
         if item["kind"] == "cell":
@@ -140,12 +92,13 @@ def run_notebook(
             hear_the_clock()
             serve(connection, limits, namespace, scratch)
         else:
-            _let_a_snapshot_answer(connection, limits, namespace, scratch, report)
+            with spare:
+                _let_a_snapshot_answer(connection, limits, namespace, scratch, report)
         connection.close()
     _tell(report, *done, {"ended": True})
 
 
-def _tell(report: socket.socket, *records: dict[str, Any]) -> None:
+def _tell(report: socket.socket, *records: Report) -> None:
     report.sendall(b"".join(json.dumps(record).encode("ascii") + b"\n" for record in records))
 
 
@@ -156,12 +109,42 @@ def _set_memory_aside(limits: Limits) -> None:
     gc.freeze()
 
 
+class _Spare:
+    """A descriptor that is given back while a snapshot answers: a cell may have left none."""
+
+    def __init__(self) -> None:
+        self.descriptor = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+
+    def __enter__(self) -> None:
+        with contextlib.suppress(OSError):  # a cell may have closed it, too
+            os.close(self.descriptor)
+
+    def __exit__(self, *details: object) -> None:
+        with contextlib.suppress(OSError):
+            self.descriptor = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+
+
+def _fork() -> int:
+    """Children that have ended and that no cell has waited for take up places: let go of where none is left."""
+    try:
+        return os.fork()
+    except BlockingIOError:
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        return os.fork()
+
+
 def _let_a_snapshot_answer(
-    connection: socket.socket, limits: Limits, namespace: dict[str, Any], scratch: Path, report: socket.socket
+    connection: socket.socket, limits: Limits, namespace: Namespace, scratch: Path, report: socket.socket
 ) -> None:
     hear_the_clock()
     _set_memory_aside(limits)
-    pid = os.fork()
+    try:
+        pid = _fork()
+    except BlockingIOError:
+        _tell(report, {"full": True})
+        raise
     if pid == 0:
         os.setpgid(0, 0)
         report.close()

@@ -9,11 +9,13 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import resource
 import stat
 from collections.abc import Container, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from autograder.engine import sandbox
 from autograder.engine.limits import Limits
 from autograder.engine.seccomp import MOST_SHARED
 
@@ -49,17 +51,22 @@ class Submission:
     def __init__(self, pid: int, limits: Limits, folder: str) -> None:
         """`folder` is its own on disk, where no file system in memory bounds it; else ""."""
         self.limits = limits
-        self.folder = folder
+        self.folder = os.path.realpath(folder) if folder else ""
+        self.used_before = _used(self.folder)
         self.base = _held(pid)  # the libraries, which it shares with the warm process
         self.shared_before = _shared_here()
         self.pids: list[int] = []
         self.tasks: dict[tuple[int, int], float] = {}  # CPU seconds by process and time of its start
+        self.ended: list[int] = []  # of the processes, those that wait for somebody to hear of their end
+        self.threads = 0  # of all of them
+        self.others_before = _tasks_here() - 1
         self.cpu = 0.0  # CPU seconds of all processes, of those that have ended, too
         self.niceness = 0
 
     def look(self) -> None:
         """Count once more, and see that many tasks get no more of the processor than one would."""
         self.pids = descendants(os.getpid())
+        self.ended, self.threads = [], 0
         computing: list[int] = []
         with_children = 0.0
         for pid in self.pids:
@@ -67,6 +74,9 @@ class Submission:
             if task is None:
                 continue
             with_children += task.cpu + task.of_children
+            self.threads += task.threads
+            if task.ended:
+                self.ended.append(pid)
             key = pid, task.started
             busy = task.cpu > self.tasks.get(key, 0.0)
             self.tasks[key] = task.cpu
@@ -90,6 +100,18 @@ class Submission:
                     with contextlib.suppress(OSError):
                         os.setpriority(os.PRIO_PROCESS, int(thread.name), self.niceness)
 
+    def lacks_room(self, pid: int) -> bool:
+        """Whether others take the processes that `pid` was promised, where the kernel counts all of a user together.
+
+        First a number that is quick to have: of all tasks on the machine. Where many have come, they are looked at.
+        """
+        if _tasks_here() - self.threads - self.others_before <= self.limits.processes // 2:
+            return False
+        with contextlib.suppress(OSError):
+            allowed = resource.prlimit(pid, resource.RLIMIT_NPROC)[0]
+            return allowed - (sandbox.threads_of(os.getuid()) - self.threads) < self.limits.processes // 2
+        return False
+
     def holds_too_much(self) -> bool:
         """Whether the submission holds more than it may, beyond the libraries that it shares with the warm process.
 
@@ -106,12 +128,18 @@ class Submission:
         """The most that may be held by what no process has in its own tables; each part is added up where it matters.
 
         In sockets and pipes; in shared memory without a name, of which a process may show a page and hold it all;
-        in files on disk that have lost their names.
+        in files on disk that have lost their names, and are open, or mapped, or under way in a socket.
         """
         matters = self.limits.memory // 4
         total = 0
         if self.folder or sum(_slots(pid) for pid in self.pids) * SOCKET > matters:
             total += _in_descriptors(self.pids)
+        if self.folder:
+            used = _used(self.folder)
+            self.used_before = min(self.used_before, used)
+            if used - self.used_before > self.limits.scratch:
+                hidden = len(_mapped_only(self.pids, self.folder)) + _under_way(self.pids)
+                total += hidden * self.limits.scratch  # the most that one file can be
         shared = _shared_here()
         self.shared_before = min(self.shared_before, shared)
         if shared - self.shared_before > matters:
@@ -124,6 +152,7 @@ class Submission:
 
 class _Task(NamedTuple):
     runs: bool
+    ended: bool
     cpu: float
     of_children: float  # that it has waited for
     threads: int
@@ -136,9 +165,17 @@ def _task(path: Path) -> _Task | None:
         fields = path.read_bytes().rpartition(b")")[2].split()
         user, system, childrens_user, childrens_system = (int(n) / TICKS for n in fields[11:15])
         own, childrens = user + system, childrens_user + childrens_system
-        return _Task(fields[0] == b"R", own, childrens, int(fields[17]), int(fields[19]))
+        return _Task(fields[0] == b"R", fields[0] == b"Z", own, childrens, int(fields[17]), int(fields[19]))
     except (OSError, ValueError, IndexError):
         return None
+
+
+def stands_still(pid: int) -> bool:
+    """Whether a process is stopped, or gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] in b"TtZX"
+    except (OSError, IndexError):
+        return True
 
 
 def _running(pid: int) -> list[int]:
@@ -190,6 +227,48 @@ def _in_descriptors(pids: Iterable[int]) -> int:
                     status = descriptor.stat()
                     found[status.st_dev, status.st_ino] = _behind(status)
     return sum(found.values())
+
+
+def _used(folder: str) -> int:
+    """Bytes in use on the disk where a folder lies, others' too."""
+    if not folder:
+        return 0
+    disk = os.statvfs(folder)
+    return (disk.f_blocks - disk.f_bfree) * disk.f_frsize
+
+
+def _mapped_only(pids: Iterable[int], folder: str) -> set[tuple[bytes, bytes]]:
+    """Files of a folder that have lost their names and are in memory of these processes, by device and number."""
+    found = set()
+    start = os.fsencode(folder) + b"/"
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            for line in Path(f"/proc/{pid}/maps").read_bytes().splitlines():
+                _, _, _, device, inode, *name = line.split(None, 5)
+                if name and name[0].startswith(start) and name[0].endswith(b" (deleted)"):
+                    found.add((device, inode))
+    return found
+
+
+def _under_way(pids: Iterable[int]) -> int:
+    """Descriptors that were sent over local sockets and not received: they are in no process."""
+    found: dict[bytes, int] = {}
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            for descriptor in Path(f"/proc/{pid}/fdinfo").iterdir():
+                with contextlib.suppress(OSError, ValueError):
+                    lines = dict(line.split(b":", 1) for line in descriptor.read_bytes().splitlines())
+                    if b"scm_fds" in lines:
+                        found[lines.get(b"ino", descriptor.name.encode())] = int(lines[b"scm_fds"])
+    return sum(found.values())
+
+
+def _tasks_here() -> int:
+    """All threads of the machine, others' too."""
+    try:
+        return int(Path("/proc/loadavg").read_bytes().split()[3].partition(b"/")[2])
+    except (OSError, ValueError, IndexError):
+        return 0
 
 
 def _behind(status: os.stat_result) -> int:

@@ -24,6 +24,7 @@ from autograder.engine import courtroom, huge_pages, sandbox
 from autograder.engine.jobs import JudgeOrder, Place
 from autograder.engine.keeper import become_keeper, end_descendants
 from autograder.engine.limits import Limits
+from autograder.engine.shell import make_shell
 
 
 def warm_up(preload: list[str]) -> None:
@@ -84,15 +85,18 @@ def tend(role: str, core: int | None, place: Place, control: socket.socket) -> N
     """
     if core is not None:
         os.sched_setaffinity(0, {core})
+    from autograder.engine import practice  # by `main`, once the libraries are there
+
     become: Callable[[list[socket.socket]], None]
     room = None
     if role == "student":
-        from autograder.engine.student import make_shell
-
-        become = functools.partial(become_student, make_shell())
+        shell = make_shell()
+        practice.practise_as_student(shell)
+        become = functools.partial(become_student, shell)
         courtroom.introduce(control, os.getpid())
     else:
-        room = courtroom.enter(control, **place)
+        room = courtroom.enter(control, place)
+        practice.practise_as_judge()
         become = functools.partial(become_judge, room)
     _leave_to_no_collector()
     sandbox.adopt_orphans()  # what a keeper leaves that was killed
@@ -115,7 +119,7 @@ def tend(role: str, core: int | None, place: Place, control: socket.socket) -> N
             from autograder.engine.judge import prepare
 
             with os.fdopen(descriptors[0], encoding="utf-8") as file:
-                prepare(*json.load(file))
+                prepare(asked["prepare"], *json.load(file))
             _leave_to_no_collector()
             control.sendall(b"{}\n")
             continue
@@ -140,7 +144,7 @@ def main(descriptor: int, preload: list[str]) -> None:
     sandbox.die_with_parent(signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     warm_up(preload)
-    from autograder.engine import judge, student  # noqa: F401  imported once, here
+    from autograder.engine import judge, practice, student  # noqa: F401  imported once, here
 
     if "torch" in sys.modules:
         from autograder.engine import gradients  # noqa: F401
@@ -161,8 +165,16 @@ def main(descriptor: int, preload: list[str]) -> None:
             finally:
                 os._exit(0)
         os.close(descriptors[0])
+        _hear_of_the_ended()
     with contextlib.suppress(ChildProcessError):
         while os.wait():  # for their CPU time to count as this process's
+            pass
+
+
+def _hear_of_the_ended() -> None:
+    """Warm processes whose engine was replaced."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
             pass
 
 

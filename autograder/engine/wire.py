@@ -32,6 +32,7 @@ FRAME = struct.Struct("<II")  # bytes of JSON, number of buffers
 LENGTH = struct.Struct("<Q")
 DTYPES = re.compile(r"[<>|=]?(?:b1|[iu][1248]|f(?:2|4|8|12|16)|c(?:8|16|24|32)|[SU]\d{1,7}|[mM]8(?:\[\w+\])?)")
 SAFE_INT = 2**53
+Message = dict[str, Any]  # one message as JSON has it: what it may hold, the two halves of the conversation say
 # What building a value raises where it does not fit its own description.
 MISFITS = (
     ValueError, TypeError, LookupError, ArithmeticError, MemoryError, AttributeError, RuntimeError, ImportError,

@@ -15,13 +15,14 @@ from autograder import hints
 from autograder.notebook.source import exercise_of
 
 if TYPE_CHECKING:
-    from autograder.engine.runs import CellResult, Run
     from autograder.notebook.rebuild import Placed
+    from autograder.results import CellResult, Run
 
 NOT_DEFINED = re.compile(r"name '(\w+)' is not defined")
 NO_SUCH = re.compile(re.escape(hints.NO_SUCH).replace(re.escape("{}"), r"(\w+)"))
 PLACE_IN_SOURCE = re.compile(r" \([^()]*, line (\d+)\)$")  # how the text of a SyntaxError ends
 MOST_SHOWN = 100  # characters of a line that is quoted
+MOST_PARSED = 50_000  # characters of a cell: its tree takes a hundred times the memory, and here no limit holds it
 STUB = "NotImplementedError"
 
 
@@ -76,7 +77,7 @@ def _not_python(source: str, called: str, result: CellResult) -> str:
     why = PLACE_IN_SOURCE.sub("", result.message)
     number = int(place[1]) if place else 0
     try:  # a notebook counts from the first line that is not empty, and a student from the first
-        ast.parse(source)
+        _parsed(source)
     except SyntaxError as error:
         number = error.lineno or number if error.msg == why else number
     except (ValueError, RecursionError, MemoryError):
@@ -105,9 +106,16 @@ def _stub_that_stayed(name: str, placed: Sequence[Placed]) -> str:
     return ""
 
 
+def _parsed(source: str) -> ast.Module:
+    """The tree of a cell; one that is too long for a person to have written has none."""
+    return ast.parse(source if len(source) <= MOST_PARSED else "")
+
+
 def _definitions(name: str, source: str) -> list[ast.stmt]:
+    if name not in source:  # most cells have nothing to do with most exercises
+        return []
     try:
-        tree = ast.parse(source)
+        tree = _parsed(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return []
     return [n for n in tree.body if isinstance(n, ast.FunctionDef | ast.ClassDef) and n.name == name]

@@ -13,7 +13,7 @@ from autograder.engine.execution import cells_of, run_cells
 from autograder.engine.limits import Limits
 from autograder.errors import CourseError, SubmissionError
 from autograder.grading.verdicts import exercise_results
-from autograder.notebook.file import Cell, read_cells
+from autograder.notebook.file import MAX_WITH_OUTPUTS, About, Cell, read_cells
 from autograder.notebook.magics import as_python
 from autograder.notebook.points import test_points
 from autograder.notebook.rebuild import Placed
@@ -31,7 +31,7 @@ def check_notebook(
 
     A cell may take so many `seconds`. `say` is told what a reader should know of the results, a line at a time.
     """
-    cells = read_cells(path)
+    cells = read_cells(path, MAX_WITH_OUTPUTS)
     if not test_points(cells):
         cells = with_tests_found(cells, path, say)
     tests = test_points(cells)
@@ -71,7 +71,7 @@ def with_tests_found(cells: Sequence[Cell], path: Path, say: Callable[[str], Non
     found = list(cells)
     for place, name in named.items():
         if not points or name in points:
-            about = {"grade": True, "solution": False, "grade_id": name, "points": points.get(name, 1.0)}
+            about: About = {"grade": True, "solution": False, "grade_id": name, "points": points.get(name, 1.0)}
             found[place] = replace(cells[place], nbgrader=about)
     for place, cell in enumerate(cells):
         if place not in named and cell.kind == "code" and "module.load(RECORD)" in cell.source:

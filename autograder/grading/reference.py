@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from autograder.engine.jobs import Job
-from autograder.engine.runs import CellResult, Run
+from autograder.engine.jobs import Job, make_job
 from autograder.notebook.points import TooManyPointsError, earned
-from autograder.notebook.rebuild import Ours, Placed, make_job
+from autograder.notebook.rebuild import Ours, Placed
+from autograder.results import CellResult, Run
 
 SHOWN = 300
 

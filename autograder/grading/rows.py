@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from autograder.engine.runs import Incident, Kind, Run
 from autograder.grading.verdicts import exercise_results, left_to_a_person, without_a_run
 from autograder.handed_in.delivery import Deliveries, Delivery
 from autograder.handed_in.intake import Submission
@@ -19,7 +18,7 @@ from autograder.notebook.graded import NotebookJson, solutions_in
 from autograder.notebook.points import earned
 from autograder.notebook.rebuild import Ours
 from autograder.notebook.source import exercise_of
-from autograder.results import Change, Exercise, Row, State, Status
+from autograder.results import Change, Exercise, Incident, Kind, Row, Run, State, Status
 
 MAX_MESSAGE = 4_000  # characters of a message in the results
 MOST_TOLD = 3  # incidents that a row's note names: not every cell of a notebook that timed out
@@ -77,6 +76,8 @@ def row_of(student: Student, ours: Mapping[str, Ours], digests: Mapping[str, str
         incidents += told
         notes += [f"{i.cell}: {i.text}" for i in told if i.kind is not Kind.FLOOD][:MOST_TOLD]
         verdicts = exercise_results(name, mine.tests, run, submission.notebooks[name])
+        if verdicts and all(verdict.state is State.NOT_WRITTEN for verdict in verdicts):
+            notes.append(f"{name}.ipynb: none of its exercises is written yet")
         exercises += verdicts + left_to_a_person(name, mine.by_hand)
     return Row(
         delivery.student,
@@ -132,6 +133,8 @@ def with_total(row: Row, total: Total | None) -> Row:
     if total.seconds_late:
         hours = f"{total.seconds_late / 3600:.1f} hours late"
         late = (Incident("", Kind.LATE, f"{hours}, {total.penalty:g} points taken off"),)
+        said = late[0].text if total.penalty else hours
+        row = replace(row, note="; ".join(filter(None, (said, row.note))))
     return replace(row, score=total.score, penalty=total.penalty, incidents=row.incidents + late)
 
 

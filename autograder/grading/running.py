@@ -10,10 +10,9 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 
-from autograder.engine.jobs import Job
+from autograder.engine.jobs import Job, make_job
 from autograder.engine.pools import Pool
 from autograder.engine.processes import EngineError
-from autograder.engine.runs import Run
 from autograder.errors import CourseError
 from autograder.files import digest
 from autograder.grading.reference import reference_job, why_not_full
@@ -22,7 +21,8 @@ from autograder.grading.workspace import Workspace
 from autograder.handed_in.delivery import Delivery
 from autograder.handed_in.intake import Submission, read_submission
 from autograder.notebook.points import TooManyPointsError, earned
-from autograder.notebook.rebuild import Ours, make_job
+from autograder.notebook.rebuild import Ours
+from autograder.results import Run
 
 AHEAD = 10  # students a worker to begin with
 MOST_SHOWN = 300  # characters of an error of ours
@@ -40,7 +40,7 @@ class Running:
     ) -> None:
         self.ours, self.pool, self.workspace, self.again = ours, pool, workspace, again
         self.circumstances = circumstances
-        self.digests = {name: _digest(mine) for name, mine in ours.items()}
+        self.digests = {name: mine.digest for name, mine in ours.items()}
         self._references: dict[str, tuple[str, Future[Run]]] = {}
         self._pending: dict[Future[Run], tuple[Student, str]] = {}
         self._once_more: list[tuple[Student, str]] = []
@@ -153,12 +153,6 @@ def _read(delivery: Delivery, ours: Mapping[str, Ours]) -> Student:
     except Exception as error:
         why = f"could not be read ({type(error).__name__}: {str(error)[:MOST_SHOWN]})"
         return Student(delivery, Submission(), failed=why)
-
-
-def _digest(ours: Ours) -> str:
-    """Changes with all of ours that a result depends on: cells, data, recorded answers."""
-    files = [[name, digest(content.hex())] for name, content in ours.files]
-    return digest([[vars(c) for c in ours.cells], files, ours.record])
 
 
 def _engine_failure(error: Exception) -> str:

@@ -25,13 +25,13 @@ import re
 import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 from scipy import sparse
 
 from autograder.course.bank import load_bank
-from autograder.course.course import Course
-from autograder.notebook.source import read_source
+from autograder.notebook.rebuild import Ours
 from autograder.results import Pair
 
 K = 6  # tokens in a hash
@@ -75,18 +75,16 @@ def similar_pairs(
     ]
 
 
-def known_answers(course: Course, chapter: str) -> dict[str, list[str]]:
-    """The reference answer of each exercise of a chapter, and every answer in its bank.
+def known_answers(ours: Iterable[Ours], bank: Path) -> dict[str, list[str]]:
+    """The reference answer of each exercise in `ours`, the notebooks of a chapter, and every answer in its bank.
 
     The wrong ones too: a mistake that many make says nothing when two make it.
     """
     answers: dict[str, list[str]] = defaultdict(list)
-    for path in course.sources(chapter):
-        for cell in read_source(path).cells:
-            metadata = cell.metadata.get("nbgrader", {})
-            if metadata.get("solution"):
-                answers[str(metadata["grade_id"])].append(cell.source)
-    if (bank := course.bank(chapter)).is_file():
+    for cell in (cell for mine in ours for cell in mine.cells):
+        if cell.nbgrader.get("solution"):
+            answers[cell.grade_id].append(cell.source)
+    if bank.is_file():
         for entry in load_bank(bank):
             answers[entry.exercise].append(entry.source)
     return dict(answers)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from autograder.engine.runs import Run
 from autograder.grading.causes import first_cause
 from autograder.hints import NOT_WRITTEN
 from autograder.notebook.points import TooManyPointsError, earned
 from autograder.notebook.rebuild import Placed
 from autograder.notebook.source import exercise_of
-from autograder.results import Exercise, Mistake, State
+from autograder.results import Exercise, Mistake, Run, State
 
 NOT_RUN = "NotRun"  # the error of a test that the engine did not come to
 SAID_IN_FULL = frozenset({"AssertionError", "TimedOut", "Crashed", "OutOfMemory", "WrongType", NOT_RUN, "WrongAnswer"})

@@ -11,9 +11,9 @@ from pathlib import Path
 import msgspec
 from filelock import FileLock, Timeout
 
-from autograder.engine.runs import Run
 from autograder.errors import CourseError
 from autograder.files import write_whole
+from autograder.results import Run
 
 
 class Workspace:
@@ -26,6 +26,10 @@ class Workspace:
     def student(self, tree: str, student: str, assignment: str) -> Path:
         """A student's folder in one of nbgrader's trees: submitted, autograded or feedback."""
         return self.root / tree / student / assignment
+
+    def results_of(self, assignment: str) -> Path:
+        """Where an assignment's results are kept, whatever is graded after it; `results.json` is the last one's."""
+        return self.root / "results" / f"{assignment}.json"
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:

@@ -1,8 +1,9 @@
 """From whatever an instructor has to one clean list: who handed in, and which notebooks.
 
-Read as they are: a folder with a sub-folder (or a zip) for each student; nbgrader's `submitted/`; nbgrader's exchange
-`inbound/`; the zip, or the unpacked folder, of Canvas's "Download Submissions" or Moodle's "Download all submissions".
-Every notebook is copied to a scratch folder, once, with all care (`trees`); nothing else is opened.
+Read as they are: a folder with a sub-folder (or a zip) for each student; nbgrader's `submitted/` and its exchange's
+`inbound/`; what Canvas, Moodle, Blackboard, Brightspace and Gradescope hand out, zipped or unpacked; repositories of
+GitHub Classroom. Which it is, the names in it tell (`layouts`), or the instructor (`rule`, `people`).
+Every notebook is copied to a scratch folder, once, with all care (`trees`).
 """
 
 from __future__ import annotations
@@ -12,14 +13,18 @@ import re
 import tempfile
 import unicodedata
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from autograder.errors import CourseError, SubmissionError
 from autograder.files import MAX_NOTEBOOK
-from autograder.handed_in.claims import Claim, Problem, Reading
-from autograder.handed_in.layouts import kind_of, note_shared_ids, read_names, unwrapped
+from autograder.handed_in import rule
+from autograder.handed_in.claims import Claim, Problem, Reading, tries_together
+from autograder.handed_in.layouts import assignments_in, kind_of, note_shared_ids, read_names, unwrapped
+from autograder.handed_in.looks import looks_like, notebook_stem
+from autograder.handed_in.people import People, one_claim_each
+from autograder.handed_in.rule import Rule
 from autograder.handed_in.trees import (
     MAX_DEPTH,
     MAX_ZIP,
@@ -27,11 +32,13 @@ from autograder.handed_in.trees import (
     Node,
     is_junk,
     mark,
+    note_guessed_encoding,
     safe_id,
     safe_stem,
     source_tree,
     student_zip,
 )
+from autograder.notebook.file import MAX_WITH_OUTPUTS, without_outputs
 from autograder.text import shown
 
 MAX_NOTES = 15  # in one student's row
@@ -47,6 +54,21 @@ class Delivery:
     timestamp: str = ""  # when it was handed in, if the source knows, as nbgrader's timestamp.txt has it
     display_name: str = ""  # as the source shows it
     lms: Mapping[str, str] = field(default_factory=dict)  # what the way back needs: see `autograder.lms`
+    members: tuple[Delivery, ...] = ()  # one for each of a group, with the same files; run once, graded for each
+
+    def each(self) -> tuple[Delivery, ...]:
+        """Everybody who gets a grade for it."""
+        return self.members or (self,)
+
+
+@dataclass(frozen=True)
+class Intake:
+    """What the instructor says of the files that came in."""
+
+    names: str = ""  # how they are named: see `autograder.handed_in.rule`
+    roster: Path | None = None  # who is in the class, and in which group: see `autograder.handed_in.people`
+    zone: str = ""  # the time zone of the platform's clock
+    encoding: str = ""  # of the names in a zip that does not say
 
 
 @dataclass(frozen=True)
@@ -57,6 +79,7 @@ class Deliveries:
     problems: tuple[Problem, ...] = ()
     notes: tuple[str, ...] = ()  # about the source as a whole
     layout: str = ""  # how the source was read, in words
+    named: str = ""  # the assignment's name in nbgrader's folders, where it was read from them
 
     def __iter__(self) -> Iterator[Delivery]:
         return iter(self.students)
@@ -65,19 +88,44 @@ class Deliveries:
         return len(self.students)
 
 
-def deliveries(source: Path, assignment: str, scratch: Path, notebooks: Collection[str] = ()) -> Deliveries:
+def deliveries(
+    source: Path,
+    assignment: str | Sequence[str],
+    scratch: Path,
+    notebooks: Collection[str] = (),
+    intake: Intake | None = None,
+    *,
+    known: Collection[str] = (),
+) -> Deliveries:
     """Who handed in `assignment`, read from `source`; the notebooks are copied to a new folder in `scratch`.
 
-    `notebooks` are the names of the assignment's own notebooks, without the ending, where they are known: a name that
-    is one of them is never taken for a second version (`part-2.ipynb`) of another.
+    `assignment` is its name in nbgrader's folders, or several that it may have there, the best first. With none, the
+    one of `known` that they name is taken, or the only one that there is. `notebooks` are the names of the assignment's
+    own notebooks, without the ending, where they are known: a name that is one of them is never taken for a second
+    version (`part-2.ipynb`) of another.
     """
+    intake = intake or Intake()
+    names = [assignment] if isinstance(assignment, str) else list(assignment)
+    people = People.read(intake.roster) if intake.roster else None
     if scratch.resolve().is_relative_to(source.resolve()):
         raise CourseError(f"{scratch}: lies among the submissions: choose another folder to write to")
-    with source_tree(source) as tree, _about(source):
+    with source_tree(source, intake.encoding) as tree, _about(source):
         scratch.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix="delivery-", dir=scratch))
-        reading = read_names(unwrapped(tree, assignment), assignment)
+        top = unwrapped(tree, names)
+        if not names:
+            names = _named(top, known)
+        if intake.names:
+            reading = rule.read(tree, Rule(intake.names), intake.zone)
+        else:
+            reading = read_names(top, names, intake.zone)
+        note_guessed_encoding(tree, reading.notes)
+        if people:
+            people.apply(reading)
+        reading.claims = tries_together(reading.claims)
+        one_claim_each(reading)
         note_shared_ids(reading.claims)
+        reading.notes += _perhaps_one([claim.name for claim in reading.claims])
         found = []
         for student, claim in zip(_distinct_ids(reading.claims), reading.claims, strict=True):
             try:
@@ -85,9 +133,22 @@ def deliveries(source: Path, assignment: str, scratch: Path, notebooks: Collecti
             except _NotAStudentError as error:
                 reading.problems.append(Problem(shown(claim.origin), str(error)))
     if not found:
-        raise CourseError(f"{source}: {_why_nobody(reading, assignment)}")
+        raise CourseError(f"{source}: {_why_nobody(reading, names)}")
     found.sort(key=lambda delivery: delivery.student)
-    return Deliveries(tuple(found), tuple(reading.problems), tuple(reading.notes), reading.layout)
+    named = next((name for name in names if name), "")
+    return Deliveries(tuple(found), tuple(reading.problems), tuple(reading.notes), reading.layout, named)
+
+
+def _named(top: Node, known: Collection[str]) -> list[str]:
+    """The assignment that nbgrader's folders name; CourseError where they name several, and nobody says which."""
+    there = assignments_in(top)
+    mine = [name for name in there if name in known]
+    if len(mine) == 1 or (len(there) == 1 and not mine):
+        return mine or there
+    if there:
+        which = "say which with --chapter or --assignment"
+        raise CourseError(f"submissions of several assignments: {which}: {', '.join(there)}")
+    return []
 
 
 @contextlib.contextmanager
@@ -101,9 +162,13 @@ def _about(source: Path) -> Iterator[None]:
         raise CourseError(f"{error.filename or source}: {error.strerror or error}") from error
 
 
-def _why_nobody(reading: Reading, assignment: str) -> str:
+def _why_nobody(reading: Reading, names: Sequence[str]) -> str:
     if not reading.problems:
-        return f"no submissions of {assignment} in it: give the folder with the students' folders"
+        others = [note for note in reading.notes if note.endswith("left alone")]
+        what = f"no submissions of {names[0]} in it" if names else "no submissions in it"
+        if others:
+            return f"{what} ({'; '.join(others[:5])}): is it called otherwise there? Say so with --assignment"
+        return f"{what}: give the folder with the students' folders"
     first, more = reading.problems[0], len(reading.problems) - 1
     return f"{first.name}: {first.why}" + (f" (and {more} more like it)" if more else "")
 
@@ -127,6 +192,19 @@ def _distinct_ids(claims: list[Claim]) -> list[str]:
     return ids
 
 
+AGAIN = re.compile(r"(?P<name>.+?)(?: ?\(\d{1,3}\)| - Copy(?: \(\d+\))?|-Copy\d*)", re.I | re.S)  # of a folder
+
+
+def _perhaps_one(names: Sequence[str]) -> list[str]:
+    """A line for names that may be one student's: alike but for capitals, or for what a system adds to a copy."""
+    alike: dict[str, list[str]] = {}
+    for name in names:
+        copy = AGAIN.fullmatch(name)
+        alike.setdefault(_folded(copy["name"] if copy else name), []).append(shown(name))
+    several = [" and ".join(sorted(found)) for found in alike.values() if len(found) > 1]
+    return [f"{each}: one student twice? Each has a row; hand over one of them" for each in several]
+
+
 def _folded(name: str) -> str:
     return unicodedata.normalize("NFKC", name).casefold()
 
@@ -142,8 +220,8 @@ def _with_mark(name: str, origin: str, taken: set[str]) -> str:
 def _delivery(student: str, claim: Claim, folder: Path, notebooks: Collection[str]) -> Delivery:
     basket = _Basket(folder, notebooks, claim)
     try:
-        for node, name, rank in claim.nodes:
-            basket.take(node, name, rank)
+        for piece in claim.pieces:
+            basket.take(piece.node, piece.name, (piece.attempt, piece.rank))
     except SubmissionError as error:  # the budget is spent
         basket.notes.append(str(error))
     files = basket.files()
@@ -152,19 +230,36 @@ def _delivery(student: str, claim: Claim, folder: Path, notebooks: Collection[st
     notes = tuple(dict.fromkeys([*claim.notes, *basket.notes]))
     if len(notes) > MAX_NOTES:
         notes = (*notes[:MAX_NOTES], f"and {len(notes) - MAX_NOTES} more notes of this kind")
-    return Delivery(student, files, notes, claim.timestamp, claim.display_name, dict(claim.lms))
+    if len(claim.members) < 2 and not claim.group:
+        return Delivery(student, files, notes, claim.timestamp, claim.display_name, dict(claim.lms))
+    return _of_a_group(Delivery(student, files, notes, claim.timestamp, claim.display_name), claim)
+
+
+def _of_a_group(group: Delivery, claim: Claim) -> Delivery:
+    """The group's delivery, and in it one for each member."""
+    members = []
+    for member in claim.members:
+        others = ", ".join(other.display_name or shown(other.name) for other in claim.members if other is not member)
+        notes = (*([f"handed in together with {others}"] if others else []), *group.notes)
+        name, lms = member.display_name, dict(member.lms)
+        members.append(replace(group, student=safe_id(member.name), notes=notes, display_name=name, lms=lms))
+    return replace(group, members=tuple(members))
 
 
 @dataclass(frozen=True, order=True)
 class _Found:
     """A copied notebook; the order is the one in which to try them."""
 
+    earlier: int  # minus the number of the try: the last first
     notebook: str  # its name without a counter
     late: int  # minus the rank: the latest first
     counter: int  # 0 for a name without one
     where: str
     again: int  # of two files of one name in a zip, the later first
     path: Path
+
+
+Rank = tuple[int, int]  # the try, and within it the platform's own number
 
 
 class _Basket:
@@ -179,7 +274,7 @@ class _Basket:
         self._found: list[_Found] = []
         self._ignored: list[str] = []
 
-    def take(self, node: Node, name: str, rank: int, where: str = "", depth: int = 0, zipped: bool = False) -> None:
+    def take(self, node: Node, name: str, rank: Rank, where: str = "", depth: int = 0, zipped: bool = False) -> None:
         """A file or folder, and all that is in it."""
         self.budget.look()
         label = f"{where}{shown(name)}"
@@ -195,9 +290,9 @@ class _Basket:
             elif node.is_folder:
                 for child in node.children():
                     self.take(child, child.name, rank, f"{label}/", depth + 1, zipped)
-            elif name.casefold().endswith(".ipynb"):
-                self._keep(node, name, rank, label)
-            elif name.casefold().endswith(".zip") and not zipped:
+            elif stem := notebook_stem(node, name):
+                self._keep(node, stem, rank, label)
+            elif looks_like(node, name) == ".zip" and not zipped:
                 self._unzip(node, name, rank, label)
             else:
                 self._ignored.append(label)
@@ -206,11 +301,27 @@ class _Basket:
                 raise
             self.notes.append(f"{label}: {error}")
 
-    def _keep(self, node: Node, name: str, rank: int, label: str) -> None:
-        stem, counter = original_stem(name[: -len(".ipynb")], self.notebooks)
-        target = self._free(f"{safe_stem(name[: -len('.ipynb')])}.ipynb")
-        self.budget.copy(node, target, MAX_NOTEBOOK)
-        self._found.append(_Found(stem, -rank, counter, label, -len(self._found), target))
+    def _keep(self, node: Node, name: str, rank: Rank, label: str) -> None:
+        stem, counter = original_stem(name, self.notebooks)
+        target = self._free(f"{safe_stem(name)}.ipynb")
+        self.budget.copy(node, target, MAX_WITH_OUTPUTS)
+        if target.stat().st_size > MAX_NOTEBOOK:
+            self._leave_out_outputs(target, label)
+        attempt, late = rank
+        self._found.append(_Found(-attempt, stem, -late, counter, label, -len(self._found), target))
+
+    def _leave_out_outputs(self, target: Path, label: str) -> None:
+        """A notebook may be large by what it has printed; that is not looked at."""
+        size = target.stat().st_size
+        try:
+            slim = without_outputs(target.read_bytes())
+            if slim is None or len(slim) > MAX_NOTEBOOK:
+                raise SubmissionError(f"larger than {MAX_NOTEBOOK // 2**20} MiB: leave out data and outputs")
+        except SubmissionError:
+            target.unlink()
+            raise
+        target.write_bytes(slim)
+        self.notes.append(f"{label}: {size / 2**20:.0f} MiB, nearly all of it outputs, which were left out")
 
     def _free(self, name: str) -> Path:
         """A place for a file of this name: the name stays, in a folder of its own where there are several."""
@@ -219,7 +330,7 @@ class _Basket:
             place, again = self.folder / str(again) / name, again + 1
         return place
 
-    def _unzip(self, node: Node, name: str, rank: int, label: str) -> None:
+    def _unzip(self, node: Node, name: str, rank: Rank, label: str) -> None:
         copy = self.folder / "unpacked.zip"
         self.budget.copy(node, copy, MAX_ZIP)
         try:
@@ -231,7 +342,8 @@ class _Basket:
             copy.unlink()
 
     def _require_one_student(self, tree: Node) -> None:
-        if self.claim.origin.casefold().endswith(".zip") and kind_of(tree) != "plain":
+        own = ("plain", "classroom")  # a student may well zip a repository
+        if self.claim.origin.casefold().endswith(".zip") and kind_of(tree) not in own:
             raise _NotAStudentError("looks like the download of a whole class: give this zip by itself")
 
     def files(self) -> tuple[Path, ...]:
@@ -243,7 +355,7 @@ class _Basket:
                 self.notes.append(f"may be versions of one notebook, tried in this order: {', '.join(labels)}")
         if self._ignored:
             more = f" and {len(self._ignored) - 5} more" if len(self._ignored) > 5 else ""
-            self.notes.append(f"not notebooks, not opened: {', '.join(self._ignored[:5])}{more}")
+            self.notes.append(f"not notebooks, left alone: {', '.join(self._ignored[:5])}{more}")
         return tuple(one.path for one in found)
 
 

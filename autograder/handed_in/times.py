@@ -2,7 +2,8 @@
 
 nbgrader writes `2026-02-02 15:58:23.948203 UTC`, or the zone as `America/Los_Angeles` or `+0100`. A time without a zone
 is UTC, as in nbgrader. What is not understood is refused: of an abbreviation that several zones have (CST), or that
-none has, nobody knows how many hours it is worth.
+none has, nobody knows how many hours it is worth. Platforms write the clock of wherever they stand into their names,
+`2026-01-30-15-30-10` (Blackboard) or `Sep 24, 2026 926 PM` (Brightspace): in which zone, only the instructor can say.
 """
 
 from __future__ import annotations
@@ -14,20 +15,27 @@ from datetime import UTC, datetime, timedelta, timezone, tzinfo
 
 FORM = "%Y-%m-%d %H:%M:%S.%f UTC"
 TIME = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d(?::\d\d)?)(?:[.,](\d{1,9}))?\s*(\S+)?", re.ASCII)
+DASHED = re.compile(r"(\d{4}-\d\d-\d\d)[-_ ](\d\d)-(\d\d)(?:-(\d\d))?(?:\s+(\S+))?", re.ASCII)
+MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+WORDS = re.compile(
+    r"(?:(?P<month>[A-Za-z]{3,9})\.? (?P<day>\d{1,2})|(?P<day2>\d{1,2}) (?P<month2>[A-Za-z]{3,9})),? (?P<year>\d{4}),? "
+    r"(?P<hour>\d{1,2})[:.-]?(?P<minute>\d\d)(?:[:.-](?P<second>\d\d))?(?: ?(?P<half>[AaPp])[Mm])?"
+    r"(?:\s+(?P<zone>\S+))?",
+    re.ASCII,
+)
 NUMBER = re.compile(r"([+-])(\d\d)(?::?(\d\d))?", re.ASCII)
 MOST_HOURS = 14  # between a zone and UTC
 FIRST_YEAR = 1970
 
 
-def read_time(text: str) -> datetime:
-    """A time in UTC, without a zone of its own; raises ValueError where it cannot be told."""
-    found = TIME.fullmatch(text.strip())
-    if found is None:
-        raise ValueError(f"{text.strip()[:40]!r} is not a date and time")
-    day, clock, fraction, zone = found.groups()
+def read_time(text: str, zone: str = "") -> datetime:
+    """A time in UTC, without a zone of its own; raises ValueError where it cannot be told.
+
+    `zone` is that of a text which names none; UTC unless it is given.
+    """
+    clock, own = _clock(text.strip())
     try:
-        moment = datetime.fromisoformat(f"{day}T{clock}") + timedelta(seconds=float(f"0.{fraction or 0}"))
-        moment = moment.replace(tzinfo=_zone(zone)).astimezone(UTC).replace(tzinfo=None)
+        moment = clock.replace(tzinfo=_zone(own or zone or None)).astimezone(UTC).replace(tzinfo=None)
     except OverflowError:
         raise ValueError(f"{text.strip()[:40]!r} is out of all time") from None
     if moment.year < FIRST_YEAR:
@@ -35,14 +43,52 @@ def read_time(text: str) -> datetime:
     return moment
 
 
+def has_zone(text: str) -> bool:
+    """Whether a time says in which zone it is meant; raises ValueError where it is no time."""
+    return bool(_clock(text.strip())[1])
+
+
+def check_zone(zone: str) -> None:
+    """Raise ValueError where this is no time zone."""
+    _zone(zone)
+
+
+def _clock(text: str) -> tuple[datetime, str]:
+    """What the clock showed, and the zone that is written beside it, if one is."""
+    if found := TIME.fullmatch(text):
+        day, clock, fraction, zone = found.groups()
+        return datetime.fromisoformat(f"{day}T{clock}") + _seconds(fraction), zone or ""
+    if found := DASHED.fullmatch(text):
+        day, hour, minute, second, zone = found.groups()
+        return datetime.fromisoformat(f"{day}T{hour}:{minute}:{second or '00'}"), zone or ""
+    if (found := WORDS.fullmatch(text)) and (month := _month(found["month"] or found["month2"])):
+        day = int(found["day"] or found["day2"])
+        hour, half = int(found["hour"]), (found["half"] or "").lower()
+        if half and not 1 <= hour <= 12:
+            raise ValueError(f"{text[:40]!r} has no such hour")
+        hour = hour % 12 + 12 * (half == "p") if half else hour
+        clock = datetime(int(found["year"]), month, day, hour, int(found["minute"]), int(found["second"] or 0))
+        return clock, found["zone"] or ""
+    raise ValueError(f"{text[:40]!r} is not a date and time")
+
+
+def _seconds(fraction: str | None) -> timedelta:
+    return timedelta(seconds=float(f"0.{fraction or 0}"))
+
+
+def _month(name: str) -> int:
+    """Its number; 0 for what is no month in English."""
+    return MONTHS.index(name[:3].lower()) + 1 if name[:3].lower() in MONTHS else 0
+
+
 def as_text(moment: datetime) -> str:
     """As nbgrader's timestamp.txt has it, in UTC."""
     return moment.strftime(FORM)
 
 
-def in_utc(text: str) -> str:
+def in_utc(text: str, zone: str = "") -> str:
     """The same time in nbgrader's own form; raises ValueError where it cannot be told."""
-    return as_text(read_time(text))
+    return as_text(read_time(text, zone))
 
 
 def _zone(name: str | None) -> tzinfo:

@@ -148,6 +148,112 @@ class DiskNode(Node):
             yield file
 
 
+class Spelling:
+    """How the names in a zip are written.
+
+    A zip that does not mark its names as UTF-8 has them in cp437 by the standard; in truth in UTF-8 (Macs), or in the
+    code page of the Windows that made it, of which the Chinese one (GBK) is told from cp437 by the characters: cp437
+    has frames and Greek where GBK has half of a Chinese character. What was guessed is said (`guessed`); an encoding
+    that the instructor names decides.
+    """
+
+    def __init__(self, infos: list[zipfile.ZipInfo], encoding: str = "") -> None:
+        self.guessed = ""
+        self.unclear = False
+        raw = [info.orig_filename.encode("cp437") for info in infos if not self._is_marked(info)]
+        raw = [name for name in raw if not name.isascii()]
+        self.encoding = encoding or self._guess(raw)
+
+    @staticmethod
+    def _is_marked(info: zipfile.ZipInfo) -> bool:
+        return bool(info.flag_bits & 0x800)
+
+    def _guess(self, raw: list[bytes]) -> str:
+        if all(_decoded(name, "utf-8") is not None for name in raw):
+            return "utf-8"
+        if all(_is_latin(name.decode("cp437")) for name in raw if _decoded(name, "utf-8") is None):
+            return "cp437"
+        if _are_chinese([_decoded(name, "gb18030") for name in raw if _decoded(name, "utf-8") is None]):
+            self.guessed = "gb18030"
+            return "gb18030"
+        self.unclear = True
+        return "cp437"
+
+    def of(self, info: zipfile.ZipInfo) -> str:
+        """A member's name. What cannot be read in the zip's encoding is read as the standard says."""
+        if self._is_marked(info):
+            return info.orig_filename
+        raw = info.orig_filename.encode("cp437")
+        if raw.isascii():
+            return info.orig_filename
+        if (own := _unicode_path(info.extra, raw)) is not None:
+            return own
+        for encoding in ("utf-8", self.encoding) if self.guessed else (self.encoding, "utf-8"):
+            if (name := _decoded(raw, encoding)) is not None:
+                return name
+        return info.orig_filename
+
+
+def _decoded(raw: bytes, encoding: str) -> str | None:
+    try:
+        return raw.decode(encoding)
+    except UnicodeError:
+        return None
+
+
+def _is_latin(name: str) -> bool:
+    """Whether every letter beyond ASCII is one of Western Europe's."""
+    return all(c.isascii() or "LATIN" in unicodedata.name(c, "") for c in name)
+
+
+def _are_chinese(names: list[str | None]) -> bool:
+    """Whether every character beyond ASCII is a Chinese one, or belongs between them, and most are common ones.
+
+    Of letters with accents in another code page, GBK makes characters, too, but rare ones, which GB2312 does not have.
+    """
+    if None in names:
+        return False
+    beyond = [c for name in names for c in name or "" if not c.isascii()]
+    marks = "·（）－—、，。：；！【】《》“”‘’　"
+    common = sum(1 for c in beyond if c in marks or _in_gb2312(c))
+    return 2 * common > len(beyond) and all(c in marks or "CJK UNIFIED" in unicodedata.name(c, "") for c in beyond)
+
+
+def _in_gb2312(character: str) -> bool:
+    try:
+        return bool(character.encode("gb2312"))
+    except UnicodeError:
+        return False
+
+
+def _unicode_path(extra: bytes, raw: bytes) -> str | None:
+    """The name in Info-ZIP's extra field 0x7075, if it is of this very name."""
+    while len(extra) >= 4:
+        kind, size = struct.unpack_from("<HH", extra)
+        body, extra = extra[4 : 4 + size], extra[4 + size :]
+        if kind == 0x7075 and len(body) > 5 and struct.unpack_from("<BL", body) == (1, zlib.crc32(raw)):
+            return _decoded(body[5:], "utf-8")
+    return None
+
+
+def note_guessed_encoding(tree: Node, notes: list[str]) -> None:
+    """Say so where names were read in an encoding that nobody told, or that cannot be right."""
+    spelling = tree.spelling if isinstance(tree, ZipNode) else None
+    if spelling and spelling.guessed:
+        notes.append("the names in the zip are read as Chinese (GBK): if they look wrong, say how with --encoding")
+    elif spelling and spelling.unclear:
+        notes.append("the names in the zip look wrong: say how they are written, as in --encoding cp850 or shift_jis")
+
+
+def check_encoding(encoding: str) -> None:
+    """CourseError where Python knows no such encoding of text."""
+    try:
+        "é".encode(encoding, "replace")
+        b"x".decode(encoding)
+    except (LookupError, UnicodeError, AttributeError) as error:
+        raise CourseError(f"--encoding {encoding}: not known: write gbk, big5, shift_jis, euc-kr or cp1252") from error
+
+
 @dataclass(eq=False)
 class ZipNode(Node):
     """In a zip."""
@@ -155,6 +261,7 @@ class ZipNode(Node):
     archive: zipfile.ZipFile | None = None
     info: zipfile.ZipInfo | None = None
     inside: list[Node] = field(default_factory=list)
+    spelling: Spelling | None = None  # of the whole zip's names, in the node at the top
 
     def children(self) -> list[Node]:
         return sorted(self.inside, key=lambda node: node.name)
@@ -170,13 +277,15 @@ class ZipNode(Node):
             raise SubmissionError("damaged in the zip: hand it in again") from error
 
 
-def zip_tree(archive: zipfile.ZipFile, name: str) -> ZipNode:
+def zip_tree(archive: zipfile.ZipFile, name: str, encoding: str = "") -> ZipNode:
     """The members of a zip as a tree. Two members of one name are two files; nothing is read yet."""
-    top = ZipNode(name, is_folder=True)
+    spelling = Spelling(archive.infolist(), encoding)
+    top = ZipNode(name, is_folder=True, spelling=spelling)
     folders: dict[tuple[str, ...], ZipNode] = {(): top}
     for info in archive.infolist():
-        parts, refusal = _parts(info)
-        is_folder = _member_name(info).endswith(("/", "\\"))
+        full = spelling.of(info)
+        parts, refusal = _parts(full)
+        is_folder = full.endswith(("/", "\\"))
         for depth in range(1, len(parts) + is_folder):
             here = tuple(parts[:depth])
             if here not in folders:
@@ -188,18 +297,9 @@ def zip_tree(archive: zipfile.ZipFile, name: str) -> ZipNode:
     return top
 
 
-def _member_name(info: zipfile.ZipInfo) -> str:
-    """The name in the zip. Without the flag for UTF-8 it is cp437 by the standard, and often UTF-8 all the same."""
-    name = info.orig_filename
-    if not info.flag_bits & 0x800:
-        with contextlib.suppress(UnicodeError):
-            return name.encode("cp437").decode("utf-8")
-    return name
-
-
-def _parts(info: zipfile.ZipInfo) -> tuple[list[str], str]:
+def _parts(name: str) -> tuple[list[str], str]:
     """The folders and the name of a member, of either system's separators; and why it is refused, if it is."""
-    name = _member_name(info).replace("\\", "/")
+    name = name.replace("\\", "/")
     parts = [part for part in name.split("/") if part not in ("", ".", "..")]
     if name.startswith("/") or ".." in name.split("/") or re.match("[A-Za-z]:/", name):
         return parts, "its path leads out of the zip: not opened"
@@ -251,8 +351,13 @@ def _check_directory(file: BinaryIO) -> None:
 
 
 @contextlib.contextmanager
-def source_tree(source: Path) -> Iterator[Node]:
-    """The folder or zip that the instructor names; CourseError in one line if it is neither."""
+def source_tree(source: Path, encoding: str = "") -> Iterator[Node]:
+    """The folder or zip that the instructor names; CourseError in one line if it is neither.
+
+    `encoding` is that of names in a zip which does not mark them as UTF-8.
+    """
+    if encoding:
+        check_encoding(encoding)
     if source.is_dir():
         yield DiskNode(source.name, True, "", source.resolve())
         return
@@ -261,7 +366,7 @@ def source_tree(source: Path) -> Iterator[Node]:
     if source.suffix.casefold() == ".ipynb":
         raise CourseError(f"{source}: one notebook: give the folder or zip of the class, or use `autograder check`")
     with contextlib.ExitStack() as stack:
-        yield zip_tree(_source_zip(source, stack), source.name)
+        yield zip_tree(_source_zip(source, stack), source.name, encoding)
 
 
 def _source_zip(source: Path, stack: contextlib.ExitStack) -> zipfile.ZipFile:

@@ -7,18 +7,29 @@ lib/gradebook_exporter.rb and gradebook_importer.rb for the gradebook.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from autograder.errors import CourseError
 from autograder.handed_in.claims import Claim, Reading
 from autograder.handed_in.trees import Node
-from autograder.lms.roster import Line, Roster, agree, factor, match_rows, numbers_alone, points, refuse_to_replace
+from autograder.lms.roster import (
+    Line,
+    Roster,
+    agree,
+    factor,
+    match_rows,
+    numbers_alone,
+    points,
+    refuse_to_replace,
+    require_some,
+)
 from autograder.lms.sheet import Sheet, no_formula
 from autograder.results import Results
 from autograder.text import shown
 
 NUMBER = "canvas_user"  # the key of a student's number in `Row.lms`
+FILE = "canvas_file"  # the key of a file that the student handed in, as Canvas named it: feedback goes back to it
 LATE = "late, says Canvas"
 
 # ---- reading
@@ -57,6 +68,8 @@ def read(top: Node) -> Reading:
             claim.notes.append(f"{found['kind']} typed into Canvas, not a file: not opened")
         else:
             claim.add(node, found["file"], int(found["attachment"]))
+            latest = max(claim.pieces, key=lambda piece: (piece.name.casefold().endswith(".ipynb"), piece.rank))
+            claim.lms[FILE] = latest.node.name
     reading.claims += claims.values()
     return reading
 
@@ -75,25 +88,51 @@ def _canvas_claim(claims: dict[tuple[str, str], Claim], found: dict[str, str]) -
 
 
 def write_canvas(
-    results: Results, path: Path, roster: Path | None = None, *, column: str = "", scale: bool = False
+    results: Results | Sequence[Results],
+    path: Path,
+    roster: Path | None = None,
+    *,
+    column: str | Sequence[str] = "",
+    scale: bool = False,
 ) -> list[str]:
     """A file for Canvas's Grades > Import; returns what was not filled in.
 
     `roster` is the gradebook that Canvas exports (Grades > Export). `column` is the heading, or the number, of the
-    assignment's column there, if its title is not the assignment's name. Without a roster only students whose Canvas
-    number the zip gave are written, and Canvas takes the column for a new assignment unless one has this very title.
+    assignment's column there, if its title is not the assignment's name. Several results fill a column each, of those
+    that `column` names in the same order. Without a roster only students whose Canvas number the zip gave are written,
+    and Canvas takes the column for a new assignment unless one has this very title. Raises CourseError, and writes
+    nothing, where a column would stay empty.
     """
+    every = [results] if isinstance(results, Results) else list(results)
+    columns = [column] if isinstance(column, str) else list(column)
+    if any(columns) and len(columns) != len(every):
+        raise CourseError(f"--column was given {len(columns)} times for {len(every)} assignments: give one for each")
+    columns = columns if any(columns) else [""] * len(every)
     if roster is None:
-        return _write_canvas_anew(results, path, column or results.assignment)
+        return _write_canvas_anew(every, path, columns)
     refuse_to_replace(path, roster)
     sheet = Sheet.read(roster)
     number = sheet.column("ID")
     if number is None or not {"Student", "LastName"} & {cell.strip() for cell in sheet.rows[0]}:
         raise CourseError(f"{roster}: no columns Student and ID: give the gradebook as Canvas exports it")
-    target = _canvas_column(sheet, column, results.assignment, roster)
-    by = factor(results, _canvas_points(sheet, target), roster, scale)
     people = Roster(_canvas_lines(sheet, number), NUMBER)
+    said, taken = [], set()
+    for one, title in zip(every, columns, strict=True):
+        target = _canvas_column(sheet, title, one.assignment, roster)
+        if target in taken:
+            raise CourseError(f"{roster}: two assignments would fill one column: say which is whose with --column")
+        taken.add(target)
+        about = f"{one.assignment}: " if len(every) > 1 else ""
+        said += [about + line for line in _fill(sheet, target, one, people, roster, scale)]
+    sheet.write(path)
+    return said
+
+
+def _fill(sheet: Sheet, target: int, results: Results, people: Roster, roster: Path, scale: bool) -> list[str]:
+    """Fill in the column of one assignment; what was not filled in."""
+    by = factor(results, _canvas_points(sheet, target), roster, scale)
     match = match_rows(results, people, roster.name)
+    require_some(match, results, roster.name)
     for row, line in match.pairs:
         if _is_excused(sheet, line, target):
             match.said.append(f"{row.student}: excused in Canvas, so left as it was")
@@ -101,7 +140,6 @@ def write_canvas(
         sheet.set(line.index, target, _local(points(row, by), sheet))
         if row.lms and not agree(row, line):
             match.said.append(f"{row.student}: filled in by number, but is {line.cells[0]} there: a group's work?")
-    sheet.write(path)
     return match.said
 
 
@@ -144,16 +182,24 @@ def _canvas_column(sheet: Sheet, column: str, assignment: str, roster: Path) -> 
     if len(exact) == 1:
         return exact[0]
     known = ", ".join(title[0] for title in titles.values()) or "none"
-    raise CourseError(f"{roster}: which column is {wanted}? Give its heading; there are: {known}")
+    raise CourseError(f"{roster}: which column is {wanted}? Give its heading with --column; there are: {known}")
 
 
-def _write_canvas_anew(results: Results, path: Path, title: str) -> list[str]:
-    header = ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", title]
-    most = f"{results.max_score:g}"
-    sheet = Sheet([header, ["    Points Possible", "", "", "", "", most]], has_mark=True)
-    where = "the zip from Canvas: give the gradebook that Canvas exports"
-    match = match_rows(results, numbers_alone(results, NUMBER), where)
-    for row, line in match.pairs:
-        sheet.rows.append([no_formula(row.name), line.number, "", "", "", points(row, 1.0)])
-    sheet.write(path)
-    return match.said
+def _write_canvas_anew(every: Sequence[Results], path: Path, columns: Sequence[str]) -> list[str]:
+    titles = [column or results.assignment for column, results in zip(columns, every, strict=True)]
+    header = ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", *titles]
+    most = [f"{results.max_score:g}" for results in every]
+    where = "the zip from Canvas: give the gradebook that Canvas exports with --roster"
+    lines: dict[str, list[str]] = {}
+    said = []
+    for place, results in enumerate(every):
+        match = match_rows(results, numbers_alone(results, NUMBER), where)
+        require_some(match, results, where)
+        for row, line in match.pairs:
+            empty = [no_formula(row.name), line.number, "", "", "", *([""] * len(every))]
+            lines.setdefault(line.number, empty)[5 + place] = points(row, 1.0)
+        said += [f"{results.assignment}: {note}" if len(every) > 1 else note for note in match.said]
+    said.append(f"without --roster Canvas fills in a column called {' or '.join(titles)}, and makes a new one where it "
+                "has none of that name")  # fmt: skip
+    Sheet([header, ["    Points Possible", "", "", "", "", *most], *lines.values()], has_mark=True).write(path)
+    return said

@@ -22,6 +22,7 @@ from autograder.lms.roster import (
     numbers_alone,
     points,
     refuse_to_replace,
+    require_some,
     spellings,
 )
 from autograder.lms.sheet import Sheet, no_formula, number_in
@@ -91,6 +92,7 @@ def write_moodle(results: Results, path: Path, roster: Path | None = None, *, sc
     worksheet = _Worksheet(sheet, roster)
     by = factor(results, worksheet.most, roster, scale)
     match = match_rows(results, Roster(worksheet.lines(), NUMBER), roster.name)
+    require_some(match, results, roster.name)
     for row, line in match.pairs:
         problem = worksheet.problem(row, line)
         if problem:
@@ -154,8 +156,9 @@ def _write_moodle_anew(results: Results, path: Path) -> list[str]:
     header = ["Identifier", "Full name", "Grade", "Maximum Grade", "Last modified (grade)"]
     most = f"{results.max_score:g}"
     sheet = Sheet([header], has_mark=True)
-    where = "the zip from Moodle: give the grading worksheet"
+    where = "the zip from Moodle: give the grading worksheet with --roster"
     match = match_rows(results, numbers_alone(results, NUMBER), where)
+    require_some(match, results, where)
     for row, line in match.pairs:
         sheet.rows.append([f"Participant {line.number}", no_formula(row.name), points(row, 1.0), most, "-"])
     sheet.write(path)

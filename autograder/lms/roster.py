@@ -109,6 +109,12 @@ def match_rows(results: Results, roster: Roster, where: str) -> Match:
     return match
 
 
+def require_some(match: Match, results: Results, where: str) -> None:
+    """CourseError where nobody would be filled in: a file without a grade is of no use, and looks like one."""
+    if results.rows and not match.pairs:
+        raise CourseError(f"{results.assignment}: there is no grade to write: {match.said[0] if match.said else where}")
+
+
 def points(row: Row, factor: float) -> str:
     """A score as both importers read it: a plain decimal number."""
     score = row.score * factor
@@ -124,8 +130,8 @@ def factor(results: Results, most: str, roster: Path, scale: bool) -> float:
         return 1.0
     if not scale or ours == 0:
         raise CourseError(
-            f"{roster}: {theirs:g} points at most there and {ours:g} here: change it in the LMS and export again, "
-            "or ask for scaled scores"
+            f"{roster}: the assignment counts to {theirs:g} points there and to {ours:g} here: change it in the LMS "
+            "and export again, or add --scale"
         )
     return theirs / ours
 

@@ -28,6 +28,7 @@ def no_formula(value: Any) -> Any:
     return f"'{text}" if FORMULA.match(text) else text
 
 
+SEPARATOR = re.compile(r"\"?sep=([,;\t])\"?\r?\n", re.I)
 UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # how spreadsheets write "Unicode text"
 
 
@@ -43,13 +44,19 @@ class Sheet:
     def read(cls, path: Path) -> Sheet:
         try:
             data = path.read_bytes()
+            if data.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
+                raise CourseError(f"{path}: a workbook, not a CSV file: save it from there as \"CSV UTF-8\"")
             text = data.decode("utf-16" if data[:2] in UTF16 else "utf-8-sig")
         except OSError as error:
             raise CourseError(f"{path}: cannot be read ({error.strerror})") from error
         except UnicodeDecodeError as error:
-            raise CourseError(f"{path}: not in UTF-8: use the file as the LMS exported it, not saved anew") from error
+            how = 'take the file as it was exported, or save it as "CSV UTF-8"'
+            raise CourseError(f"{path}: not in UTF-8: {how}") from error
+        told = SEPARATOR.match(text)  # how Excel is told: a line before the headings
+        text = text[told.end() :] if told else text
         first = text.split("\n", 1)[0]
-        delimiter = max(",;\t", key=lambda mark: len(next(csv.reader([first], delimiter=mark), [])))
+        most = max(",;\t", key=lambda mark: len(next(csv.reader([first], delimiter=mark), [])))
+        delimiter = told[1] if told else most
         try:
             rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
         except csv.Error as error:

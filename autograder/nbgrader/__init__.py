@@ -1,4 +1,4 @@
-"""nbgrader's side: its configuration, its gradebook, and what plugs into its extension points.
+"""nbgrader's side: its configuration, its gradebook, and its exporters.
 
-Everything that imports nbgrader is here; what its plug-ins do with a notebook is done by the other rooms.
+What runs notebooks inside nbgrader's own commands stands above all rooms, beside ours: `autograder.plugin`.
 """

@@ -9,7 +9,7 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,37 +19,21 @@ from autograder.notebook.source import STUB
 COURSE_ID = "course"
 
 
-def configure(config: Any) -> None:
-    """Set what this course asks of nbgrader; `nbgrader_config.py` and `nbgrader_api` both call it."""
-    from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
-    from nbconvert.preprocessors.sanitize import SanitizeHTML
-    from nbgrader.preprocessors import (
-        AssignLatePenalties,
-        CheckCellMetadata,
-        GetGrades,
-        IgnorePattern,
-        LimitOutput,
-        SaveAutoGrades,
-    )
-
-    from autograder.nbgrader.plugin import HideTests, RunCells, vet_before_autograde
-
-    vet_before_autograde()
+def name_the_course(config: Any) -> None:
+    """Set what this course asks of nbgrader, whatever runs its notebooks; with our engine: `autograder.plugin`."""
     config.CourseDirectory.course_id = COURSE_ID
     config.ClearSolutions.code_stub = {"python": STUB}
-    config.Autograde.autograde_preprocessors = [
-        RunCells,
-        IgnorePattern,
-        LimitOutput,
-        SaveAutoGrades,
-        AssignLatePenalties,
-        CheckCellMetadata,
-    ]
-    config.GenerateFeedback.preprocessors = [HideTests, SanitizeHTML, GetGrades, CSSHTMLHeaderPreprocessor]
+
+
+def configure(config: Any) -> None:
+    """What an `nbgrader_config.py` of before calls here; without it nbgrader would run students' code by itself."""
+    from autograder.plugin import configure as with_our_engine  # where it stands now, above all rooms
+
+    with_our_engine(config)
 
 
 def course_config(root: Path, db_url: str | None = None) -> Any:
-    """nbgrader's configuration for a folder: its `nbgrader_config.py` if it has one, else what the course asks."""
+    """nbgrader's configuration for a folder: its `nbgrader_config.py` if there is one, else names and stubs alone."""
     from traitlets.config import Config, PyFileConfigLoader
 
     # nbgrader calls `alembic`, which lives beside this interpreter.
@@ -63,7 +47,7 @@ def course_config(root: Path, db_url: str | None = None) -> Any:
         except Exception as error:
             raise CourseError(f"{root / 'nbgrader_config.py'}: {type(error).__name__}: {error}") from error
     else:
-        configure(config)
+        name_the_course(config)
     config.CourseDirectory.root = str(root.resolve())
     if db_url:
         config.CourseDirectory.db_url = db_url
@@ -147,7 +131,7 @@ def late_plugin(root: Path) -> Any:
 
 
 def nbgrader_api(root: Path, *, db_url: str | None = None) -> Any:
-    """nbgrader's own API on a folder, with this package's engine in place of a kernel."""
+    """nbgrader's own API on a folder; its notebooks are run by what the `nbgrader_config.py` there says."""
     from nbgrader.apps.api import NbGraderAPI
     from nbgrader.coursedir import CourseDirectory
 
@@ -178,7 +162,7 @@ def quiet() -> Iterator[list[str]]:
         logger.setLevel(before[1])
 
 
-def checked(result: dict[str, Any], complaints: list[str], what: str) -> None:
+def checked(result: Mapping[str, object], complaints: list[str], what: str) -> None:
     """Raise one line if an nbgrader step did not succeed."""
     if not result.get("success", False):
         log = [line for line in str(result.get("log") or result.get("error") or "").splitlines() if line.strip()]

@@ -10,11 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from autograder.errors import CourseError
 from autograder.handed_in.times import read_time
 from autograder.nbgrader.configuration import COURSE_ID, gradebook_errors
+from autograder.notebook.source import exercise_of
+from autograder.results import ByHand
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,7 @@ class Scores:
         self.notebooks = {n.id: _Cells(n) for n in self.assignment.notebooks}
         self.late_plugin = late_plugin
         self.name = assignment
+        self.extensions: dict[str, timedelta] = {}
 
     def __enter__(self) -> Scores:
         return self
@@ -89,6 +93,16 @@ class Scores:
         except ValueError as error:
             raise CourseError(f"--due {when}: {error}: write it as in 2026-12-01 23:59 UTC") from error
         self.gradebook.db.commit()
+
+    def extend(self, until: Mapping[str, datetime | timedelta]) -> None:
+        """Give some students more time: a due date of their own, or so much more. It stays in the gradebook."""
+        due = self.assignment.duedate
+        if until and due is None:
+            raise CourseError(f"--extension {next(iter(until))}: when it was due for all is not known: add --due")
+        for student, when in until.items():
+            self.extensions[student] = when if isinstance(when, timedelta) else when - due
+            if self.extensions[student] < timedelta(0):
+                raise CourseError(f"--extension {student}: is before the due date, {due:%Y-%m-%d %H:%M} UTC")
 
     def save(self, batch: Sequence[Scored]) -> None:
         """Write a batch in one transaction: all of it or, after an error, none."""
@@ -105,7 +119,7 @@ class Scores:
             session.rollback()
             raise
 
-    def _submissions(self, batch: Sequence[Scored], session: Any) -> dict[str, Any]:
+    def _submissions(self, batch: Sequence[Scored], session: Any) -> Mapping[str, Any]:
         """Each student's submission with rows for its notebooks, grades and comments, made where they are missing."""
         from nbgrader.api import Student, SubmittedAssignment, SubmittedNotebook
         from sqlalchemy.orm import selectinload
@@ -126,6 +140,8 @@ class Scores:
                 found[name] = SubmittedAssignment(assignment_id=self.assignment_id, student_id=name)
                 session.add(found[name])
             self._complete(found[name])
+            if name in self.extensions:
+                found[name].extension = self.extensions[name]
         return found
 
     def _complete(self, submission: Any) -> None:
@@ -193,6 +209,37 @@ class Scores:
                 late = float(submission.total_seconds_late)
                 found[submission.student_id] = replace(found[submission.student_id], seconds_late=late)
         return found
+
+
+    def by_hand(self) -> dict[str, list[ByHand]]:
+        """The points and comments that a person gave, by student, in the order of the exercises."""
+        from nbgrader.api import Comment, Grade, SubmittedAssignment, SubmittedNotebook
+        from sqlalchemy import or_
+
+        found: dict[tuple[str, str, str], ByHand] = {}
+        for kind in (Grade, Comment):
+            given = [Grade.manual_score, Grade.extra_credit] if kind is Grade else [Comment.manual_comment]
+            rows = (
+                self.gradebook.db.query(
+                    SubmittedAssignment.student_id, SubmittedNotebook.notebook_id, kind.cell_id, kind, *given
+                )
+                .join(SubmittedNotebook, kind.notebook_id == SubmittedNotebook.id)
+                .join(SubmittedAssignment, SubmittedNotebook.assignment_id == SubmittedAssignment.id)
+                .filter(SubmittedAssignment.assignment_id == self.assignment_id)
+                .filter(or_(*(column.isnot(None) for column in given)))
+            )
+            for student, notebook, cell, one, *_ in rows:
+                cells = self.notebooks[notebook]
+                key = student, cells.notebook, exercise_of(cells.names.get(cell, ""))
+                known = found.get(key, ByHand(*key[1:]))
+                if kind is Grade:
+                    found[key] = replace(known, points=float(one.score))
+                elif one.manual_comment.strip():
+                    found[key] = replace(known, comment=one.manual_comment.strip())
+        said: dict[str, list[ByHand]] = {}
+        for (student, _, _), one in found.items():
+            said.setdefault(student, []).append(one)
+        return said
 
 
 def _student(scored: Scored) -> Any:

@@ -8,13 +8,30 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, cast
 
 from autograder.errors import SubmissionError
-from autograder.files import read_regular
+from autograder.files import MAX_NOTEBOOK, read_regular
 from autograder.text import clean_source
 
 MAX_CELLS = 2_000
+MAX_WITH_OUTPUTS = 100 * 2**20  # bytes of a notebook that may be a small one with large outputs
+MOST_CELLS = 20_000  # in such a one: each costs memory while it is read
+CellJson = dict[str, Any]  # a cell of a notebook of format 4, as its file has it
+
+
+class About(TypedDict, total=False):
+    """What nbgrader's metadata say of a cell. Of a submission's, only the `grade_id` is looked at."""
+
+    grade_id: str
+    grade: bool
+    solution: bool
+    task: bool
+    locked: bool
+    points: float
+    schema_version: int
+    cell_type: str
+    without: list[str]  # helpers that are not there while this test runs
 
 
 @dataclass(frozen=True)
@@ -23,7 +40,7 @@ class Cell:
 
     kind: str
     source: str
-    nbgrader: dict[str, Any] = field(default_factory=dict)
+    nbgrader: About = field(default_factory=About)
 
     @property
     def grade_id(self) -> str:
@@ -36,10 +53,13 @@ class Cell:
         return bool(self.nbgrader.get("grade")) and not self.nbgrader.get("solution")
 
 
-def read_cells(path: Path) -> list[Cell]:
-    """The cells of a notebook file; the error says what is wrong with it, in one line."""
+def read_cells(path: Path, most: int = MAX_NOTEBOOK) -> list[Cell]:
+    """The cells of a notebook file; the error says what is wrong with it, in one line.
+
+    With `most`, the file may be larger than a notebook by its outputs, which are left out before it is read.
+    """
     name = path.name
-    text = _text(_bytes(path), name)
+    text = _text(_bytes(path, most), name)
     try:
         notebook = json.loads(text)
     except json.JSONDecodeError as error:
@@ -66,11 +86,36 @@ def cells_in(notebook: Any, name: str) -> list[Cell]:
     return [found for cell in cells if (found := _cell(cell)) is not None]
 
 
-def _bytes(path: Path) -> bytes:
-    content = read_regular(path)
+def _bytes(path: Path, most: int) -> bytes:
+    content = read_regular(path, most)
+    if len(content) > MAX_NOTEBOOK:
+        slim = without_outputs(content)
+        if slim is None or len(slim) > MAX_NOTEBOOK:
+            raise SubmissionError(f"{path.name}: larger than {MAX_NOTEBOOK // 2**20} MiB: leave out data and outputs")
+        return slim
     if not content.strip():
         raise SubmissionError(f"{path.name}: the file is empty: save the notebook and hand it in again")
     return content
+
+
+def without_outputs(content: bytes) -> bytes | None:
+    """A notebook of format 4 without its outputs; None where it is none.
+
+    Only cells' kinds, sources and metadata are made into objects: what is left out costs no memory.
+    """
+    import msgspec
+
+    raw = msgspec.Raw
+    empty = ("metadata", raw, raw(b"{}"))
+    cell = msgspec.defstruct("Cell", [("cell_type", raw), ("source", raw, raw(b'""')), empty])
+    form = [("nbformat", raw, raw(b"4")), ("nbformat_minor", raw, raw(b"0")), empty]
+    notebook = msgspec.defstruct("Notebook", [("cells", list[cell]), *form])  # type: ignore[valid-type]
+    if content.count(b'"cell_type"') > MOST_CELLS:
+        return None
+    try:
+        return msgspec.json.encode(msgspec.json.decode(content.removeprefix(b"\xef\xbb\xbf"), type=notebook))
+    except (ValueError, RecursionError):  # msgspec's errors are ValueErrors
+        return None
 
 
 def _text(content: bytes, name: str) -> str:
@@ -97,4 +142,4 @@ def _cell(cell: Any) -> Cell | None:
         kind, source = "markdown", f"# {source}"
     if kind not in ("code", "markdown", "raw"):
         return None
-    return Cell(kind, source, nbgrader if isinstance(nbgrader, dict) else {})
+    return Cell(kind, source, cast("About", nbgrader) if isinstance(nbgrader, dict) else {})

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from autograder.engine.runs import CellResult, Run
+from autograder.notebook.file import CellJson
 from autograder.notebook.rebuild import Ours, Placed
 from autograder.notebook.source import cell_id
+from autograder.results import CellResult, Run
 
+OutputJson = dict[str, Any]  # an output of a cell, likewise
 NotebookJson = dict[str, Any]  # a whole notebook of format 4, as its file has it
 
 
@@ -24,7 +26,7 @@ def read_template(path: Path) -> NotebookJson:
     return notebook | {"nbformat_minor": 5}
 
 
-def _grade_id(cell: dict[str, Any]) -> str:
+def _grade_id(cell: CellJson) -> str:
     return str(cell["metadata"].get("nbgrader", {}).get("grade_id", ""))
 
 
@@ -39,14 +41,15 @@ def as_notebook(
 ) -> NotebookJson:
     """A notebook of format 4 from rebuilt cells, with nbgrader's metadata from the released `template`.
 
-    `tests` says whether test cells carry our full text or the released one; `run` fills in the outputs.
+    `tests` says whether test cells carry our full text or the released one; `run` fills in the outputs. A cell of ours
+    that the run had no need of, such as the one that carries `check`, has none.
     """
     known = {name: c for c in template["cells"] if (name := _grade_id(c))}
     cells = []
     for p in placed:
         model = known.get(p.name)
         source = model["source"] if model is not None and p.ours and not tests else p.cell.source
-        cell: dict[str, Any] = {
+        cell: CellJson = {
             "cell_type": p.cell.kind,
             "id": model["id"] if model is not None else cell_id(ours.name, p.name),
             "metadata": model["metadata"] if model is not None else {},
@@ -54,17 +57,18 @@ def as_notebook(
         }
         if p.cell.kind == "code":
             cell["execution_count"] = None
-            cell["outputs"] = outputs_of(run.cells.get(p.name), run) if run is not None else []
+            needed = run is not None and (p.name in run.cells or run.ended or p.cell.is_test or not p.ours)
+            cell["outputs"] = outputs_of(run.cells.get(p.name), run) if run is not None and needed else []
         cells.append(cell)
     return {"cells": cells, "metadata": template["metadata"], "nbformat": 4, "nbformat_minor": 5}
 
 
-def outputs_of(result: CellResult | None, run: Run) -> list[dict[str, Any]]:
+def outputs_of(result: CellResult | None, run: Run) -> list[OutputJson]:
     """A cell's outputs: what it printed, then its error if there was one. No traceback: it may quote a test."""
     if result is None:
         why = f"this cell was not reached: the notebook {run.ended or 'stopped'} before it"
         return [{"output_type": "error", "ename": "NotRun", "evalue": why, "traceback": [why]}]
-    outputs: list[dict[str, Any]] = []
+    outputs: list[OutputJson] = []
     if result.printed:
         outputs.append({"output_type": "stream", "name": "stdout", "text": result.printed})
     if not result.passed:

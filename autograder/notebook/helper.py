@@ -7,6 +7,7 @@ the notebook. The two functions live in a module of their own, so that no name o
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 import json
 from collections.abc import Mapping
@@ -40,8 +41,13 @@ del _asking, SOURCE, RECORD
 def helper_cell(record: Mapping[str, Any]) -> str:
     """The text of the cell, with what a student may know of the record."""
     line = json.dumps(record, ensure_ascii=True, separators=(",", ":"), sort_keys=True).replace("'", "\\u0027")
-    source = "from __future__ import annotations\n" + "".join(map(_standing_alone, MODULES))
-    return TEMPLATE.format(source=source, record=line).rstrip("\n")
+    return TEMPLATE.format(source=_source(), record=line).rstrip("\n")
+
+
+@functools.cache
+def _source() -> str:
+    """The modules as one, the same in every notebook."""
+    return "from __future__ import annotations\n" + "".join(map(_standing_alone, MODULES))
 
 
 def _standing_alone(module: ModuleType) -> str:

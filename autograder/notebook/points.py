@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from autograder.engine.runs import CellResult
 from autograder.notebook.file import Cell
+from autograder.results import CellResult
 
 
 class TooManyPointsError(Exception):

@@ -9,14 +9,13 @@ from __future__ import annotations
 import ast
 import functools
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from autograder import asking
-from autograder.engine.jobs import GivenCell, Job, Step, TestCell
+from autograder.files import digest
+from autograder.notebook.answers import split_answers
 from autograder.notebook.file import Cell, cells_in
 from autograder.notebook.magics import as_python
-from autograder.notebook.source import exercise_of
 
 MISSING = "# This cell was missing from the submission."
 
@@ -42,6 +41,12 @@ class Ours:
         answers = [c for c in self.cells if c.nbgrader.get("grade") and c.nbgrader.get("solution")]
         graded = [c for c in self.cells if c in answers or c.nbgrader.get("task")]
         return {c.grade_id: float(c.nbgrader.get("points", 0)) for c in graded}
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """Changes with all of ours that a result depends on: cells, data, recorded answers."""
+        files = [[name, digest(content.hex())] for name, content in self.files]
+        return digest([[vars(cell) for cell in self.cells], files, self.record])
 
     @functools.cached_property
     def graded_names(self) -> tuple[list[str], list[str]]:
@@ -137,28 +142,6 @@ def _solutions(ours: Ours) -> set[str]:
     return {cell.grade_id for cell in ours.cells if cell.nbgrader.get("solution")}
 
 
-def make_job(ours: Ours, placed: Sequence[Placed]) -> Job:
-    """What the engine runs: the student's code cells and the places of the tests; for the judge, ours."""
-    items: list[Step] = []
-    for p in placed:
-        if p.cell.kind != "code" or p.name == asking.CELL:
-            continue
-        if p.cell.is_test:
-            items.append({"kind": "test", "id": p.name})
-        else:
-            items.append({"kind": "cell", "id": p.name, "source": p.cell.source})
-    sources = {c.grade_id: c.source for c in ours.cells if c.is_test}
-    places = [item["id"] for item in items if item["kind"] == "test"]
-    tests: list[TestCell] = [{"id": name, "source": sources[name]} for name in places]
-    if any(cell.grade_id == asking.CELL for cell in ours.cells):
-        for test in tests:
-            exercise = exercise_of(test["id"])
-            test["record"] = {name: ours.record[name] for name in (exercise,) if name in ours.record}
-    plain = [c for c in ours.cells if c.kind == "code" and not c.is_test and not c.nbgrader.get("solution")]
-    given: list[GivenCell] = [{"id": c.grade_id or f"given-{i}", "source": c.source} for i, c in enumerate(plain)]
-    return Job(items, given, tests, *ours.graded_names, ours.files)
-
-
 def imports_of(sources: Iterable[str]) -> tuple[str, ...]:
     """The modules that our code imports, to be imported once by the warm processes.
 
@@ -179,11 +162,13 @@ def imports_of(sources: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def ours_from(
-    notebook: Any, name: str, files: Sequence[tuple[str, bytes]] = (), record: Mapping[str, Any] | None = None
-) -> Ours:
+def ours_from(notebook: Any, name: str, files: Sequence[tuple[str, bytes]] = ()) -> Ours:
     """Our notebook as the engine wants it, from a parsed notebook of format 4."""
     ids = tuple(str(cell.get("id", "")) for cell in notebook["cells"])
-    cells = tuple(cells_in(notebook, name))
-    mine = {exercise_of(cell.grade_id) for cell in cells if cell.is_test}
-    return Ours(name, cells, ids, tuple(files), {one: known for one, known in (record or {}).items() if one in mine})
+    cells: list[Cell] = []
+    record: dict[str, Any] = {}
+    for cell in cells_in(notebook, name):
+        source, known = split_answers(cell.source) if cell.is_test else (cell.source, {})
+        cells.append(replace(cell, source=source))
+        record |= known
+    return Ours(name, tuple(cells), ids, tuple(files), record)

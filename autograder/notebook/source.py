@@ -18,6 +18,7 @@ from typing import Any
 
 from autograder import asking
 from autograder.errors import CourseError
+from autograder.notebook.answers import with_answers
 from autograder.notebook.helper import helper_cell
 from autograder.notebook.magics import as_python
 
@@ -29,13 +30,22 @@ AUTOTEST = re.compile(r"^[ \t]*### (HASHED )?AUTOTEST", re.M)
 OUT_OF_REACH = frozenset({"__code__", "__globals__", "__closure__", "getsource", "getsourcelines", "getsourcefile"})
 NBGRADER_CELL = re.compile(r"^# %% (nbgrader=[^\n]*)\n(.*?)(?=^# %%|\Z)", re.S | re.M)
 SOLUTION_MARKERS = ("### BEGIN SOLUTION", "### END SOLUTION")
+# Below the first text of a notebook that asks: where examples can be tried, as a notebook alone has no known mistakes.
+EXAMPLES = (
+    "\n\n*Examples first.* Before you write an answer, you can write down what it should give and see which known "
+    "mistakes that would catch: in the exercise's page of the book, or where the course is installed with "
+    "`autograder examples NAME`."
+)
+HINT = re.compile(r"^Hint (\d+) \(([^)\n]+)\): ", re.M)
+CellMetadata = dict[str, Any]  # of one cell, as its notebook will have it
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 
-def read_source(path: Path, record: Mapping[str, Any] | None = None) -> Any:
+def read_source(path: Path, record: Mapping[str, Any] | None = None, known: Mapping[str, Any] | None = None) -> Any:
     """The notebook of a py:percent file, with complete nbgrader metadata and stable cell ids.
 
-    `record` is what a student may know of the answers (exercise → questions and entries), for the cell `check`.
+    `record` is what a student may know of the answers (exercise → questions and entries), for the cell `check`;
+    `known` is all that is known of them, for the tests' hidden regions.
     """
     import jupytext  # a student who runs `check` has none, and this file is needed there
     import nbformat
@@ -55,14 +65,16 @@ def read_source(path: Path, record: Mapping[str, Any] | None = None) -> Any:
                 raise CourseError(f"{path}: grade_id {grade_id!r} is used twice: give one of the cells another")
             seen.add(grade_id)
             _check_cell(cell.cell_type, cell.source, metadata["nbgrader"], path)
-            cell.source = _completed(cell, metadata, mine)
+            cell.source = _completed(cell, metadata, mine, known or {})
+        if cell.cell_type == "markdown":
+            cell.source = with_folded_hints(cell.source) + (EXAMPLES if mine and not notebook.cells else "")
         name = metadata.get("nbgrader", {}).get("grade_id") or f"{position}:{cell.cell_type}"
         new = nbformat.v4.new_code_cell if cell.cell_type == "code" else nbformat.v4.new_markdown_cell
         notebook.cells.append(new(cell.source, metadata=metadata, id=cell_id(path.stem, name)))
     return notebook
 
 
-def _completed(cell: Any, metadata: dict[str, Any], record: Mapping[str, Any]) -> str:
+def _completed(cell: Any, metadata: CellMetadata, record: Mapping[str, Any], known: Mapping[str, Any]) -> str:
     """A cell's text as the notebook has it: with `check` itself in its cell, and with `run` below a test that asks."""
     source = str(cell.source)
     about = metadata["nbgrader"]
@@ -74,8 +86,18 @@ def _completed(cell: Any, metadata: dict[str, Any], record: Mapping[str, Any]) -
     if about["grade"] and not about["solution"] and asks(source):
         absent = cell.metadata["nbgrader"].get("without", [])
         more = f", without={absent!r}" if absent else ""
-        return f"{source.rstrip()}\n\n\nrun({about['grade_id']}{more})"
+        text = f"{source.rstrip()}\n\n\nrun({about['grade_id']}{more})"
+        exercise = exercise_of(about["grade_id"])
+        return with_answers(text, exercise, known[exercise]) if exercise in known else text
     return source
+
+
+def with_folded_hints(text: str) -> str:
+    """A Markdown text whose hints, the paragraphs from "Hint 1 (a nudge): …" on, are folded, each inside the last."""
+    start, *hints = HINT.split(text)
+    layers = list(zip(hints[::3], hints[1::3], hints[2::3], strict=True))
+    folded = [f"<details><summary>Hint {n}: {title}</summary>\n\n{hint.strip()}\n\n" for n, title, hint in layers]
+    return start + "".join(folded) + "</details>" * len(folded)
 
 
 def asks(source: str) -> bool:
@@ -88,7 +110,7 @@ def cell_id(notebook: str, name: str) -> str:
     return hashlib.sha256(f"{notebook}:{name}".encode()).hexdigest()[:12]
 
 
-def _complete(given: dict[str, Any], path: Path, position: int) -> dict[str, Any]:
+def _complete(given: CellMetadata, path: Path, position: int) -> CellMetadata:
     if not isinstance(given.get("grade_id"), str) or not given["grade_id"]:
         raise CourseError(f"{path}: cell {position}: nbgrader metadata without `grade_id`: add one")
     graded, task = bool(given.get("grade", False)), bool(given.get("task", False))
@@ -108,7 +130,7 @@ def _complete(given: dict[str, Any], path: Path, position: int) -> dict[str, Any
     return full
 
 
-def _check_cell(kind: str, source: str, metadata: dict[str, Any], path: Path) -> None:
+def _check_cell(kind: str, source: str, metadata: CellMetadata, path: Path) -> None:
     """A cell is of a kind that nbgrader knows, its markers pair up, and code is Python once they are gone."""
     where = f"{path}: {metadata['grade_id']}"
     grade, solution, task = metadata["grade"], metadata["solution"], metadata["task"]
@@ -132,7 +154,7 @@ def _check_cell(kind: str, source: str, metadata: dict[str, Any], path: Path) ->
         _check_code(source, metadata, where)
 
 
-def _check_code(source: str, metadata: dict[str, Any], where: str) -> None:
+def _check_code(source: str, metadata: CellMetadata, where: str) -> None:
     if metadata["solution"] and not metadata["grade"] and "### BEGIN SOLUTION" not in source:
         raise CourseError(f"{where}: a solution cell without ### BEGIN SOLUTION: the student would get the answer")
     for text in (source, released(source, solution=metadata["solution"])):

@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any
 
 from autograder.errors import SubmissionError
 from autograder.files import read_regular
-from autograder.notebook.file import read_cells
+from autograder.notebook.file import CellJson, read_cells
+from autograder.notebook.graded import NotebookJson
 from autograder.notebook.source import cell_id
 
 MOST_CELLS = 1_000
@@ -34,11 +34,11 @@ def update(mine: Path, new: Path) -> list[str]:
     return [*notes, f"the notebook as it was: {backup.name}"]
 
 
-def merge(old: dict[str, Any], fresh: dict[str, Any], stem: str) -> tuple[dict[str, Any], list[str]]:
+def merge(old: NotebookJson, fresh: NotebookJson, stem: str) -> tuple[NotebookJson, list[str]]:
     """The new notebook with the answers and the own cells of the old one."""
     answers = {_grade_id(c): _source(c) for c in old["cells"] if _is_answer(c)}
     taken = 0
-    cells: list[dict[str, Any]] = []
+    cells: list[CellJson] = []
     for cell in fresh["cells"]:
         name = _grade_id(cell)
         if _is_answer(cell) and name in answers:
@@ -60,7 +60,7 @@ def merge(old: dict[str, Any], fresh: dict[str, Any], stem: str) -> tuple[dict[s
     return fresh | {"cells": cells}, notes
 
 
-def _own_cells(cells: list[dict[str, Any]], fresh: list[dict[str, Any]], stem: str) -> list[tuple[str, dict[str, Any]]]:
+def _own_cells(cells: list[CellJson], fresh: list[CellJson], stem: str) -> list[tuple[str, CellJson]]:
     """The student's own cells, each with the `grade_id` of the cell of ours that it comes after.
 
     A cell of ours has one of our ids, also where a download was renamed ("weights (1)"); formats before 4.5 have no
@@ -81,7 +81,7 @@ def _own_cells(cells: list[dict[str, Any]], fresh: list[dict[str, Any]], stem: s
     return found
 
 
-def _load(path: Path) -> dict[str, Any]:
+def _load(path: Path) -> NotebookJson:
     read_cells(path)  # its errors say what is wrong with a file
     notebook = json.loads(read_regular(path).decode("utf-8-sig"))
     if not isinstance(notebook.get("cells"), list) or notebook.get("nbformat") != 4:
@@ -89,13 +89,13 @@ def _load(path: Path) -> dict[str, Any]:
     return dict(notebook)
 
 
-def _grade_id(cell: dict[str, Any]) -> str:
+def _grade_id(cell: CellJson) -> str:
     return str(cell.get("metadata", {}).get("nbgrader", {}).get("grade_id", ""))
 
 
-def _is_answer(cell: dict[str, Any]) -> bool:
+def _is_answer(cell: CellJson) -> bool:
     return bool(cell.get("metadata", {}).get("nbgrader", {}).get("solution"))
 
 
-def _source(cell: dict[str, Any]) -> str:
+def _source(cell: CellJson) -> str:
     return "".join(cell.get("source", ""))

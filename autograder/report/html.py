@@ -5,16 +5,21 @@ from __future__ import annotations
 import functools
 import html
 import itertools
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
 from markupsafe import Markup
 
 from autograder.report.statistics import one_line
 from autograder.text import clean_page
 
 DASH = "\N{EN DASH}"  # where a figure is undefined
+QUOTED = re.compile(r"`([^`\n]{1,200})`")  # code in a message
+MOST_RENDERED = 20_000  # characters of Markdown; what is longer is shown as it was typed
 
 
 def rendered(template: str, **values: object) -> str:
@@ -39,6 +44,7 @@ def _environment() -> Environment:
         "figure": figure,
         "one_line": one_line,
         "points": points,
+        "prose": prose,
         "shortened": shortened,
     }
     return environment
@@ -53,6 +59,30 @@ def code(name: object) -> Markup:
     """A name from the course's code, which may break at its underscores."""
     shown = html.escape(clean_page(str(name)))
     return Markup(f"<code>{shown.replace('_', '_<wbr>')}</code>")
+
+
+def prose(message: object) -> Markup:
+    """A message with what stands in backticks as code."""
+    return Markup(QUOTED.sub(r"<code>\1</code>", html.escape(clean_page(str(message)))))
+
+
+def markdown(source: str, most: int = MOST_RENDERED) -> Markup:
+    """A student's Markdown as HTML: no tags of theirs, no links and no pictures, which stay as they were typed."""
+    text = clean_page(source)
+    return Markup(_commonmark().render(text) if len(text) <= most else f"<pre>{html.escape(text)}</pre>")
+
+
+@functools.cache
+def _commonmark() -> MarkdownIt:
+    parser = MarkdownIt("commonmark", {"html": False}).enable("table")
+    parser.add_render_rule("heading_open", _heading)
+    parser.add_render_rule("heading_close", _heading)
+    return parser.disable(["link", "image", "autolink", "reference", "html_block", "html_inline"])
+
+
+def _heading(_renderer: object, tokens: Sequence[Token], index: int, *_: object) -> str:
+    """A student's heading is none of the page's."""
+    return '<p class="head">' if tokens[index].nesting == 1 else "</p>\n"
 
 
 def points(value: float) -> str:

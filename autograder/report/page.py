@@ -6,21 +6,21 @@ A section is a template in `templates/sections/`; here stand the figures that it
 from __future__ import annotations
 
 import itertools
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 from markupsafe import Markup
 
-from autograder.engine.runs import Incident, Kind
 from autograder.report import plots
-from autograder.report.html import DASH, figure, rendered
+from autograder.report.html import DASH, rendered
 from autograder.report.statistics import (
     ENOUGH,
     CommonMistake,
-    ExerciseStats,
     Key,
     NotebookStats,
     common_mistakes,
@@ -28,10 +28,11 @@ from autograder.report.statistics import (
     exercises_of,
     graded,
     happenings,
+    hardest_first,
     key_of,
     notebook_stats,
 )
-from autograder.results import Results, Row, RunFacts, Status
+from autograder.results import Incident, Kind, Results, Row, RunFacts, Status
 
 MOST = {
     "MISTAKES_EACH": 5,  # mistakes listed for one exercise
@@ -73,24 +74,35 @@ class Spread:
     bins: tuple[tuple[str, int], ...] = ()
 
 
-def write_report(results: Results, path: Path) -> None:
-    """Write the page about a class to `path`."""
+def write_report(results: Results, path: Path, graded: Path | None = None) -> None:
+    """Write the page about a class to `path`, with links to the students' pages in `graded` (default: its folder)."""
+    folder = path.parent if graded is None else graded
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page(results), encoding="utf-8")
+    path.write_text(page(results, _pages(results, folder, path.parent)), encoding="utf-8")
 
 
-def page(results: Results) -> str:
-    """The page as HTML, complete in itself."""
+def _pages(results: Results, graded: Path, seen_from: Path) -> dict[str, str]:
+    """The address of each student's page of feedback that is there, as `seen_from` has it."""
+    at = {row.student: graded / "feedback" / row.student / f"{results.assignment}.html" for row in results.rows}
+    start = seen_from.resolve()
+    found = {who: os.path.relpath(page.resolve(), start) for who, page in at.items() if page.is_file()}
+    return {who: quote(Path(page).as_posix()) for who, page in found.items()}
+
+
+def page(results: Results, pages: Mapping[str, str] | None = None) -> str:
+    """The page as HTML, complete in itself; `pages` is where each student's own page is."""
     rows, full = results.rows, results.max_score
-    stats, notebooks, mistakes = exercise_stats(rows), notebook_stats(rows), common_mistakes(rows)
+    stats, notebooks, mistakes = hardest_first(exercise_stats(rows)), notebook_stats(rows), common_mistakes(rows)
     happened = happenings(rows)
     reached = [row.score for row in graded(rows)]
     columns = exercises_of(rows)
     unfinished = [place for place, row in enumerate(rows) if row.status is not Status.GRADED]
     stopped = [kind for kind in RUNNING if kind in happened]
     ranked = _ranked(mistakes)
-    hard = sorted((s for s in stats if s.difficulty is not None), key=lambda s: s.difficulty or 0.0)
+    noted = [place for place, row in enumerate(rows) if row.status is Status.GRADED and row.note]
+    hard = [s for s in stats if s.difficulty is not None]
     hardest = hard[0] if len(hard) > 1 and (hard[0].difficulty or 0.0) < 1 else None
+    order = {(s.notebook, s.exercise): place for place, s in enumerate(stats)}
     misleading = [s.exercise for s in stats if s.count >= ENOUGH and (s.discrimination or 0.0) < 0]
     largest = max((s.count for s in stats), default=0)
     look = bool(unfinished or stopped or hardest or ranked or misleading or results.similar)
@@ -99,11 +111,11 @@ def page(results: Results) -> str:
         Section("scores", "Scores", "Scores"),
         Section("exercises", "Exercises", "Exercises", bool(stats)),
         Section("mistakes", "Mistakes", "Mistakes"),
-        Section("unfinished", "Not graded to the end", "Not graded to the end"),
-        Section("incidents", "Stopped", "Stopped while running"),
+        Section("unfinished", "Not graded to the end", "Not graded to the end", bool(unfinished)),
+        Section("incidents", "Stopped", "Stopped while running", bool(stopped)),
         Section("refused", "Refused", "Refused files", Kind.REFUSED in happened),
         Section("late", "Late", "Late", Kind.LATE in happened),
-        Section("noted", "Notes", "Graded, with a note"),
+        Section("noted", "Notes", "Graded, with a note", bool(noted)),
         Section("delivery", "Files", "How the files came in", bool(results.notes)),
         Section("changed", "Changes", "Changed since the last run", bool(results.changes)),
         Section("slowest", "Slowest", "Slowest"),
@@ -117,6 +129,7 @@ def page(results: Results) -> str:
         sections=[s for s in sections if s.there] if rows else [],
         rows=rows,
         full=full,
+        pages=pages or {},
         place_of={row.student: place for place, row in enumerate(rows)},
         run=results.run,
         walls=_walls(results.run) if results.run else "",
@@ -133,10 +146,11 @@ def page(results: Results) -> str:
         misleading=misleading,
         chance=(largest - 1) ** -0.5 if largest >= ENOUGH else 0.0,
         largest=largest,
-        exercise_picture=_exercise_picture(stats),
         exercise_place={key: i for i, key in enumerate(columns)},
         mistakes=mistakes,
         ranked=ranked,
+        shared=[(key, one) for key, one in ranked if one.count > 1],
+        hard_order=sorted(mistakes, key=lambda key: order.get(key, len(order))),
         handed_in=Counter(key_of(e) for row in rows for e in row.exercises if e.state.was_tested),
         happened=happened,
         stopped=stopped,
@@ -145,7 +159,7 @@ def page(results: Results) -> str:
         refused=_told_of(rows, Kind.REFUSED),
         late=_told_of(rows, Kind.LATE),
         unfinished=unfinished,
-        noted=[place for place, row in enumerate(rows) if row.status is Status.GRADED and row.note],
+        noted=noted,
         notes=results.notes,
         changes=results.changes,
         slowest=sorted(range(len(rows)), key=lambda place: -rows[place].seconds)[:SLOWEST],
@@ -215,11 +229,3 @@ def _notebook_picture(stats: Sequence[NotebookStats]) -> Markup:
 def _quartiles(s: NotebookStats) -> str:
     low, middle, high = (f"{q / s.points:.0%}" if s.points else DASH for q in s.quartiles)
     return f"{low} to {high}, median {middle}"
-
-
-def _exercise_picture(stats: Sequence[ExerciseStats]) -> Markup:
-    if not stats:
-        return Markup()
-    described = "; ".join(f"{s.exercise} {figure(s.difficulty, '.0%')}" for s in stats)
-    label = f"Bar chart of the share of full points for each exercise. {described}."
-    return plots.inline(plots.exercise_bars(stats), "bars", label)

@@ -12,7 +12,7 @@ from markupsafe import Markup, escape
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from autograder.report.statistics import ExerciseStats, NotebookStats
+from autograder.report.statistics import NotebookStats
 from autograder.text import clean_page
 
 WIDTH = 5.4  # inches; about as wide as a phone, so that letters stay letters there
@@ -69,19 +69,6 @@ def notebook_spans(stats: Sequence[NotebookStats]) -> str:
         return _svg(figure)
 
 
-def exercise_bars(stats: Sequence[ExerciseStats]) -> str:
-    """The share of its full points that the class earned on each exercise."""
-    with mpl.rc_context(_RC):
-        figure = Figure(figsize=(WIDTH, 0.7 + 0.24 * len(stats)), layout="constrained")
-        axes = figure.subplots()
-        places = list(range(len(stats)))
-        axes.barh(places, [100 * (s.difficulty or 0.0) for s in stats], height=0.7, color=BAR)
-        axes.set_yticks(places, [_cut(s.exercise) for s in stats])
-        axes.set_ylim(len(stats) - 0.4, -0.6)
-        _percent(axes, "share of full points, %")
-        return _svg(figure)
-
-
 def inline(svg: str, name: str, label: str) -> Markup:
     """An SVG file as part of an HTML page: named, in the page's colours, its ids apart from other plots'."""
     inside = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
@@ -99,10 +86,6 @@ def _percent(axes: Any, label: str) -> None:
     axes.set_xlim(0, 100)
     axes.grid(axis="x", linewidth=0.6)
     axes.set_xlabel(label)
-
-
-def _cut(name: str) -> str:
-    return name if len(name) <= 32 else name[:31] + "…"
 
 
 def _svg(figure: Figure) -> str:

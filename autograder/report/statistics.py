@@ -13,8 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from autograder.engine.runs import Kind
-from autograder.results import Exercise, Row, State, Status
+from autograder.results import Exercise, Kind, Row, State, Status
 
 Key = tuple[str, str]  # notebook, exercise
 
@@ -57,6 +56,7 @@ class CommonMistake:
     count: int
     wordings: int
     is_blank: bool  # not written yet: no mistake at all
+    rows: tuple[int, ...] = ()  # whose, as places in the list of rows
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,11 @@ def exercises_of(rows: Iterable[Row]) -> dict[Key, float]:
     found = {key_of(e): e.max_points for row in rows for e in row.exercises}
     notebooks = list(dict.fromkeys(notebook for notebook, _ in found))
     return dict(sorted(found.items(), key=lambda item: notebooks.index(item[0][0])))
+
+
+def hardest_first(stats: Iterable[ExerciseStats]) -> list[ExerciseStats]:
+    """By difficulty; what nobody handed in comes last."""
+    return sorted(stats, key=lambda s: (s.difficulty is None, s.difficulty or 0.0))
 
 
 def exercise_stats(rows: Sequence[Row]) -> list[ExerciseStats]:
@@ -147,19 +152,30 @@ def common_mistakes(rows: Sequence[Row]) -> dict[Key, list[CommonMistake]]:
     tell two messages apart.
     """
     groups: dict[Key, dict[tuple[str, str, bool], Counter[str]]] = {k: defaultdict(Counter) for k in exercises_of(rows)}
+    whose: dict[tuple[Key, tuple[str, str, bool]], list[int]] = defaultdict(list)
     summaries: dict[tuple[Key, str], str] = {}
-    for e in (e for row in rows for e in row.exercises if e.message and e.state.was_tested):
+    told = ((at, e) for at, row in enumerate(rows) for e in row.exercises if e.message and e.state.was_tested)
+    for at, e in told:
         named, message = e.mistake, one_line(e.message)
         blank = e.state is State.NOT_WRITTEN
         if named:
             summaries[key_of(e), named.name] = named.summary or named.name.replace("_", " ")
         group = (named.name, "", False) if named else ("", normalised(message), blank)
         groups[key_of(e)][group][message] += 1
+        whose[key_of(e), group].append(at)
     return {
         key: sorted(
             (
-                CommonMistake(title, summaries.get((key, title), ""), c.most_common(1)[0][0], c.total(), len(c), blank)
-                for (title, _, blank), c in those.items()
+                CommonMistake(
+                    name=group[0],
+                    summary=summaries.get((key, group[0]), ""),
+                    message=c.most_common(1)[0][0],
+                    count=c.total(),
+                    wordings=len(c),
+                    is_blank=group[2],
+                    rows=tuple(whose[key, group]),
+                )
+                for group, c in those.items()
             ),
             key=lambda one: (-one.count, one.summary, one.message),
         )

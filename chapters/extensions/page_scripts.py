@@ -6,6 +6,7 @@ A figure needs no line here: a script in `chapters/assets` that is named after i
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,10 @@ SOLVE = "solve.js"
 
 # Scripts and styles of extensions that are worth their bytes only where the page holds what they work on.
 ONLY_WITH = {
+    "model-labs.css": "<(write|inside)-lab",
+    "attention-labs.css": 'class="(drawings|tape)|<(clock|push|nudge)-lab',
+    "classification-labs.css": "<(seeds|verdict|judge)-lab",
+    "bench.css": "<token-bench",
     "clipboard.min.js": "<pre",
     "copybutton.js": "<pre",
     "copybutton.css": "<pre",
@@ -29,11 +34,18 @@ ONLY_WITH = {
     "design-tabs.js": "sd-tab-set",
     "sphinx-design.min.css": "sd-(?!sphinx-override|dropdown|card-body|card-header|summary|mb-|fade|card\\b)",
 }
-# What marks the words that were searched for, and what it stands on; the search works on a page of its own.
-SEARCH = {"doctools.js", "sphinx_highlight.js"}
-SEARCH_PAGES = {"search", "genindex"}
-# The look is ours (book.css, course.css), a kernel is not used, and MathJax comes when a formula does (math.js).
-NEVER = re.compile(r"thebe|mathjax|require(\.min)?\.js|sphinx-book-theme\.css|pygments\.css|mystnb\.")
+# The look is ours (book.css, course.css), and so is the search (search.js); a kernel is not used, and MathJax comes
+# when a formula does (math.js).
+NEVER = re.compile(
+    r"doctools|sphinx_highlight|thebe|mathjax|require(\.min)?\.js|sphinx-book-theme\.css|pygments\.css|mystnb\."
+)
+# The faces that a page begins with are asked for before its styles are read, or its first lines would be set twice, and
+# all below them would move. A page that is opened as a file may not ask so, and has them at once.
+FACES = ["course-serif.woff2", "course-serif-semibold.woff2"]
+ASK_FOR_FACES = """<script>
+if (location.protocol !== "file:") for (const href of %s)
+  document.head.append(Object.assign(document.createElement("link"), {rel: "preload", as: "font", type: "font/woff2", crossOrigin: "anonymous", href}));
+</script>"""  # noqa: E501
 # Left in the built site by the theme, and asked for by no page.
 UNUSED = ["**/*.map", "scripts/fontawesome.js*", "scripts/bootstrap.js*", "styles/*.css", "sphinx-thebe.*", "mystnb.*",
           "locales", "vendor", "images/logo_*", "*webpack-macros.html"]  # fmt: skip
@@ -46,11 +58,9 @@ def figure_scripts(body: str, assets: Path = ASSETS) -> list[str]:
     return [SHARED, *found] if found else []
 
 
-def is_wanted(file: Any, body: str, pagename: str) -> bool:
+def is_wanted(file: Any, body: str) -> bool:
     """Whether a page with this body needs a script or style that Sphinx would have it load."""
     name = Path(str(file.filename or "")).name
-    if name in SEARCH:
-        return pagename in SEARCH_PAGES
     inline = file.attributes.get("body", "")
     if NEVER.search(str(file.filename)) or NEVER.search(inline.lower()) or "://" in str(file.filename):
         return False
@@ -69,18 +79,29 @@ def choose(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any
         if re.search(mark, body):
             app.add_js_file(script)
     for kind in ["script_files", "css_files"]:
-        context[kind] = [file for file in context.get(kind, []) if is_wanted(file, body, pagename)]
+        context[kind] = [file for file in context.get(kind, []) if is_wanted(file, body)]
+    faces = [context["pathto"](f"_static/fonts/{face}", 1) for face in FACES]
+    context["metatags"] = context.get("metatags", "") + ASK_FOR_FACES % json.dumps(faces)
     for script in context["script_files"]:
         if not script.attributes.get("body"):
             script.attributes.pop("async", None)
             script.attributes["defer"] = "defer"
 
 
+# A string or an address, which stays as it is, or what stands between rules and declarations.
+BETWEEN = re.compile(r"""("[^"]*"|'[^']*'|url\([^)]*\))|\s*([{};,])\s*""")
+
+
 def without_comments(name: str, text: str) -> str:
-    """A script without what its head says to authors, a style sheet without its comments."""
+    """A script without what it says to authors and without its indents, a style sheet without comments and blanks."""
     if name.endswith(".css"):
-        return re.sub(r"\s*/\*.*?\*/", "", text, flags=re.DOTALL).lstrip()
-    return re.sub(r"\A/\*.*?\*/\s*", "", text, flags=re.DOTALL)
+        text = re.sub(r"\s*/\*.*?\*/", "", text, flags=re.DOTALL).lstrip()
+        return BETWEEN.sub(lambda found: found[1] or found[2], text)  # blanks around these say nothing
+    text = re.sub(r"\A/\*.*?\*/\s*", "", text, flags=re.DOTALL)
+    lines = text.split("\n")
+    if any(line.count("`") % 2 for line in lines):  # a template over several lines, in which blanks count
+        return text
+    return "\n".join(line.strip() for line in lines if line.strip() and not line.lstrip().startswith("//")) + "\n"
 
 
 def sweep(app: Sphinx, exception: Exception | None) -> None:

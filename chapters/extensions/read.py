@@ -2,6 +2,9 @@
 
 A page that is opened as a file cannot run Python, as browsers let no file read another. The port is always the same,
 since a browser keeps what a reader wrote by address; `PORT=…` takes another.
+
+What `make reviews-lab` has trained on this machine is served beside the book, from its own folder, and the pages are
+told so in a header: it is no part of the book, which can be published as it is built.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from typing import ClassVar
 
 BOOK = Path(__file__).parents[2] / "_build" / "html"
 PORT = 8017
+REVIEWS_LAB = Path(__file__).parents[2] / ".reviews-lab" / "weights.json"
 
 
 class Pages(http.server.SimpleHTTPRequestHandler):
@@ -24,8 +28,15 @@ class Pages(http.server.SimpleHTTPRequestHandler):
     TYPES: ClassVar[dict[str, str]] = {".wasm": "application/wasm", ".js": "text/javascript"}
     extensions_map: ClassVar[dict[str, str]] = {**http.server.SimpleHTTPRequestHandler.extensions_map, **TYPES}
 
+    def translate_path(self, path: str) -> str:
+        if path.split("?")[0] == f"/reviews-lab/{REVIEWS_LAB.name}":
+            return str(REVIEWS_LAB)
+        return super().translate_path(path)
+
     def end_headers(self) -> None:
         self.send_header("Cache-Control", "no-cache")
+        if REVIEWS_LAB.is_file():
+            self.send_header("Server-Timing", "reviews-lab")
         super().end_headers()
 
     def log_message(self, *args: object) -> None:

@@ -101,7 +101,7 @@ class ArxivLinks(SphinxPostTransform):
 
 
 SIZED = re.compile(r'<img ([^>]*) style="width: (\d+)px; height: (\d+)px;" />')
-PLAIN_TOKENS = re.compile(r'<span class="(?:n|nn|p|o|w|x|nl|na|nv|no)">([^<]*)</span>')
+PLAIN_TOKENS = re.compile(r'<span class="(?:n|nn|p|o|w|x|nl|na|nv|no|pre)">([^<]*)</span>')
 CHOICES = re.compile(r"(?:<details>\s*<summary>(?:(?!<details).)*?</details>\s*)+", re.DOTALL)
 CHOICE = re.compile(r"<details>(\s*<summary>(?:(?!</summary>).)*</summary>\s*<p>(?:(Yes|Right)\b)?)", re.DOTALL)
 
@@ -127,7 +127,7 @@ def finish_body(app: Sphinx, pagename: str, templatename: str, context: dict[str
     body = CHOICES.sub(mark_choices, context["body"])
     body = SIZED.sub(r'<img \1 width="\2" height="\3" loading="lazy" />', body)
     body = CHAPTER.sub(lambda m: link_chapter(app, context["pathto"], *m.groups()), body)
-    # Most words of a code block have no colour of their own: without a span around each, a page has half as many nodes.
+    # Most words of code have no colour of their own: without a span around each, a page has half as many nodes.
     body = PLAIN_TOKENS.sub(r"\1", body)
     body = body.replace('<th class="head"><p></p></th>', "<td></td>")  # a corner of a table is no heading
     # myst-nb names the summary of hidden code differently from what it shows.

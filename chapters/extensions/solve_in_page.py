@@ -20,13 +20,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import banks
+import model_in_page
 import python_files
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 from sphinx.util import logging
 
-from autograder import asking
+from autograder import asking, examples
 from autograder.grading import causes
 from autograder.notebook import helper
 from autograder.notebook.source import exercise_of
@@ -204,6 +206,7 @@ def python_of_the_page() -> dict[str, str]:
     found |= {f"autograder/{folder}__init__.py": "" for folder in ("", "grading/", "notebook/")}
     found |= {f"{module.__name__.replace('.', '/')}.py": inspect.getsource(module) for module in helper.MODULES}
     found["autograder/grading/causes.py"] = inspect.getsource(causes)
+    found["autograder/examples.py"] = inspect.getsource(examples)
     found["autograder/notebook/source.py"] = inspect.getsource(exercise_of)
     found["regex_properties.json"] = json.dumps(regex_properties(), separators=(",", ":"))
     return found
@@ -216,6 +219,9 @@ def copy_python(app: Sphinx, exception: Exception | None) -> None:
     python_files.copy_into(static)
     text = json.dumps(python_of_the_page(), ensure_ascii=False)
     (static / SCRIPTS / "python.json").write_text(text, encoding="utf-8")
+    solved = getattr(app.env, "solved_in_page", {})
+    model_in_page.copy_into(static / SCRIPTS, Path(app.srcdir), solved)
+    banks.copy_into(static / SCRIPTS, Path(app.srcdir), {page["notebook"]: page["asked"] for page in solved.values()})
     site = Path(app.outdir)
     built = [path for kind in ("html", "js", "css", "json", "ipynb") for path in site.rglob(f"*.{kind}")]
     flight = (static / SCRIPTS / FLIGHT).read_text(encoding="utf-8")

@@ -1,13 +1,6 @@
 # ---
 # jupyter:
-#   jupytext:
-#     text_representation:
-#       extension: .py
-#       format_name: percent
-#   kernelspec:
-#     display_name: Python 3
-#     language: python
-#     name: python3
+#   jupytext: {text_representation: {extension: .py, format_name: percent}}
 # ---
 
 # %% [markdown]
@@ -71,21 +64,14 @@ from autograder.asking import check
 # gradient by the scores is (−0.060, 0.082, −0.022): to raise that weight, raise the score of 很 and lower the other two.
 # It sums to 0, because adding the same number to all scores changes no weight.
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): Write out entry $i$ of the Jacobian times `dp`: $\sum_j p_i(\delta_{ij} - p_j)\,dp_j$. What can be
+# taken out of the sum?
 #
-# Write out entry $i$ of the Jacobian times `dp`: $\sum_j p_i(\delta_{ij} - p_j)\,dp_j$. What can be taken out of the sum?
+# Hint 2 (the approach): It is $p_i\,(dp_i - \sum_j p_j\,dp_j)$. The sum is the average of `dp` under the weights: one
+# number a row, the same for every $i$. In the example it is 0.090.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# It is $p_i\,(dp_i - \sum_j p_j\,dp_j)$. The sum is the average of `dp` under the weights: one number a row, the same for
-# every $i$. In the example it is 0.090.
-#
-# <details><summary>Hint 3: the shapes</summary>
-#
-# The average keeps its axis, with length 1: `(..., 1)` broadcasts against `dp`, `(..., n)`. The factor `p` comes last, over
-# the whole difference.
-#
-# </details></details></details>
+# Hint 3 (the shapes): The average keeps its axis, with length 1: `(..., 1)` broadcasts against `dp`, `(..., n)`. The
+# factor `p` comes last, over the whole difference.
 
 
 # %% nbgrader={"grade_id": "softmax_backward", "solution": true}
@@ -139,22 +125,16 @@ def test_softmax_backward():
 # by the dot products. Mixing the keys with it gives `dq` of 干净: (0.120, −0.445, 0.445, −0.120). The other rows of `dq`
 # are 0, since nobody asked for their outputs.
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): Walk the forward pass from its end. What was computed last? Its two inputs get their gradients
+# first.
 #
-# Walk the forward pass from its end. What was computed last? Its two inputs get their gradients first.
+# Hint 2 (the approach): The last step gives `dv` and the gradient by the weights. The softmax turns the latter into the
+# gradient by the scores. The scale was in the forward pass, so it is in the backward pass. The product of queries and
+# keys gives `dq` and `dk`.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# The last step gives `dv` and the gradient by the weights. The softmax turns the latter into the gradient by the scores.
-# The scale was in the forward pass, so it is in the backward pass. The product of queries and keys gives `dq` and `dk`.
-#
-# <details><summary>Hint 3: the shapes</summary>
-#
-# `dv`: `(..., Tk, Tq) @ (..., Tq, dv)`. By the weights: `(..., Tq, dv) @ (..., dv, Tk)`. By the scores: `(..., Tq, Tk)`,
-# call it `ds`. `dq`: `(..., Tq, Tk) @ (..., Tk, d)`. `dk`: `(..., Tk, Tq) @ (..., Tq, d)`. `np.swapaxes(a, -1, -2)`
-# transposes the last two axes and leaves the leading ones alone.
-#
-# </details></details></details>
+# Hint 3 (the shapes): `dv`: `(..., Tk, Tq) @ (..., Tq, dv)`. By the weights: `(..., Tq, dv) @ (..., dv, Tk)`. By the
+# scores: `(..., Tq, Tk)`, call it `ds`. `dq`: `(..., Tq, Tk) @ (..., Tk, d)`. `dk`: `(..., Tk, Tq) @ (..., Tq, d)`.
+# `np.swapaxes(a, -1, -2)` transposes the last two axes and leaves the leading ones alone.
 
 
 # %% nbgrader={"grade_id": "attention_backward", "solution": true}
@@ -235,21 +215,15 @@ def test_attention_backward():
 # (2) moves the maximum by 1. The old sum was taken against the old maximum, and every term of it is too large by the same
 # factor $e$. So `m = 2` and `ell = ` 1.368 · 0.368 + 1 = 1.503.
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): $e^{x - \text{new}} = e^{x - \text{old}} \cdot e^{\text{old} - \text{new}}$. What does that say
+# about a sum of such terms?
 #
-# $e^{x - \text{new}} = e^{x - \text{old}} \cdot e^{\text{old} - \text{new}}$. What does that say about a sum of such terms?
+# Hint 2 (the approach): Find the new maximum of old `m` and tile. Multiply the old sum by $e^{\text{old} -
+# \text{new}}$, then add the tile's exponentials, taken against the new maximum. Before the first score, `m` is −∞ and
+# the factor is $e^{-\infty} = 0$.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# Find the new maximum of old `m` and tile. Multiply the old sum by $e^{\text{old} - \text{new}}$, then add the tile's
-# exponentials, taken against the new maximum. Before the first score, `m` is −∞ and the factor is $e^{-\infty} = 0$.
-#
-# <details><summary>Hint 3: the edge</summary>
-#
-# If the new maximum is still −∞, hand back what came in, since −∞ − (−∞) is not a number. Otherwise no exponent is above
-# 0, neither that of the factor nor those of the tile.
-#
-# </details></details></details>
+# Hint 3 (the edge): If the new maximum is still −∞, hand back what came in, since −∞ − (−∞) is not a number. Otherwise
+# no exponent is above 0, neither that of the factor nor those of the tile.
 
 
 # %% nbgrader={"grade_id": "online_softmax", "solution": true}
@@ -332,21 +306,15 @@ def test_online_softmax():
 # 2: the maximum rises by 1, so the sum **and** the mixture shrink by $e^{-1}$ = 0.368 before 1 and 1 · (0, 0, 4, 2) are
 # added. That gives 1.503 and (0.541, 1.472, 4, 3.006), and the output is (0.360, 0.979, 2.661, 2).
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): What do you have to know of the earlier keys to go on? Three things for each query, two of them
+# numbers.
 #
-# What do you have to know of the earlier keys to go on? Three things for each query, two of them numbers.
+# Hint 2 (the approach): Carry the largest score so far, the sum of the exponentials, and the sum of exponential times
+# value, **not divided**. When the maximum grows, both sums are rescaled by the same factor. Divide for the output only.
+# Start with −∞, 0 and 0.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# Carry the largest score so far, the sum of the exponentials, and the sum of exponential times value, **not divided**.
-# When the maximum grows, both sums are rescaled by the same factor. Divide for the output only. Start with −∞, 0 and 0.
-#
-# <details><summary>Hint 3: the shapes</summary>
-#
-# Scores and their exponentials are `(Tq, n)`. Keep maximum, sum and factor as columns, `(Tq, 1)`: they broadcast against
-# `(Tq, n)` and against the mixture, `(Tq, dv)`, which grows by exponentials `@ v_tile`.
-#
-# </details></details></details>
+# Hint 3 (the shapes): Scores and their exponentials are `(Tq, n)`. Keep maximum, sum and factor as columns, `(Tq, 1)`:
+# they broadcast against `(Tq, n)` and against the mixture, `(Tq, dv)`, which grows by exponentials `@ v_tile`.
 
 
 # %% nbgrader={"grade_id": "attention_tiled", "solution": true}

@@ -1,13 +1,6 @@
 # ---
 # jupyter:
-#   jupytext:
-#     text_representation:
-#       extension: .py
-#       format_name: percent
-#   kernelspec:
-#     display_name: Python 3
-#     language: python
-#     name: python3
+#   jupytext: {text_representation: {extension: .py, format_name: percent}}
 # ---
 
 # %% [markdown]
@@ -83,19 +76,13 @@ def attend(q: np.ndarray, k: np.ndarray, v: np.ndarray, mask: np.ndarray | None 
 # 干净    True  True  True
 # ```
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): At which place in the whole text does query number `i` stand?
 #
-# At which place in the whole text does query number `i` stand?
+# Hint 2 (the approach): Query `i` stands at place `i + (k_len - q_len)`. It may look at key `j` when `j` is not beyond
+# that place.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# Query `i` stands at place `i + (k_len - q_len)`. It may look at key `j` when `j` is not beyond that place.
-#
-# <details><summary>Hint 3: the shapes</summary>
-#
-# A row of key places `(1, k_len)` and a column of query places `(q_len, 1)` broadcast to `(q_len, k_len)`.
-#
-# </details></details></details>
+# Hint 3 (the shapes): A row of key places `(1, k_len)` and a column of query places `(q_len, 1)` broadcast to `(q_len,
+# k_len)`.
 
 
 # %% nbgrader={"grade_id": "causal_mask", "solution": true}
@@ -135,19 +122,12 @@ def test_causal_mask():
 # By hand, with 酒店 很 干净 and 酒店 alone, both filled up to `T = 4`:
 # `padding_mask([3, 1], 4)` holds `[True, True, True, False]` and `[True, False, False, False]`.
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): A sentence of length 3 has its real tokens at the places 0, 1 and 2. Is place 3 real?
 #
-# A sentence of length 3 has its real tokens at the places 0, 1 and 2. Is place 3 real?
+# Hint 2 (the approach): Compare the places 0 … T−1 with the length of each sentence, all at once or sentence by
+# sentence.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# Compare the places 0 … T−1 with the length of each sentence, all at once or sentence by sentence.
-#
-# <details><summary>Hint 3: the shapes</summary>
-#
-# Places `(T,)` against lengths `(B, 1, 1, 1)` broadcast to `(B, 1, 1, T)`.
-#
-# </details></details></details>
+# Hint 3 (the shapes): Places `(T,)` against lengths `(B, 1, 1, 1)` broadcast to `(B, 1, 1, T)`.
 
 
 # %% nbgrader={"grade_id": "padding_mask", "solution": true}
@@ -185,19 +165,12 @@ def test_padding_mask():
 # 0.665 · (4, 0, 0, 2) + 0.090 · (0, 4, 0, 2) + 0.245 · (0, 0, 4, 2) ≈ (2.66, 0.36, 0.98, 2).
 # The token also looks at itself: its own weight is 0.245, and nothing makes it the largest.
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): Three matrices, three products, all starting from the same `x`.
 #
-# Three matrices, three products, all starting from the same `x`.
+# Hint 2 (the approach): The queries come from `Wq`, the keys from `Wk`, the values from `Wv`, and `attend` takes them
+# in this order.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# The queries come from `Wq`, the keys from `Wk`, the values from `Wv`, and `attend` takes them in this order.
-#
-# <details><summary>Hint 3: the shapes</summary>
-#
-# `(B, T, D) @ (D, d)` is `(B, T, d)`: nothing needs a transpose or a loop over the batch.
-#
-# </details></details></details>
+# Hint 3 (the shapes): `(B, T, D) @ (D, d)` is `(B, T, d)`: nothing needs a transpose or a loop over the batch.
 
 
 # %% nbgrader={"grade_id": "self_attention", "solution": true}
@@ -248,19 +221,12 @@ def test_self_attention():
 # By hand: the queries (2, 0, 0, 0), (2, 2, −2, 0), (2, 0, 2, 0) with `H = 2` give head 1 (2, 0), (2, 2), (2, 0) and
 # head 2 (0, 0), (−2, 0), (2, 0).
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): `reshape` never moves a number in memory; it only draws the boundaries anew. Here the order has to
+# change too.
 #
-# `reshape` never moves a number in memory; it only draws the boundaries anew. Here the order has to change too.
+# Hint 2 (the approach): First cut the last axis in two, which keeps every token's numbers together. Then swap two axes.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# First cut the last axis in two, which keeps every token's numbers together. Then swap two axes.
-#
-# <details><summary>Hint 3: the shapes</summary>
-#
-# `(B, T, H·d)` → `(B, T, H, d)` → `(B, H, T, d)`.
-#
-# </details></details></details>
+# Hint 3 (the shapes): `(B, T, H·d)` → `(B, T, H, d)` → `(B, H, T, d)`.
 
 
 # %% nbgrader={"grade_id": "split_heads", "solution": true}
@@ -299,19 +265,11 @@ def test_split_heads():
 # A warning about testing: two mistakes can undo each other. A split and a merge that are both a bare `reshape` give the
 # input back exactly, and every head in between is wrong. So the tests look at each direction by itself.
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): Undo the two steps of the split, the last one first.
 #
-# Undo the two steps of the split, the last one first.
+# Hint 2 (the approach): Bring the heads next to the width of a head; then join these two axes.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# Bring the heads next to the width of a head; then join these two axes.
-#
-# <details><summary>Hint 3: the shapes</summary>
-#
-# `(B, H, T, d)` → `(B, T, H, d)` → `(B, T, H·d)`.
-#
-# </details></details></details>
+# Hint 3 (the shapes): `(B, H, T, d)` → `(B, T, H, d)` → `(B, T, H·d)`.
 
 
 # %% nbgrader={"grade_id": "merge_heads", "solution": true}
@@ -352,20 +310,13 @@ def test_merge_heads():
 # weights are 1/3 each, and the head returns the plain average of the values, (1.333, 2). With `causal=True`, 酒店 sees only
 # itself and gets its own value back, (4, 0, 0, 2).
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): `attend` works on the last two axes and leaves all others alone. Put the heads among the others.
 #
-# `attend` works on the last two axes and leaves all others alone. Put the heads among the others.
+# Hint 2 (the approach): Reshape and transpose `q`, `k` and `v`; one call of `attend` serves all heads; transpose and
+# reshape back; `Wo` is last. A lower-triangular boolean matrix is the causal mask of equally many queries and keys.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# Reshape and transpose `q`, `k` and `v`; one call of `attend` serves all heads; transpose and reshape back; `Wo` is last.
-# A lower-triangular boolean matrix is the causal mask of equally many queries and keys.
-#
-# <details><summary>Hint 3: the shapes</summary>
-#
-# `(B, T, D)` → `(B, T, H, d)` → `(B, H, T, d)` → attend, mask `(T, T)` → `(B, H, T, d)` → `(B, T, H, d)` → `(B, T, D)`.
-#
-# </details></details></details>
+# Hint 3 (the shapes): `(B, T, D)` → `(B, T, H, d)` → `(B, H, T, d)` → attend, mask `(T, T)` → `(B, H, T, d)` → `(B, T,
+# H, d)` → `(B, T, D)`.
 
 
 # %% nbgrader={"grade_id": "multi_head_attention", "solution": true}
@@ -427,19 +378,11 @@ def test_multi_head_attention():
 # By hand: `x` is 干净 alone, the memory is 酒店 很. The scaled scores are (2, 0), the attention weights about
 # (0.881, 0.119), the output about (3.523, 0.477, 0, 2). The value of 干净 itself does not enter.
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): Who asks, and who answers?
 #
-# Who asks, and who answers?
+# Hint 2 (the approach): It is self-attention with one change: two of the three products start from `memory`.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# It is self-attention with one change: two of the three products start from `memory`.
-#
-# <details><summary>Hint 3: the shapes</summary>
-#
-# `q` `(B, Tq, d)`, `k` `(B, Tk, d)`, `v` `(B, Tk, dv)`; the scores are `(B, Tq, Tk)`.
-#
-# </details></details></details>
+# Hint 3 (the shapes): `q` `(B, Tq, d)`, `k` `(B, Tk, d)`, `v` `(B, Tk, dv)`; the scores are `(B, Tq, Tk)`.
 
 
 # %% nbgrader={"grade_id": "cross_attention", "solution": true}
@@ -498,19 +441,12 @@ def test_cross_attention():
 # By hand, with `D = 4` the speeds are 1 and 10000^(−1/2) = 0.01: position 0 is (0, 1, 0, 1), and position 1 is
 # (sin 1, cos 1, sin 0.01, cos 0.01) ≈ (0.8415, 0.5403, 0.0100, 0.99995).
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): There are `D/2` speeds, not `D`. Compute each angle once and use it twice.
 #
-# There are `D/2` speeds, not `D`. Compute each angle once and use it twice.
+# Hint 2 (the approach): Make an empty table, and fill every second column with sines, beginning at 0, and the others
+# with cosines.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# Make an empty table, and fill every second column with sines, beginning at 0, and the others with cosines.
-#
-# <details><summary>Hint 3: the shapes</summary>
-#
-# Positions `(T, 1)` times speeds `(D/2,)` are the angles `(T, D/2)`.
-#
-# </details></details></details>
+# Hint 3 (the shapes): Positions `(T, 1)` times speeds `(D/2,)` are the angles `(T, D/2)`.
 
 
 # %% nbgrader={"grade_id": "sinusoidal_positions", "solution": true}

@@ -1,13 +1,6 @@
 # ---
 # jupyter:
-#   jupytext:
-#     text_representation:
-#       extension: .py
-#       format_name: percent
-#   kernelspec:
-#     display_name: Python 3
-#     language: python
-#     name: python3
+#   jupytext: {text_representation: {extension: .py, format_name: percent}}
 # ---
 
 # %% [markdown]
@@ -62,20 +55,13 @@ from autograder.asking import check
 # By hand: the query of 干净 is (2, 0, 2, 0) and its key is (1, 1, 0, 0). The dot product is 2 · 1 + 0 + 0 + 0 = 2. The
 # lengths are √8 and √2, whose product is 4, so the cosine is 2 / 4 = 0.5: an angle of 60 degrees.
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): What happens to the dot product when you double `v`? And what has to happen to the cosine?
 #
-# What happens to the dot product when you double `v`? And what has to happen to the cosine?
+# Hint 2 (the approach): A vector's length is the root of its dot product with itself. Divide by the product of the two
+# lengths, not by one.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# A vector's length is the root of its dot product with itself. Divide by the product of the two lengths, not by one.
-#
-# <details><summary>Hint 3: the edge</summary>
-#
-# Before you divide, ask whether the product of the lengths is 0. A small number added below the line would help with the
-# zeros and spoil the short vectors.
-#
-# </details></details></details>
+# Hint 3 (the edge): Before you divide, ask whether the product of the lengths is 0. A small number added below the line
+# would help with the zeros and spoil the short vectors.
 
 
 # %% nbgrader={"grade_id": "dot_and_angle", "solution": true}
@@ -123,20 +109,13 @@ def test_dot_and_angle():
 # By hand: the scaled scores of 干净 are (2, 0, 1). Their exponentials are 7.389, 1 and 2.718, with sum 11.107, so the
 # weights are 0.665, 0.090 and 0.245.
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): What happens to the weights when you add the same number to every entry of a row?
 #
-# What happens to the weights when you add the same number to every entry of a row?
+# Hint 2 (the approach): Nothing happens: the factor cancels. So subtract from each slice its own largest entry; then no
+# exponent is above 0.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# Nothing happens: the factor cancels. So subtract from each slice its own largest entry; then no exponent is above 0.
-#
-# <details><summary>Hint 3: the shapes</summary>
-#
-# For `x` of shape `(3, 5)` and `axis=0`, maximum and sum must have shape `(1, 5)` to broadcast against `x`: tell both
-# reductions which axis to go along, and to keep it (`keepdims`).
-#
-# </details></details></details>
+# Hint 3 (the shapes): For `x` of shape `(3, 5)` and `axis=0`, maximum and sum must have shape `(1, 5)` to broadcast
+# against `x`: tell both reductions which axis to go along, and to keep it (`keepdims`).
 
 
 # %% nbgrader={"grade_id": "softmax", "solution": true}
@@ -189,19 +168,13 @@ def test_softmax():
 # 干净     2    0    1
 # ```
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): Which two axes of `k` have to change places, and which must stay, when there is a batch?
 #
-# Which two axes of `k` have to change places, and which must stay, when there is a batch?
+# Hint 2 (the approach): Swap the last two axes only (`.T` reverses all of them), multiply, divide by the square root of
+# the last axis' length.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# Swap the last two axes only (`.T` reverses all of them), multiply, divide by the square root of the last axis' length.
-#
-# <details><summary>Hint 3: the shapes</summary>
-#
-# `(..., Tq, d) @ (..., d, Tk)` gives `(..., Tq, Tk)`; `np.swapaxes` takes the two axes to swap, and −1 is the last one.
-#
-# </details></details></details>
+# Hint 3 (the shapes): `(..., Tq, d) @ (..., d, Tk)` gives `(..., Tq, Tk)`; `np.swapaxes` takes the two axes to swap,
+# and −1 is the last one.
 
 
 # %% nbgrader={"grade_id": "scaled_scores", "solution": true}
@@ -252,21 +225,14 @@ def test_scaled_scores():
 # 0.245 · (0, 0, 4, 2) = (2.661, 0.360, 0.979, 2). If it may not look at 很, the scores (2, 1) are left, with the weights
 # 0.731 and 0.269: the output is (2.924, 0, 1.076, 2).
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): What score must a hidden key have for softmax to give it no weight?
 #
-# What score must a hidden key have for softmax to give it no weight?
+# Hint 2 (the approach): Replace the hidden scores **before** the softmax by a very negative number, with `np.where`,
+# which broadcasts. With −∞, a row without any key is 0/0; with −1e30 it comes out uniform, and you set the hidden
+# weights to 0 afterwards.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# Replace the hidden scores **before** the softmax by a very negative number, with `np.where`, which broadcasts. With −∞, a
-# row without any key is 0/0; with −1e30 it comes out uniform, and you set the hidden weights to 0 afterwards.
-#
-# <details><summary>Hint 3: the shapes</summary>
-#
-# Scores, mask and attention weights are all `(..., Tq, Tk)`; the keys are the **last** axis, so the softmax goes along it.
-# The output is `(..., Tq, Tk) @ (..., Tk, dv)`.
-#
-# </details></details></details>
+# Hint 3 (the shapes): Scores, mask and attention weights are all `(..., Tq, Tk)`; the keys are the **last** axis, so
+# the softmax goes along it. The output is `(..., Tq, Tk) @ (..., Tk, dv)`.
 
 
 # %% nbgrader={"grade_id": "attention", "solution": true}

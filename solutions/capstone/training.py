@@ -1,13 +1,6 @@
 # ---
 # jupyter:
-#   jupytext:
-#     text_representation:
-#       extension: .py
-#       format_name: percent
-#   kernelspec:
-#     display_name: Python 3
-#     language: python
-#     name: python3
+#   jupytext: {text_representation: {extension: .py, format_name: percent}}
 # ---
 
 # %% [markdown]
@@ -61,21 +54,14 @@ from autograder.asking import check
 # | 0 | 5 8 2 | 8 2 9 |
 # | 1 | 8 2 9 | 2 9 4 |
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): How many places are there for `context + 1` ids in a row among `len(ids)`? Try it with the five
+# above.
 #
-# How many places are there for `context + 1` ids in a row among `len(ids)`? Try it with the five above.
+# Hint 2 (the approach): Draw the starts, `batch` of them. Add `0, 1, …, context` to each by broadcasting: that is a
+# table of places. Index `ids` with it, and cut the result into `x` and `y`.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# Draw the starts, `batch` of them. Add `0, 1, …, context` to each by broadcasting: that is a table of places. Index `ids`
-# with it, and cut the result into `x` and `y`.
-#
-# <details><summary>Hint 3: the shapes</summary>
-#
-# The starts are `(batch,)`; as `(batch, 1)` they broadcast against `(context + 1,)`, and the table of places is
-# `(batch, context + 1)`. The upper end of `rng.integers` is never drawn itself.
-#
-# </details></details></details>
+# Hint 3 (the shapes): The starts are `(batch,)`; as `(batch, 1)` they broadcast against `(context + 1,)`, and the table
+# of places is `(batch, context + 1)`. The upper end of `rng.integers` is never drawn itself.
 
 
 # %% nbgrader={"grade_id": "get_batch", "solution": true}
@@ -162,21 +148,15 @@ def test_get_batch():
 # By hand: `V = 2`, logits (0, 0) with target 1, and logits (ln 3, 0) with target 0. The probabilities of the targets are 1/2
 # and 3/4, their losses ln 2 = 0.693 and ln 4/3 = 0.288, and the mean is 0.490.
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): $-\ln\mathrm{softmax}(z)_t = \ln\sum_j e^{z_j} - z_t$. Which number may you subtract from every
+# $z_j$ without changing it?
 #
-# $-\ln\mathrm{softmax}(z)_t = \ln\sum_j e^{z_j} - z_t$. Which number may you subtract from every $z_j$ without changing it?
+# Hint 2 (the approach): Flatten to rows of logits and one target each. Keep the rows whose target is not −1. Shift each
+# row by its own maximum, take the logarithm of the sum of exponentials, subtract the logit of the target, and take the
+# mean.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# Flatten to rows of logits and one target each. Keep the rows whose target is not −1. Shift each row by its own maximum,
-# take the logarithm of the sum of exponentials, subtract the logit of the target, and take the mean.
-#
-# <details><summary>Hint 3: the shapes</summary>
-#
-# The rows that count are `(n, V)`, their targets `(n,)`. Two index arrays of shape `(n,)`, one for the row and one for the
-# column, pick one logit of each row. With a target of −1 they would pick the last one.
-#
-# </details></details></details>
+# Hint 3 (the shapes): The rows that count are `(n, V)`, their targets `(n,)`. Two index arrays of shape `(n,)`, one for
+# the row and one for the column, pick one logit of each row. With a target of −1 they would pick the last one.
 
 
 # %% nbgrader={"grade_id": "lm_loss", "solution": true}
@@ -238,21 +218,13 @@ def test_lm_loss():
 # By hand: with the two places of `lm_loss`, the probabilities are (1/2, 1/2) with target 1 and (3/4, 1/4) with target 0. So
 # the rows are (1/2, −1/2) / 2 = (0.25, −0.25) and (−1/4, 1/4) / 2 = (−0.125, 0.125). Each row sums to 0.
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): Which entry of each row differs from a plain softmax?
 #
-# Which entry of each row differs from a plain softmax?
+# Hint 2 (the approach): Softmax along the last axis, stable for large logits. Subtract 1 at the targets. Set the rows
+# that do not count to zero. Divide by the number of those that do.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# Softmax along the last axis, stable for large logits. Subtract 1 at the targets. Set the rows that do not count to zero.
-# Divide by the number of those that do.
-#
-# <details><summary>Hint 3: the shapes</summary>
-#
-# The rows of a unit matrix, picked by the targets, are `(B, T, V)` with a 1 at each target (at −1 they mark the last token,
-# which a mask undoes). The mask must be `(B, T, 1)` to broadcast.
-#
-# </details></details></details>
+# Hint 3 (the shapes): The rows of a unit matrix, picked by the targets, are `(B, T, V)` with a 1 at each target (at −1
+# they mark the last token, which a mask undoes). The mask must be `(B, T, 1)` to broadcast.
 
 
 # %% nbgrader={"grade_id": "loss_gradient", "solution": true}
@@ -314,20 +286,13 @@ def test_loss_gradient():
 # By hand: `grads = [(3, 0), ((4,),)]` and `most = 1`. The norm is √(9 + 0 + 16) = 5, so everything is multiplied by 1/5:
 # (0.6, 0) and ((0.8,),) are left. With `most = 10` nothing changes. (`torch.nn.utils.clip_grad_norm_` does the same.)
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): If each array were clipped by itself, would the whole step still point the same way?
 #
-# If each array were clipped by itself, would the whole step still point the same way?
+# Hint 2 (the approach): Add up the squares of all numbers of all arrays, and take one root at the end. One factor
+# serves all arrays.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# Add up the squares of all numbers of all arrays, and take one root at the end. One factor serves all arrays.
-#
-# <details><summary>Hint 3: the edges</summary>
-#
-# The factor is never above 1: short gradients are not made longer. With zeros alone the norm is 0, by which nothing can be
-# divided.
-#
-# </details></details></details>
+# Hint 3 (the edges): The factor is never above 1: short gradients are not made longer. With zeros alone the norm is 0,
+# by which nothing can be divided.
 
 
 # %% nbgrader={"grade_id": "clip_gradients", "solution": true}
@@ -389,20 +354,14 @@ def test_clip_gradients():
 # `m = 0.2` and `v = 0.04`. Corrected they are 0.2 / 0.1 = 2 and 0.04 / 0.01 = 4. So `w` becomes 1 − 0.1 · 0.2 · 1 − 0.1 · 2 / 2
 # = 0.88. With `grad = 2000` it would be 0.88 as well.
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): After the first step of the example, what is $m/\sqrt v$ without the correction, and what is it with
+# it?
 #
-# After the first step of the example, what is $m/\sqrt v$ without the correction, and what is it with it?
+# Hint 2 (the approach): Three lines for the three points. Make new arrays; keep the corrected means apart from the ones
+# that you return.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# Three lines for the three points. Make new arrays; keep the corrected means apart from the ones that you return.
-#
-# <details><summary>Hint 3: the edges</summary>
-#
-# Each mean is corrected with its own beta, to the power of `step`. The square root is of the corrected mean of the squares;
-# `eps` is added after it. Three arrays come back, the weights first.
-#
-# </details></details></details>
+# Hint 3 (the edges): Each mean is corrected with its own beta, to the power of `step`. The square root is of the
+# corrected mean of the squares; `eps` is added after it. Three arrays come back, the weights first.
 
 
 # %% nbgrader={"grade_id": "adamw_step", "solution": true}
@@ -452,7 +411,8 @@ def test_adamw_step():
     check(adamw_step, np.array([1.0]), np.array([2000.0]), zero, zero, **HAND, gives=([0.88], [200.0], [40000.0]))
     check(adamw_step, W, G, M, V, **LATER)
     check(adamw_step, W, G, M, V, **(LATER | {"weight_decay": 0.0}))
-    check(in_a_row, W, [G, -G, G + 1], lr=0.1, beta1=0.9, beta2=0.95, eps=0.1, weight_decay=0.1)
+    row = {"lr": 0.1, "beta1": 0.9, "beta2": 0.95, "eps": 0.1, "weight_decay": 0.3}
+    check(in_a_row, W, [G, -G, G + 1], **row)
     ### BEGIN HIDDEN TESTS
     two = [np.stack([array, array[::-1]]) for array in (W, G, M, V)]
     check(adamw_step, *two, **(LATER | {"step": 1}), about="two axes, the first step")
@@ -462,17 +422,7 @@ def test_adamw_step():
     check(adamw_step, W, G, M, V, **(LATER | {"lr": 0.0}), about="a learning rate of 0")
     check(adamw_step, W, np.array([1, 0, -3]), M, V, **LATER, about="a gradient of whole numbers")
     check(adamw_step, *(a.astype(np.float32) for a in (W, G, M, V)), **LATER, about="single precision")
-    check(
-        in_a_row,
-        W * 1e-3,
-        [G * 1e-3] * 6,
-        lr=0.01,
-        beta1=0.9,
-        beta2=0.999,
-        eps=1e-3,
-        weight_decay=0.3,
-        about="six steps",
-    )
+    check(in_a_row, W * 1e-3, [G * 1e-3] * 6, **(row | {"lr": 0.01, "beta2": 0.999, "eps": 1e-3}), about="six steps")
     ### END HIDDEN TESTS
 
 
@@ -499,20 +449,13 @@ def test_adamw_step():
 # |---|---|---|---|---|---|---|---|---|
 # | rate | 0.5 | 1 | 1 | 0.883 | 0.6 | 0.317 | 0.2 | 0.2 |
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): Which share of the fall is done at step `s`? It is 0 at `warmup` and 1 at `steps`.
 #
-# Which share of the fall is done at step `s`? It is 0 at `warmup` and 1 at `steps`.
+# Hint 2 (the approach): $(1 + \cos \pi x)/2$ goes from 1 to 0 while $x$ goes from 0 to 1. Stretch it to lie between
+# floor and peak.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# $(1 + \cos \pi x)/2$ goes from 1 to 0 while $x$ goes from 0 to 1. Stretch it to lie between floor and peak.
-#
-# <details><summary>Hint 3: the edges</summary>
-#
-# The share that is done is measured from the end of the warm-up, and never above 1. With `warmup=0` nothing may be divided
-# by the warm-up: ask for it first.
-#
-# </details></details></details>
+# Hint 3 (the edges): The share that is done is measured from the end of the warm-up, and never above 1. With `warmup=0`
+# nothing may be divided by the warm-up: ask for it first.
 
 
 # %% nbgrader={"grade_id": "cosine_with_warmup", "solution": true}
@@ -623,21 +566,14 @@ def rope_angles(config: Config) -> np.ndarray:
 #
 # The last two are the cosine and the sine of the only angle, 0.
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): Which of the arrays have to be transposed? `embed` has a row for each token in both forms.
 #
-# Which of the arrays have to be transposed? `embed` has a row for each token in both forms.
+# Hint 2 (the approach): Make a list of arrays in the order of the table, with a loop over the names inside which you
+# loop over the layers. At the end turn each into float32 and join their bytes.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# Make a list of arrays in the order of the table, with a loop over the names inside which you loop over the layers. At the
-# end turn each into float32 and join their bytes.
-#
-# <details><summary>Hint 3: the edges</summary>
-#
-# `tobytes()` writes in C order unless you ask for another, also for a transposed array. A vector does not mind `.T`, so the
-# norms need no case of their own. NumPy's own types are wider than four bytes: say which ones you want.
-#
-# </details></details></details>
+# Hint 3 (the edges): `tobytes()` writes in C order unless you ask for another, also for a transposed array. A vector
+# does not mind `.T`, so the norms need no case of their own. NumPy's own types are wider than four bytes: say which
+# ones you want.
 
 
 # %% nbgrader={"grade_id": "export_checkpoint", "solution": true}

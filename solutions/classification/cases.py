@@ -1,13 +1,6 @@
 # ---
 # jupyter:
-#   jupytext:
-#     text_representation:
-#       extension: .py
-#       format_name: percent
-#   kernelspec:
-#     display_name: Python 3
-#     language: python
-#     name: python3
+#   jupytext: {text_representation: {extension: .py, format_name: percent}}
 # ---
 
 # %% [markdown]
@@ -73,19 +66,14 @@ def filled(module: nn.Module, seed: int = 0, size: float = 1.0, middle: float = 
 # By hand, with all weights and biases at 0: every score is 0, so over 4 words each weight is 0.25. With a mask
 # `[True, True, False, False]` each row is `[0.5, 0.5, 0, 0]`, however large the scores of the padding would be.
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): Which axis of the scores `(B, T, T)` are the keys? The softmax runs along it, and the mask lies
+# along it.
 #
-# Which axis of the scores `(B, T, T)` are the keys? The softmax runs along it, and the mask lies along it.
+# Hint 2 (the approach): `k.transpose(-2, -1)` swaps the last two axes. Set the scores of padding keys to a very low
+# number before the softmax.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# `k.transpose(-2, -1)` swaps the last two axes. Set the scores of padding keys to a very low number before the softmax.
-#
-# <details><summary>Hint 3: nearly the code</summary>
-#
-# `scores.masked_fill(~mask[:, None, :], -1e9)`: the new axis in the middle broadcasts over the queries.
-#
-# </details></details></details>
+# Hint 3 (nearly the code): `scores.masked_fill(~mask[:, None, :], -1e9)`: the new axis in the middle broadcasts over
+# the queries.
 
 
 # %% nbgrader={"grade_id": "SelfAttention", "solution": true}
@@ -186,19 +174,13 @@ class Attention(nn.Module):
 # `[4, 2]`, and with it `[2, 4]`. And with every weight and bias at 1 and a width of 1, each word is 1, each value
 # 1 · 1 + 1 = 2, the attention's output 2 · 1 + 1 = 3 at every place, so the average is 3 and each logit 3 · 1 + 1 = 4.
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): What is the sum over the real words, and how many are there in each review?
 #
-# What is the sum over the real words, and how many are there in each review?
+# Hint 2 (the approach): Make numbers of the mask, shape `(B, T, 1)`. The sum of `h` times these, divided by the sum of
+# these.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# Make numbers of the mask, shape `(B, T, 1)`. The sum of `h` times these, divided by the sum of these.
-#
-# <details><summary>Hint 3: nearly the code</summary>
-#
-# `real = mask[:, :, None].float()`, then `(h * real).sum(dim=1) / real.sum(dim=1)`. Without a mask, `h.mean(dim=1)`.
-#
-# </details></details></details>
+# Hint 3 (nearly the code): `real = mask[:, :, None].float()`, then `(h * real).sum(dim=1) / real.sum(dim=1)`. Without a
+# mask, `h.mean(dim=1)`.
 
 
 # %% nbgrader={"grade_id": "Case1", "solution": true}
@@ -279,19 +261,12 @@ def test_Case1():  # noqa: N802
 # By hand: `[1, 3]` has mean 2 and variance 1. With `eps = 0` it becomes `[-1, 1]`; with `eps = 3` it is divided by 2:
 # `[-0.5, 0.5]`. With gain `[2, 2]` and bias `[0, 10]`, the latter gives `[-1, 11]`.
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): Each vector is normed alone. It does not know of the other words or the other reviews.
 #
-# Each vector is normed alone. It does not know of the other words or the other reviews.
+# Hint 2 (the approach): `mean(dim=-1, keepdim=True)` twice: of `x`, and of the squared distances.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# `mean(dim=-1, keepdim=True)` twice: of `x`, and of the squared distances.
-#
-# <details><summary>Hint 3: nearly the code</summary>
-#
-# `torch.var` divides by D − 1 unless told `correction=0`. And `eps` goes under the root, with the variance.
-#
-# </details></details></details>
+# Hint 3 (nearly the code): `torch.var` divides by D − 1 unless told `correction=0`. And `eps` goes under the root, with
+# the variance.
 
 
 # %% nbgrader={"grade_id": "layer_norm", "solution": true}
@@ -342,19 +317,11 @@ def test_layer_norm():
 # By hand: if the average is `[1, 3]`, the fresh norm makes `[-1, 1]` of it (nearly: its eps is 1e-5). And with every weight
 # and bias at 1 and a width of 1, the average is 3, as in case 1. Its norm is 0 · 1 + 1 = 1, so each logit is 1 · 1 + 1 = 2.
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): How many vectors does the norm see for each review: `T`, or one?
 #
-# How many vectors does the norm see for each review: `T`, or one?
+# Hint 2 (the approach): Embedding, attention, mean over the words, norm, classifier.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# Embedding, attention, mean over the words, norm, classifier.
-#
-# <details><summary>Hint 3: nearly the code</summary>
-#
-# `self.classifier(self.norm(h.mean(dim=1)))`
-#
-# </details></details></details>
+# Hint 3 (nearly the code): `self.classifier(self.norm(h.mean(dim=1)))`
 
 
 # %% nbgrader={"grade_id": "Case2", "solution": true}
@@ -449,19 +416,11 @@ def norm_b(h: Tensor) -> Tensor:
 # By hand, with numbers for tensors: `x = 1`, both norms halve, `attend` adds 3, `feed_forward` multiplies by 10. The first
 # half is 1 + (0.5 + 3) = 4.5, the second 4.5 + 10 · 2.25 = 27.
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): Draw one line that runs through the block untouched, and hang the work beside it.
 #
-# Draw one line that runs through the block untouched, and hang the work beside it.
+# Hint 2 (the approach): Each half is: old value plus work(norm(old value)).
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# Each half is: old value plus work(norm(old value)).
-#
-# <details><summary>Hint 3: nearly the code</summary>
-#
-# `x = x + attend(norm1(x))`, then the same with the other two.
-#
-# </details></details></details>
+# Hint 3 (nearly the code): `x = x + attend(norm1(x))`, then the same with the other two.
 
 
 # %% nbgrader={"grade_id": "pre_norm_block", "solution": true}
@@ -505,19 +464,11 @@ def test_pre_norm_block():
 #
 # By hand, with the numbers from before: the first half is (1 + (1 + 3)) / 2 = 2.5, the second (2.5 + 10 · 2.5) / 2 = 13.75.
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): After each half, everything has passed through a norm, the residual too.
 #
-# After each half, everything has passed through a norm, the residual too.
+# Hint 2 (the approach): Each half is: norm(old value plus work(old value)).
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# Each half is: norm(old value plus work(old value)).
-#
-# <details><summary>Hint 3: nearly the code</summary>
-#
-# `x = norm1(x + attend(x))`, then the same with the other two.
-#
-# </details></details></details>
+# Hint 3 (nearly the code): `x = norm1(x + attend(x))`, then the same with the other two.
 
 
 # %% nbgrader={"grade_id": "post_norm_block", "solution": true}
@@ -566,20 +517,13 @@ def test_post_norm_block():
 # By hand: logits `[0, 0]` give each label 1/2, so the loss is ln 2 ≈ 0.693, whatever the label. Logits `[0, 1000]` with
 # label 0 give a loss of 1000.
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): ln(softmax) written out is the logit minus the logarithm of a sum of exponentials.
 #
-# ln(softmax) written out is the logit minus the logarithm of a sum of exponentials.
+# Hint 2 (the approach): `torch.logsumexp` takes the largest number out before the exponentials, and so does not
+# overflow. Fetch each row's logit of the true label.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# `torch.logsumexp` takes the largest number out before the exponentials, and so does not overflow. Fetch each row's logit
-# of the true label.
-#
-# <details><summary>Hint 3: nearly the code</summary>
-#
-# `logits[torch.arange(len(y)), y]` is one number a row. The loss of a row is its log-sum-exp minus that.
-#
-# </details></details></details>
+# Hint 3 (nearly the code): `logits[torch.arange(len(y)), y]` is one number a row. The loss of a row is its log-sum-exp
+# minus that.
 
 
 # %% nbgrader={"grade_id": "cross_entropy", "solution": true}
@@ -666,19 +610,12 @@ class Bag(nn.Module):
 # classifier's bias is 1/2 − 1 = −0.5 for the true label and 0.5 for the other. With a learning rate of 1, the step leads
 # to a bias of 0.5 and −0.5. Whoever does not clear these gradients adds them to those of the next step.
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): `backward()` *adds* to the gradients that are there. Who takes away the old ones, and when?
 #
-# `backward()` *adds* to the gradients that are there. Who takes away the old ones, and when?
+# Hint 2 (the approach): Clear, forward, loss, backward, step. The mode is set before the forward pass.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# Clear, forward, loss, backward, step. The mode is set before the forward pass.
-#
-# <details><summary>Hint 3: nearly the code</summary>
-#
-# `model.train()`, `optimiser.zero_grad()`, …, `loss.backward()`, `optimiser.step()`, `return loss.item()`.
-#
-# </details></details></details>
+# Hint 3 (nearly the code): `model.train()`, `optimiser.zero_grad()`, …, `loss.backward()`, `optimiser.step()`, `return
+# loss.item()`.
 
 
 # %% nbgrader={"grade_id": "train_step", "solution": true}
@@ -757,20 +694,14 @@ def test_train_step():
 # By hand: with losses 5, 3, 4, 3, 2 and `patience=2`, the best is 3. The epochs with 4 and the second 3 are two in a row
 # without a new best, so it stops there, with the weights of the second epoch, and returns `[5, 3, 4, 3]`.
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): What do you need to remember from epoch to epoch? Three things: the best loss, its weights, and how
+# long ago it was.
 #
-# What do you need to remember from epoch to epoch? Three things: the best loss, its weights, and how long ago it was.
+# Hint 2 (the approach): A counter that is 0 after a new best and grows by 1 otherwise. Stop when it has reached
+# `patience`.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# A counter that is 0 after a new best and grows by 1 otherwise. Stop when it has reached `patience`.
-#
-# <details><summary>Hint 3: nearly the code</summary>
-#
-# `if loss < best: best, kept, waited = loss, copy.deepcopy(model.state_dict()), 0`, else `waited += 1` and
-# `if waited == patience: break`. After the loop, `model.load_state_dict(kept)`.
-#
-# </details></details></details>
+# Hint 3 (nearly the code): `if loss < best: best, kept, waited = loss, copy.deepcopy(model.state_dict()), 0`, else
+# `waited += 1` and `if waited == patience: break`. After the loop, `model.load_state_dict(kept)`.
 
 
 # %% nbgrader={"grade_id": "fit", "solution": true}

@@ -1,13 +1,6 @@
 # ---
 # jupyter:
-#   jupytext:
-#     text_representation:
-#       extension: .py
-#       format_name: percent
-#   kernelspec:
-#     display_name: Python 3
-#     language: python
-#     name: python3
+#   jupytext: {text_representation: {extension: .py, format_name: percent}}
 # ---
 
 # %% [markdown]
@@ -60,21 +53,14 @@ from autograder.asking import check
 # are the same text with two labels: both go. `("好", 1)` and `("差", 0)` are left. And of 33 clean rows with the label 1 and
 # 8 with the label 0, 6 + 1 go into the test part, 3 + 0 into the validation part, and the other 31 into the training part.
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): What must you know about **all** rows before you can decide whether to keep one?
 #
-# What must you know about **all** rows before you can decide whether to keep one?
+# Hint 2 (the approach): One pass collects, for each normal form, its first text and the set of its labels. Then make
+# one list for each label, shuffle it with a generator of your own, and cut it.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# One pass collects, for each normal form, its first text and the set of its labels. Then make one list for each label,
-# shuffle it with a generator of your own, and cut it.
-#
-# <details><summary>Hint 3: the tools</summary>
-#
-# A dictionary's `setdefault` keeps what came first, and makes an empty set where there is none yet. `random.Random(seed)`
-# is a generator of your own, with a method `shuffle`. A shuffled list is cut at two places, by three slices.
-#
-# </details></details></details>
+# Hint 3 (the tools): A dictionary's `setdefault` keeps what came first, and makes an empty set where there is none yet.
+# `random.Random(seed)` is a generator of your own, with a method `shuffle`. A shuffled list is cut at two places, by
+# three slices.
 
 
 # %%
@@ -181,20 +167,13 @@ def test_clean_and_split():
 # By hand: `[["干净", "很", "干净"], ["很", "好", "吵"]]` with `min_count=1`. 干净 and 很 occur twice, 吵 and 好 once. `sorted` puts
 # 干净 before 很 and 吵 before 好, so the numbers are 干净 2, 很 3, 吵 4, 好 5. With `min_count=2`, only the first two are left.
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): Two things decide the order. Can one sort key hold both, one falling and one rising?
 #
-# Two things decide the order. Can one sort key hold both, one falling and one rising?
+# Hint 2 (the approach): Count with a `Counter`, drop the two special strings and the rare words, sort by `(-count,
+# word)`, number from 2.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# Count with a `Counter`, drop the two special strings and the rare words, sort by `(-count, word)`, number from 2.
-#
-# <details><summary>Hint 3: the tools</summary>
-#
-# `sorted` takes a `key`, a function of a word; pairs are compared by their first part, and where that is equal by the
-# second. `enumerate` can begin at another number than 0.
-#
-# </details></details></details>
+# Hint 3 (the tools): `sorted` takes a `key`, a function of a word; pairs are compared by their first part, and where
+# that is equal by the second. `enumerate` can begin at another number than 0.
 
 
 # %% nbgrader={"grade_id": "build_vocab", "solution": true}
@@ -258,20 +237,13 @@ def test_build_vocab():
 # By hand, with 很 = 2, 干净 = 3, 吵 = 4 and `max_len=3`: `[["很", "干净"], ["浴室", "很", "吵", "啊"]]` gives
 # `ids = [[2, 3, 0], [1, 2, 4]]` and `mask = [[True, True, False], [True, True, True]]`.
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): Which comes first: finding the longest text, or cutting?
 #
-# Which comes first: finding the longest text, or cutting?
+# Hint 2 (the approach): Cut every text, take the largest length, fill each row with zeros. The mask comes from the
+# lengths.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# Cut every text, take the largest length, fill each row with zeros. The mask comes from the lengths.
-#
-# <details><summary>Hint 3: the shapes</summary>
-#
-# A dictionary's `get` takes a value for words that it does not know. `torch.arange(T)` has the places, `(T,)`; compared with
-# the lengths as a column, `(B, 1)`, it gives `(B, T)`.
-#
-# </details></details></details>
+# Hint 3 (the shapes): A dictionary's `get` takes a value for words that it does not know. `torch.arange(T)` has the
+# places, `(T,)`; compared with the lengths as a column, `(B, 1)`, it gives `(B, T)`.
 
 
 # %% nbgrader={"grade_id": "encode_batch", "solution": true}
@@ -335,21 +307,13 @@ def test_encode_batch():
 #
 # By hand: the vectors (2, 0), (4, 2), (9, 9) with the mask `[True, True, False]` have the mean (3, 1).
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): A mean is a sum divided by a count. Which of the two needs the mask?
 #
-# A mean is a sum divided by a count. Which of the two needs the mask?
+# Hint 2 (the approach): Both. Turn the mask into numbers 0 and 1 with an axis more, multiply, sum over the words.
+# Divide by the count, or by 1 where the count is 0.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# Both. Turn the mask into numbers 0 and 1 with an axis more, multiply, sum over the words. Divide by the count, or by 1
-# where the count is 0.
-#
-# <details><summary>Hint 3: the shapes</summary>
-#
-# With a third axis, the mask is `(B, T, 1)`, and its sum over the words `(B, 1)`. A tensor's `to` gives it another dtype, and
-# `clamp` keeps numbers from being too small.
-#
-# </details></details></details>
+# Hint 3 (the shapes): With a third axis, the mask is `(B, T, 1)`, and its sum over the words `(B, 1)`. A tensor's `to`
+# gives it another dtype, and `clamp` keeps numbers from being too small.
 
 
 # %% nbgrader={"grade_id": "masked_mean", "solution": true}
@@ -424,20 +388,13 @@ def test_masked_mean():
 # second is in one, so its idf is ln(3/2) + 1 = 1.405. The first row is (1, 1.405) divided by 1.725: (0.580, 0.815). The
 # second is (2, 0) divided by 2: (1, 0).
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): A word that occurs three times in one document is in how many documents?
 #
-# A word that occurs three times in one document is in how many documents?
+# Hint 2 (the approach): `counts > 0` asks each cell whether the word is there. Its sum over the documents is `df`. All
+# else broadcasts.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# `counts > 0` asks each cell whether the word is there. Its sum over the documents is `df`. All else broadcasts.
-#
-# <details><summary>Hint 3: the shapes</summary>
-#
-# `np.linalg.norm` takes an `axis`, and `keepdims` makes its answer `(N, 1)`. Divide where it is above 0, or by 1 where it is
-# 0: `np.where` chooses.
-#
-# </details></details></details>
+# Hint 3 (the shapes): `np.linalg.norm` takes an `axis`, and `keepdims` makes its answer `(N, 1)`. Divide where it is
+# above 0, or by 1 where it is 0: `np.where` chooses.
 
 
 # %% nbgrader={"grade_id": "tf_idf", "solution": true}

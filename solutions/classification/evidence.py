@@ -1,13 +1,6 @@
 # ---
 # jupyter:
-#   jupytext:
-#     text_representation:
-#       extension: .py
-#       format_name: percent
-#   kernelspec:
-#     display_name: Python 3
-#     language: python
-#     name: python3
+#   jupytext: {text_representation: {extension: .py, format_name: percent}}
 # ---
 
 # %% [markdown]
@@ -53,20 +46,13 @@ from autograder.asking import check
 # By hand: labels `[1, 1, 1, 1, 0, 0]`, predictions `[1, 1, 0, 0, 0, 1]`. TP = 2, FN = 2, FP = 1, and one blame was
 # found. The accuracy is 3/6, F1 is 4/(4 + 1 + 2) = 4/7, the confusion matrix is `[[1, 1], [2, 2]]`.
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): Fill the matrix first. The other two numbers are made of its four entries.
 #
-# Fill the matrix first. The other two numbers are made of its four entries.
+# Hint 2 (the approach): An entry counts the places where two comparisons hold at once: label = row, and prediction =
+# column.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# An entry counts the places where two comparisons hold at once: label = row, and prediction = column.
-#
-# <details><summary>Hint 3: the tools</summary>
-#
-# Two comparisons of arrays are joined by `&`, each in brackets of its own. The sum of an array of truth values counts
-# those that are true. A list of two lists of counts becomes a matrix by `np.array`.
-#
-# </details></details></details>
+# Hint 3 (the tools): Two comparisons of arrays are joined by `&`, each in brackets of its own. The sum of an array of
+# truth values counts those that are true. A list of two lists of counts becomes a matrix by `np.array`.
 
 
 # %% nbgrader={"grade_id": "evaluate", "solution": true}
@@ -115,20 +101,12 @@ def test_evaluate():
 # By hand: a batch of 8 with 4 right and a last one of 2 with both right. That is 6 of 10, so 0.6. The mean of the two
 # batches' accuracies is (0.5 + 1)/2 = 0.75: there, a review of the last batch counts four times as much as the others.
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): Which two numbers do you have to carry from batch to batch?
 #
-# Which two numbers do you have to carry from batch to batch?
+# Hint 2 (the approach): Count what is right, and count the reviews. Divide once, at the end.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# Count what is right, and count the reviews. Divide once, at the end.
-#
-# <details><summary>Hint 3: the shapes</summary>
-#
-# `argmax` along the axis of the classes makes `(B,)` of `(B, C)`: one predicted label a review, to be compared with the
-# labels.
-#
-# </details></details></details>
+# Hint 3 (the shapes): `argmax` along the axis of the classes makes `(B,)` of `(B, C)`: one predicted label a review, to
+# be compared with the labels.
 
 
 # %% nbgrader={"grade_id": "evaluate_batches", "solution": true}
@@ -188,19 +166,13 @@ def test_evaluate_batches():
 # By hand: `a = {0: 0.80, 1: 0.84, 2: 0.82, 9: 0.90}` and `b = {2: 0.85, 0: 0.81, 1: 0.86}`. Seed 9 has no partner. The
 # differences are 0.01, 0.02 and 0.03: mean 0.02, s = 0.01, error 0.01/√3 = 0.00577.
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): What is subtracted from what, for seed 2?
 #
-# What is subtracted from what, for seed 2?
+# Hint 2 (the approach): One list of differences, made by looking each shared seed up in both dicts. Everything else is
+# about this list.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# One list of differences, made by looking each shared seed up in both dicts. Everything else is about this list.
-#
-# <details><summary>Hint 3: the tools</summary>
-#
-# `seed in b` asks whether b has a seed. NumPy's `std` has n below the sum, unless its `ddof` says how much less.
-#
-# </details></details></details>
+# Hint 3 (the tools): `seed in b` asks whether b has a seed. NumPy's `std` has n below the sum, unless its `ddof` says
+# how much less.
 
 
 # %% nbgrader={"grade_id": "paired_difference", "solution": true}
@@ -249,20 +221,13 @@ def test_paired_difference():
 # By hand: if b is 0.01 better at every seed, every draw has the mean difference 0.01, and the answer is
 # (0.01, 0.01, 0.01), however much the accuracies vary from seed to seed. With a single draw, both percentiles are its mean.
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): Draw seeds, not accuracies: a seed that is drawn brings both its numbers.
 #
-# Draw seeds, not accuracies: a seed that is drawn brings both its numbers.
+# Hint 2 (the approach): Make the differences first, then draw from those. One draw gives one mean; the percentiles are
+# of the means.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# Make the differences first, then draw from those. One draw gives one mean; the percentiles are of the means.
-#
-# <details><summary>Hint 3: the shapes</summary>
-#
-# `rng.integers` takes a `size`: with `(count, n)`, each row has the places of one draw. An array that is asked for many
-# places at once answers in their shape, and the means along the last axis are `(count,)`.
-#
-# </details></details></details>
+# Hint 3 (the shapes): `rng.integers` takes a `size`: with `(count, n)`, each row has the places of one draw. An array
+# that is asked for many places at once answers in their shape, and the means along the last axis are `(count,)`.
 
 
 # %% nbgrader={"grade_id": "compare_seeds", "solution": true}
@@ -337,20 +302,12 @@ def test_compare_seeds():
 # 7/64, and p = 14/64 = 0.219. Five to one is not much evidence. There may be more than a thousand coins, too many for a
 # power of 2 to be a float.
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): Two arrays of booleans say which reviews each model gets right.
 #
-# Two arrays of booleans say which reviews each model gets right.
+# Hint 2 (the approach): The chance of exactly i heads in n tosses is `math.comb(n, i) / 2**n`. Add them up from 0 to k.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# The chance of exactly i heads in n tosses is `math.comb(n, i) / 2**n`. Add them up from 0 to k.
-#
-# <details><summary>Hint 3: the edge</summary>
-#
-# Add up whole numbers, and divide last: Python divides two whole numbers of any size. If both counts are equal, twice the
-# tail is above 1.
-#
-# </details></details></details>
+# Hint 3 (the edge): Add up whole numbers, and divide last: Python divides two whole numbers of any size. If both counts
+# are equal, twice the tail is above 1.
 
 
 # %% nbgrader={"grade_id": "mcnemar", "solution": true}
@@ -414,20 +371,13 @@ def test_mcnemar():
 # By hand, with a model whose score is the mean of the numbers: for `[3, 6, 0]` the score is 3. Without the 3 it is also 3,
 # without the 6 it is 1.5, without the 0 it is 4.5. So the answer is `[0, 1.5, -1.5]`.
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): T words, so T shorter lists. How do you write "all but place i" with slices?
 #
-# T words, so T shorter lists. How do you write "all but place i" with slices?
+# Hint 2 (the approach): Score the whole once. Then, for each place, score `ids[:i] + ids[i + 1:]` and subtract that
+# from it.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# Score the whole once. Then, for each place, score `ids[:i] + ids[i + 1:]` and subtract that from it.
-#
-# <details><summary>Hint 3: the edge</summary>
-#
-# A slice ends before its last number, so what comes after place i begins at i + 1. With a single word, the shorter list is
-# empty, and the model has a score for it.
-#
-# </details></details></details>
+# Hint 3 (the edge): A slice ends before its last number, so what comes after place i begins at i + 1. With a single
+# word, the shorter list is empty, and the model has a score for it.
 
 
 # %% nbgrader={"grade_id": "leave_one_out", "solution": true}
@@ -493,20 +443,13 @@ def test_leave_one_out():
 # ranks have the mean 2.5. The centred ranks are (−1.5, 1.5, 0, 0) and (−1.5, 1.5, −0.5, 0.5); the sum of their products is
 # 4.5, of their squares 4.5 and 5. The correlation is 4.5/√(4.5 · 5) = 0.949.
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): The rank of a number follows from how many numbers are smaller, and how many are equal.
 #
-# The rank of a number follows from how many numbers are smaller, and how many are equal.
+# Hint 2 (the approach): With `s` smaller ones and `e` equal ones, itself counted, the ranks that they share run
+# from s + 1 to s + e, with the mean s + (e + 1)/2. (`np.argsort` gives something else: where the smallest number
+# stands.)
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# With `s` smaller ones and `e` equal ones, itself counted, the ranks that they share run from s + 1 to s + e, with the
-# mean s + (e + 1)/2. (`np.argsort` gives something else: where the smallest number stands.)
-#
-# <details><summary>Hint 3: the shapes</summary>
-#
-# `(x[:, None] > x).sum(axis=1)` counts the smaller ones, shape `(n,)`; with `==` the equal ones.
-#
-# </details></details></details>
+# Hint 3 (the shapes): `(x[:, None] > x).sum(axis=1)` counts the smaller ones, shape `(n,)`; with `==` the equal ones.
 
 
 # %% nbgrader={"grade_id": "rank_agreement", "solution": true}

@@ -10,6 +10,8 @@ import os
 import re
 import sys
 import time
+from dataclasses import dataclass
+from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -22,9 +24,30 @@ if TYPE_CHECKING:
 
 TRAINED = Path(__file__).parent / "trained"
 CHINESE = re.compile("[\u2e80-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
-HELP = "/new forgets what was said, /system TEXT says how to answer, /quit ends (or Ctrl-D); Ctrl-C stops an answer."
+HELP = (
+    "/new forgets what was said, /system TEXT says how to answer, /draft guesses ahead or no longer, "
+    "/quit ends (or Ctrl-D); Ctrl-C stops an answer."
+)
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+class Layout(StrEnum):
+    """Those of layouts.py, which cannot be imported before the threads are set."""
+
+    ROWS = "rows"
+    ROWS_BLAS = "rows-blas"
+    COLUMNS = "columns"
+
+
+@dataclass(frozen=True)
+class Speed:
+    """What makes it faster, and changes no more than the last digits."""
+
+    draft: bool
+    layout: str | None
+    verbose: bool
+    threads: int | None
 
 
 def use_threads(threads: int) -> None:
@@ -80,6 +103,26 @@ def main(
             help="Run on the functions in your own notebooks. Their code is run as it is.",
         ),
     ] = None,
+    in_the_model: Annotated[
+        bool,
+        typer.Option(
+            "--in-the-model",
+            help="With --from: say how often each of your functions ran, and where the text first differs.",
+        ),
+    ] = False,
+    draft: Annotated[
+        bool,
+        typer.Option(
+            "--draft",
+            help="Guess the next tokens from what was written before, and check several at once: "
+            "faster where a text repeats itself. May take twice the memory.",
+        ),
+    ] = False,
+    layout: Annotated[
+        Layout | None,
+        typer.Option(help="How the weights lie in memory. (Default: the fastest here; with --seed: rows.)"),
+    ] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Say which layout was taken, and what it was held to.")] = False,
     threads: Annotated[
         int | None, typer.Option(min=1, help="For reading long texts. (Default: 1; writing is bound by the memory.)")
     ] = None,
@@ -89,7 +132,9 @@ def main(
     sys.stdout.reconfigure(errors="replace")  # where a terminal cannot show Chinese, it shows question marks
     try:
         sampling = (temperature, top_p, top_k, seed)
-        run(words or [], checkpoint, tokenizer, eight_bits, tokens, sampling, chat, system, notebooks or [], threads)
+        texts = (words or [], notebooks or [])
+        speed = Speed(draft, layout.value if layout else None, verbose, threads)
+        run(*texts, checkpoint, tokenizer, eight_bits, tokens, sampling, chat, system, in_the_model, speed)
     except KeyboardInterrupt:
         print(flush=True)
         raise typer.Exit(130) from None
@@ -100,6 +145,7 @@ def main(
 
 def run(
     words: list[str],
+    notebooks: list[Path],
     checkpoint: Path | None,
     tokenizer: Path | None,
     eight_bits: bool,
@@ -107,8 +153,8 @@ def run(
     sampling: tuple[float | None, float | None, int | None, int | None],
     chat: bool,
     system: str | None,
-    notebooks: list[Path],
-    threads: int | None,
+    in_the_model: bool,
+    speed: "Speed",
 ) -> None:
     if notebooks:  # the shell makes several words of *.ipynb: the first belongs to --from, the others come as text
         notebooks += [Path(word) for word in words if word.endswith(".ipynb")]
@@ -120,9 +166,16 @@ def run(
         raise typer.BadParameter('give a text to go on from: python -m solutions.llama "It is a truth"; or --chat')
     if notebooks and eight_bits:
         raise typer.BadParameter("--eight-bits is for the course's own model, not for the functions of --from")
+    if notebooks and (speed.draft or speed.layout):
+        option = "--draft" if speed.draft else "--layout"
+        raise typer.BadParameter(f"{option} is for the course's own model, not for the functions of --from")
+    if eight_bits and speed.layout:
+        raise typer.BadParameter("--layout is for weights in 32 bits, not for --eight-bits")
+    if in_the_model and (chat or not notebooks):
+        raise typer.BadParameter("--in-the-model goes with a text and --from NOTEBOOK, not with --chat")
     temperature, top_p, top_k, seed = sampling
-    if threads or "OMP_NUM_THREADS" not in os.environ:
-        use_threads(threads or 1)
+    if speed.threads or "OMP_NUM_THREADS" not in os.environ:
+        use_threads(speed.threads or 1)
     import numpy as np
 
     from solutions.llama.chat import ChatError, chat_model, own_engine, reference_engine
@@ -137,10 +190,16 @@ def run(
         if notebooks:
             names = ", ".join(path.name for path in notebooks)
             say(f"The code in {names} is run as it is, with all your rights: do this with your own notebooks only.")
+            if in_the_model:
+                seed = int(np.random.default_rng().integers(1 << 31)) if seed is None else seed
+                return hold_beside(checkpoint, tokenizer, notebooks, text, (temperature, top_p, top_k, seed), tokens, say)
             engine = own_engine(checkpoint, notebooks, say, tokenizer)
             tell_sources(engine, notes)
         else:
-            engine = reference_engine(checkpoint, tokenizer, eight_bits)
+            layout = speed.layout or ("fastest" if seed is None else "rows")
+            engine = reference_engine(checkpoint, tokenizer, eight_bits, layout)
+            if speed.verbose and not eight_bits:
+                say(f"[{engine.model.layout}]")
             if eight_bits:
                 from solutions.llama.eight_bits import COST
 
@@ -157,9 +216,9 @@ def run(
             rng=rng,
         )
         if chat:
-            converse(engine, choose, tokens or settings[2], system, say)
+            converse(engine, choose, tokens or settings[2], system, speed.draft, say)
         else:
-            go_on(engine, text, choose, tokens or settings[2], seed, say)
+            go_on(engine, text, choose, tokens or settings[2], seed, speed.draft, say)
     except (ChatError, CheckpointError) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from error
@@ -175,32 +234,74 @@ def tell_sources(engine: "Engine", notes: Console) -> None:
     notes.print(f"the reference: {', '.join(rest) or 'nothing'}", style="dim", markup=False)
 
 
+def hold_beside(
+    checkpoint: Path,
+    tokenizer: Path | None,
+    notebooks: list[Path],
+    text: str,
+    sampling: tuple[float | None, float | None, int | None, int],
+    tokens: int | None,
+    say: Any,
+) -> None:
+    """Write with the functions of the notebooks in the clear model, and say what they did."""
+    from solutions.llama.chat import ChatError, known, printable
+    from solutions.llama.checkpoints import load
+    from solutions.llama.in_the_model import InTheModelError, Settings, compare, run_notebooks
+
+    temperature, top_p, top_k, seed = sampling
+    settings = Settings(
+        0.8 if temperature is None else temperature, top_k, 0.95 if top_p is None else top_p or None, seed, tokens or 100
+    )
+    loaded = load(checkpoint, tokenizer=tokenizer)
+    known(loaded.vocabulary, checkpoint)
+    own = run_notebooks(notebooks, say)
+    if not own.functions:
+        raise ChatError(f"{', '.join(path.name for path in notebooks)}: no exercise of the model is answered there")
+    show([printable(text)])
+    course, event = "", {}
+    try:
+        for event in compare(loaded, own, text, settings):
+            show([event.get("yours", "")])
+            course += event.get("course", "")
+    except InTheModelError as error:
+        raise ChatError(str(error)) from error
+    show(["\n"])
+    if event["report"]["differs"] or event["report"]["broke"]:
+        say(f"The course's text: {printable(text)}{course}")
+    for line in event["words"]:
+        say(line.replace("`", "").replace("*", ""))
+    say(f"[{event['tokens']} tokens, {event['rate']:,.0f} a second; --seed {seed} writes this again]")
+
+
 def show(pieces: Any) -> None:
     for piece in pieces:
         sys.stdout.write(piece)
         sys.stdout.flush()
 
 
-def go_on(engine: "Engine", text: str, choose: Any, tokens: int, seed: int, say: Any) -> None:
-    from solutions.llama.chat import ChatError, printable
-    from solutions.llama.fast import Reader
+def go_on(engine: "Engine", text: str, choose: Any, tokens: int, seed: int, draft: bool, say: Any) -> None:
+    from solutions.llama.chat import ChatError, printable, reader_of
+    from solutions.llama.drafting import share_that_stood
 
     vocabulary = engine.vocabulary
     ids = [*vocabulary.begin, *vocabulary.encode(text)]
     if not ids:
         raise ChatError(f"the model's vocabulary has nothing of {text!r}")
     show([printable(text)])
+    reader: Any = reader_of(engine.model, draft)
     began, written = time.perf_counter(), []
-    show(engine.write(Reader(engine.model), ids, choose, tokens, written))
+    show(engine.write(reader, ids, choose, tokens, written))
     seconds = time.perf_counter() - began
     show(["\n"])
+    if draft:
+        say(f"[{share_that_stood(reader.stood, reader.offered)}]")
     say(f"[{len(written)} tokens, {len(written) / seconds:,.0f} a second; --seed {seed} writes this again]")
 
 
-def converse(engine: "Engine", choose: Any, tokens: int, system: str | None, say: Any) -> None:
+def converse(engine: "Engine", choose: Any, tokens: int, system: str | None, draft: bool, say: Any) -> None:
     from solutions.llama.chat import ChatError, Conversation, in_one_line
 
-    conversation = Conversation(engine, choose, tokens, None if system is None else plain_text(system))
+    conversation = Conversation(engine, choose, tokens, None if system is None else plain_text(system), draft)
     interactive = sys.stdin.isatty()
     if interactive:
         with contextlib.suppress(ImportError):
@@ -221,6 +322,12 @@ def converse(engine: "Engine", choose: Any, tokens: int, system: str | None, say
         elif command == "/system":
             conversation.system = rest or None
             conversation.new()
+        elif command == "/draft":
+            try:
+                conversation.guess(not conversation.draft)
+                say(f"[the next tokens are {'guessed ahead, and checked' if conversation.draft else 'no longer guessed'}]")
+            except ChatError as error:
+                say(str(error))
         elif command.startswith("/"):
             say(HELP)
         else:

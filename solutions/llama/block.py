@@ -1,13 +1,6 @@
 # ---
 # jupyter:
-#   jupytext:
-#     text_representation:
-#       extension: .py
-#       format_name: percent
-#   kernelspec:
-#     display_name: Python 3
-#     language: python
-#     name: python3
+#   jupytext: {text_representation: {extension: .py, format_name: percent}}
 # ---
 
 # %% [markdown]
@@ -84,21 +77,13 @@ def causal_attention(x: np.ndarray, block: dict[str, np.ndarray], heads: int) ->
 # By hand: with the table (1, 0), (0, 2), (3, 3) and the places (0.1, 0.1), (0.2, 0.2), (0.3, 0.3), the ids 2, 0, 2 become
 # (3.1, 3.1), (1.2, 0.2), (3.3, 3.3). The token 2 stands there twice, and its two vectors differ.
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): What does `table[ids]` give when `ids` is a whole array?
 #
-# What does `table[ids]` give when `ids` is a whole array?
+# Hint 2 (the approach): One row for each id, in the shape of `ids`, with D at the end. The places do not ask which
+# tokens stand there: the first T rows of `places` serve every text. Look at the smallest and the largest id before you
+# look anything up, and mind that there may be no id at all.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# One row for each id, in the shape of `ids`, with D at the end. The places do not ask which tokens stand there: the first
-# T rows of `places` serve every text. Look at the smallest and the largest id before you look anything up, and mind that
-# there may be no id at all.
-#
-# <details><summary>Hint 3: the shapes</summary>
-#
-# `(..., T, D)` plus `(T, D)` fits by itself: broadcasting adds the same places to each text.
-#
-# </details></details></details>
+# Hint 3 (the shapes): `(..., T, D)` plus `(T, D)` fits by itself: broadcasting adds the same places to each text.
 
 
 # %% nbgrader={"grade_id": "embed", "solution": true}
@@ -157,20 +142,12 @@ def test_embed():
 # By hand: x = (1, −2) with `W1` = ((1, 0, 1), (0, 1, 1)) gives (1, −2, −1); with `b1` = (0, 1, 2) that is (1, −1, 1), and ReLU
 # leaves (1, 0, 1). With `W2` = ((1, 2), (5, 5), (0, 1)) this becomes (1, 3), and `b2` = (0.5, 0) makes it (1.5, 3).
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): Which of the two linear maps does ReLU follow, and what would be lost if it stood behind both?
 #
-# Which of the two linear maps does ReLU follow, and what would be lost if it stood behind both?
+# Hint 2 (the approach): `np.maximum(a, 0)` compares number by number. (`np.max` would look for one largest number.)
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# `np.maximum(a, 0)` compares number by number. (`np.max` would look for one largest number.)
-#
-# <details><summary>Hint 3: the shapes</summary>
-#
-# `(..., D) @ (D, F)` gives `(..., F)`, and `(..., F) @ (F, D)` gives `(..., D)`. No number of one token meets a number of
-# another, so the number of leading axes does not matter.
-#
-# </details></details></details>
+# Hint 3 (the shapes): `(..., D) @ (D, F)` gives `(..., F)`, and `(..., F) @ (F, D)` gives `(..., D)`. No number of one
+# token meets a number of another, so the number of leading axes does not matter.
 
 
 # %% nbgrader={"grade_id": "feed_forward", "solution": true}
@@ -236,21 +213,13 @@ def test_feed_forward():
 # (−1, 1) again; ReLU makes (0, 1) of it, `W2` (0, 2), and the sum is (0, 6). **Post-norm:** (1, 3) + (1, 3) = (2, 6), normed
 # (−1, 1); ReLU and `W2` give (0, 2), the sum is (−1, 3), normed (−1, 1). (The norm's ε moves the fourth digit or later ones.)
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): The second half reads what the first half has made, not the `x` that came in.
 #
-# The second half reads what the first half has made, not the `x` that came in.
+# Hint 2 (the approach): Two lines for each order. In pre-norm, what is added to is never normed; in post-norm, what the
+# part reads is the stream itself.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# Two lines for each order. In pre-norm, what is added to is never normed; in post-norm, what the part reads is the stream
-# itself.
-#
-# <details><summary>Hint 3: the shapes</summary>
-#
-# Everything is `(..., T, D)`, only the inside of the feed-forward network is `(..., T, F)`. The first half uses `gain1` and
-# `bias1`, the second half `gain2` and `bias2`.
-#
-# </details></details></details>
+# Hint 3 (the shapes): Everything is `(..., T, D)`, only the inside of the feed-forward network is `(..., T, F)`. The
+# first half uses `gain1` and `bias1`, the second half `gain2` and `bias2`.
 
 
 # %% nbgrader={"grade_id": "decoder_block", "solution": true}

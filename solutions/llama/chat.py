@@ -25,6 +25,7 @@ import numpy as np
 
 from solutions.llama import generation, model
 from solutions.llama.checkpoints import Config, load
+from solutions.llama.drafting import DraftingReader, share_that_stood
 from solutions.llama.eight_bits import EightBits
 from solutions.llama.fast import Llama, Reader, sample
 from solutions.llama.numbers import Decode, from_q4_1, from_q4_k, from_q8_0
@@ -96,11 +97,14 @@ REFERENCE: dict[str, Callable[..., Any]] = {
 }
 
 
-def reference_engine(path: Path, tokenizer: Path | None = None, eight_bits: bool = False) -> Engine:
+def reference_engine(
+    path: Path, tokenizer: Path | None = None, eight_bits: bool = False, layout: str = "rows"
+) -> Engine:
     """The fast model. Its weights are copied block by block, so that they are in memory once."""
     config, weights, vocabulary = load(path, tokenizer=tokenizer, lazy=True)
     vocabulary = known(vocabulary, path)
-    return Engine((EightBits if eight_bits else Llama)(config, weights), vocabulary, dict(REFERENCE))
+    fast = EightBits(config, weights) if eight_bits else Llama(config, weights, layout)
+    return Engine(fast, vocabulary, dict(REFERENCE))
 
 
 def known(vocabulary: Vocabulary | None, path: Path) -> Vocabulary:
@@ -404,6 +408,8 @@ class Turn:
     tokens: list[int] = field(default_factory=list)
     first: float = 0.0  # seconds until its first token: the new part of the conversation is read
     rest: float = 0.0  # seconds for the others
+    offered: int = 0  # tokens that were guessed
+    stood: int = 0  # and were chosen
 
     def __str__(self) -> str:
         several = len(self.tokens) - 1
@@ -412,7 +418,8 @@ class Turn:
             if several > 0
             else ""
         )
-        return f"{len(self.tokens)} tokens; the first after {self.first:.2f} s{speed}"
+        guesses = f"; {share_that_stood(self.stood, self.offered)}" if self.offered else ""
+        return f"{len(self.tokens)} tokens; the first after {self.first:.2f} s{speed}{guesses}"
 
 
 def chatml_system(template: Template) -> str | None:
@@ -430,11 +437,21 @@ def chatml_system(template: Template) -> str | None:
     return default if both == expected and alone in (expected, told) else None
 
 
+def reader_of(model: Any, draft: bool) -> Reader:
+    """What reads for a text: with guesses, if they are wanted and the model can check them."""
+    return DraftingReader(model, draft) if hasattr(model, "look") else Reader(model)
+
+
 class Conversation:
     """Messages, and an engine that answers the last one. `system`: what comes first; None leaves it to the template."""
 
     def __init__(
-        self, engine: Engine, choose: Callable[[np.ndarray], int], tokens: int = 512, system: str | None = None
+        self,
+        engine: Engine,
+        choose: Callable[[np.ndarray], int],
+        tokens: int = 512,
+        system: str | None = None,
+        draft: bool = False,
     ) -> None:
         vocabulary = engine.vocabulary
         special = vocabulary.special
@@ -448,15 +465,21 @@ class Conversation:
         self.chatml = self.template is None or "chat_prompt" in engine.sources
         self.default = chatml_system(self.template) if self.chatml and self.template else None
         self.engine, self.choose, self.tokens = engine, choose, tokens
-        self.system = system
+        self.system, self.draft = system, draft
         self.new()
 
     def new(self) -> None:
         """Forget what was said."""
         self.messages = [] if self.system is None else [{"role": "system", "content": self.system}]
-        self.reader = Reader(self.engine.model)
+        self.reader = reader_of(self.engine.model, self.draft)
         self.turn = Turn()
         self.forgotten = 0
+
+    def guess(self, on: bool) -> None:
+        """From now on with guesses, or without."""
+        if on and not isinstance(self.reader, DraftingReader):
+            raise ChatError("guessing ahead is for the course's own model, not for the functions of --from")
+        self.draft = self.reader.on = on
 
     def ids(self) -> list[int]:
         """The ids of the conversation, open for an answer."""
@@ -494,6 +517,7 @@ class Conversation:
             self.messages.pop()
             raise
         self.turn = turn = Turn(prompt=len(ids))
+        guesses = (self.reader.offered, self.reader.stood) if isinstance(self.reader, DraftingReader) else (0, 0)
         said: list[str] = []
         began = time.perf_counter()
         read = self.timed(began)
@@ -503,6 +527,8 @@ class Conversation:
                 yield piece
         finally:
             turn.rest = time.perf_counter() - began - turn.first
+            if isinstance(self.reader, DraftingReader):
+                turn.offered, turn.stood = self.reader.offered - guesses[0], self.reader.stood - guesses[1]
             self.messages.append({"role": "assistant", "content": "".join(said)})
 
     def room(self, ids: Sequence[int]) -> int:

@@ -59,7 +59,7 @@ def times_many(x: Array, W: Rows) -> Array:
 
 
 class EightBits(Llama):
-    def keep(self, weights: Mapping[str, Any], shapes: Sequence[tuple[int, ...]]) -> None:
+    def keep(self, weights: Mapping[str, Any], shapes: Sequence[tuple[int, int]]) -> None:
         self.head = Rows(weights["head"].T)
         self.embed = self.head if self.config.tied else Rows(np.asarray(weights["embed"], np.float32))
         scratch = [np.empty(shape, np.float32) for shape in shapes]  # of one block at a time
@@ -67,11 +67,12 @@ class EightBits(Llama):
         for block in weights["blocks"]:
             self.fill(block, *scratch)
             self.blocks.append(tuple(map(Rows, scratch)))
-        self.wide, self.wide_head = self.blocks, self.head
+        self.rows = self.columns = self.blocks
+        self.rows_head = self.columns_head = self.head
         self.product: Callable[..., Array] = times_one
 
-    def widen(self) -> None:
+    def want(self, together: int) -> None:
         """There is no second copy: many x are as fast without."""
 
-    def times(self, x: Array, narrow: Rows, wide: Rows) -> Array:
-        return times_many(x, narrow)
+    def times(self, x: Array, rows: Rows, columns: Rows) -> Array:
+        return times_many(x, rows)

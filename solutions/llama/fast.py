@@ -5,6 +5,7 @@
     logits = model.step(id, cache)                  one more token
     logits, caches = model.prefill_batch(prompts)   several texts, of any lengths; logits (B, V)
     logits = model.step_batch(ids, caches)          one more token for each
+    logits = model.look(ids, cache)                 some ids together, and the logits (T, V) after each of them
 
 Writing one token reads every weight once and does little with it, so that the time is at least the size of the weights
 over the speed of the memory. What this file does is stay out of the way of that:
@@ -18,18 +19,18 @@ over the speed of the memory. What this file does is stay out of the way of that
   queries, keys and values, and one gives gate and up; the gains of the norms and the 1/√d are multiplied into the
   weights beforehand; RoPE turns pairs by one multiplication of complex numbers, in place, queries and keys together.
 - **Weights lie as they are read.** All are copied into one array, in the order in which they are used, so that the
-  system can give it pages of 2 MB. A matrix lies as (outputs, inputs), and its product with one x is a dot product for
-  each row, `np.vecdot`: that reads the memory in one straight line, faster than `x @ W` does on either order of W (see
-  benchmarks/llama.py). With many x, BLAS is best on (inputs, outputs): the first batch has a second copy made.
+  system can give it pages of 2 MB. In which order of its rows and columns a matrix is read fastest differs from machine
+  to machine: layouts.py has the ways, and times them. Where a batch or a long prompt wants the other order, a second
+  copy is made when it first comes, and twice the memory is taken.
 """
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from solutions.llama.config import Config
+from solutions.llama.layouts import FASTEST, LAYOUTS, LINE, SEVERAL, Layout, fastest, few, fixed, lay, room_for
 from solutions.llama.rope import frequencies
 
 Array = np.ndarray
@@ -38,28 +39,6 @@ CHUNK = 256  # positions of a prompt that go through the model together
 FIRST_TURNS = 2048  # positions that RoPE is computed for at first
 FIRST_ROOM = 256  # positions that a cache has room for at first; it doubles when it is full
 IN_CACHE = 1 << 21  # bytes of weights that stay in a core's own cache
-LINE = 16  # numbers: weights begin at multiples of 64 bytes
-
-
-def room_for(shapes: Sequence[tuple[int, ...]]) -> tuple[Array, Callable[[tuple[int, ...]], Array]]:
-    """One array for all these, and a function that gives the place of each, in order, from a multiple of 64 bytes on."""
-    sizes = [-(-math.prod(shape) // LINE) * LINE for shape in shapes]
-    memory = np.empty(sum(sizes) + LINE, np.float32)
-    at = -memory.ctypes.data // 4 % LINE
-
-    def place(shape: tuple[int, ...]) -> Array:
-        nonlocal at
-        start, size = at, math.prod(shape)
-        at += -(-size // LINE) * LINE
-        return memory[start : start + size].reshape(shape)
-
-    return memory, place
-
-
-def copied(W: Array, place: Callable[[tuple[int, ...]], Array]) -> Array:
-    to = place(W.shape)
-    to[:] = W
-    return to
 
 
 class Cache:
@@ -96,13 +75,18 @@ class Cache:
 
 
 class Llama:
-    """A LLaMA for writing text. It keeps copies of the weights (of the embedding only if that is the head, too)."""
+    """A LLaMA for writing text. It keeps copies of the weights (of the embedding only if that is the head, too).
 
-    def __init__(self, config: Config, weights: Mapping[str, Any]) -> None:
+    `layout`: one of LAYOUTS, or "fastest", which times them. Each gives the same numbers but for the last digits, so
+    what has to come out the same on every machine uses a fixed one.
+    """
+
+    def __init__(self, config: Config, weights: Mapping[str, Any], layout: str = "rows") -> None:
         self.config = config
         D, F, d = config.dim, config.hidden, config.head_dim
         H, K = config.heads, config.kv_heads
         shapes = [((H + 2 * K) * d, D), (D, H * d), (2 * F, D), (D, F)]  # (outputs, inputs)
+        self.layout = self.chosen(layout, shapes)
         self.keep(weights, shapes)
         self.norm = np.array(weights["norm"], np.float32)
         self.make_turns(0)
@@ -114,22 +98,40 @@ class Llama:
         self.gu, self.silu = np.empty(2 * F, np.float32), np.empty(F, np.float32)
         self.sqrt_D, self.D_eps = float(D**0.5), float(D * config.eps)
 
-    def keep(self, weights: Mapping[str, Any], shapes: Sequence[tuple[int, ...]]) -> None:
-        """Copy the weights of each block, in these shapes, and of the head into one array."""
+    def chosen(self, layout: str, shapes: Sequence[tuple[int, int]]) -> Layout:
         config = self.config
-        self.memory, place = room_for([*shapes * config.layers, (config.vocab, config.dim)])
-        self.blocks = [tuple(map(place, shapes)) for _ in range(config.layers)]
-        self.head = place((config.vocab, config.dim))
-        self.head[:] = weights["head"].T  # the largest first, while the others are still room that nobody has touched
+        size = 4 * (config.layers * sum(rows * columns for rows, columns in shapes) + config.vocab * config.dim)
+        if layout == FASTEST and size > IN_CACHE:
+            return fastest([*shapes, (config.vocab, config.dim)])
+        # Where all weights stay in a core's cache, reading is not what takes the time.
+        return fixed("rows-blas" if size <= IN_CACHE and layout in (FASTEST, "rows") else layout)
+
+    def keep(self, weights: Mapping[str, Any], shapes: Sequence[tuple[int, int]]) -> None:
+        """Copy the weights of each block, in these shapes, and of the head into one array, in the order of the layout."""
+        config = self.config
+        in_columns = self.layout.name == "columns"
+        self.product = LAYOUTS[self.layout.name]
+
+        def lying(shape: tuple[int, int]) -> tuple[int, int]:
+            return shape[::-1] if in_columns else shape
+
+        laid = [lying(shape) for shape in shapes]
+        self.memory, place = room_for([*laid * config.layers, lying((config.vocab, config.dim))])
+        self.blocks = [tuple(map(place, laid)) for _ in range(config.layers)]
+        self.head = place(lying((config.vocab, config.dim)))
+        # The same as (outputs, inputs) and as (inputs, outputs): the one is a view of the other until `want` copies it.
+        turned = [tuple(W.T for W in block) for block in self.blocks]
+        self.rows, self.columns = (turned, list(self.blocks)) if in_columns else (list(self.blocks), turned)
+        self.rows_head, self.columns_head = (self.head.T, self.head) if in_columns else (self.head, self.head.T)
+        self.other: Array | None = None  # the memory of the second copy
+        # The largest first, while the others are still room that nobody touched.
+        lay(weights["head"] if in_columns else weights["head"].T, self.head)
+        made = [np.empty(shape, np.float32) for shape in shapes] if in_columns else []
         for block, places in zip(weights["blocks"], self.blocks, strict=True):
-            self.fill(block, *places)
-        self.embed = self.head if config.tied else np.asarray(weights["embed"], np.float32)
-        self.product = (
-            np.vecdot if self.memory.nbytes > IN_CACHE else np.dot
-        )  # where reading is not what takes the time
-        # The same as (inputs, outputs), for x @ W with many x: only another view, until there is a batch.
-        self.wide = [tuple(W.T for W in block) for block in self.blocks]
-        self.wide_head, self.wide_memory = self.head.T, None
+            self.fill(block, *made or places)
+            for W, place_of_W in zip(made, places if in_columns else (), strict=True):
+                lay(W.T, place_of_W)
+        self.embed = self.rows_head if config.tied else np.asarray(weights["embed"], np.float32)
 
     def fill(self, block: Mapping[str, Any], Wqkv: Array, Wo: Array, Wgu: Array, Wd: Array) -> None:
         """The weights of a block as (outputs, inputs), with the gains of the norms and the 1/√d in them."""
@@ -144,14 +146,20 @@ class Llama:
         np.multiply(block["Wu"].T, -gain, out=Wgu[F:])  # … and the other minus takes the sign away again
         Wd[:] = block["Wd"].T
 
-    def widen(self) -> None:
-        """Copy the weights as (inputs, outputs): x @ W with a batch of x is faster, and twice the memory is taken."""
-        if self.wide_memory is None:
-            shapes = [W.shape[::-1] for block in [*self.blocks, (self.head,)] for W in block]
-            self.wide_memory, place = room_for(shapes)
-            for layer, block in enumerate(self.wide):
-                self.wide[layer] = tuple(copied(W, place) for W in block)
-            self.wide_head = copied(self.wide_head, place)
+    def want(self, together: int) -> None:
+        """Have the weights in the order in which so many x are best multiplied. Where it is the other one: a copy."""
+        order = self.layout.several if together <= SEVERAL else "columns"
+        blocks = self.rows if order == "rows" else self.columns
+        if together == 1 or self.other is not None or blocks[0][0].flags.c_contiguous:
+            return
+        head = self.rows_head if order == "rows" else self.columns_head
+        self.other, place = room_for([W.shape for block in [*blocks, (head,)] for W in block])
+        blocks[:] = [tuple(lay(W, place(W.shape)) for W in block) for block in blocks]
+        head = lay(head, place(head.shape))
+        if order == "rows":
+            self.rows_head = head
+        else:
+            self.columns_head = head
 
     def make_turns(self, positions: int) -> None:
         """One complex number for each position and pair of a head: to multiply by it is to turn by its angle."""
@@ -233,15 +241,24 @@ class Llama:
         for start in range(0, max(map(len, prompts)), size):
             rows = [row for row, ids in enumerate(prompts) if start < len(ids)]
             x[rows] = self.read([prompts[row][start : start + size] for row in rows], [caches[row] for row in rows])
-        return self.times(self.normed(x) * self.norm, self.head, self.wide_head), list(caches)
+        return self.logits(x), list(caches)
 
     def step_batch(self, ids: Sequence[int] | Array, caches: Sequence[Cache]) -> Array:
         """One id more for each text: the weights are read once for all of them. The logits are (B, V)."""
         ids = self.checked(ids)
         self.make_room([1] * len(ids), caches)
-        self.widen()
-        x = self.read(list(ids[:, None]), caches)
-        return self.times(self.normed(x) * self.norm, self.head, self.wide_head)
+        self.want(len(ids))
+        return self.logits(self.read(list(ids[:, None]), caches))
+
+    def look(self, ids: Sequence[int] | Array, cache: Cache) -> Array:
+        """Read some ids together, after what is in the cache. The logits (T, V) of what comes after each of them."""
+        ids = self.checked(ids)
+        self.make_room([len(ids)], [cache])
+        self.want(len(ids))
+        return self.logits(self.read([ids], [cache], every=True))
+
+    def logits(self, x: Array) -> Array:
+        return self.times(self.normed(x) * self.norm, self.rows_head, self.columns_head)
 
     def make_room(self, lengths: Sequence[int], caches: Sequence[Cache]) -> None:
         if len(lengths) != len(caches):
@@ -275,12 +292,16 @@ class Llama:
         silu *= gu[:, F:]
         return silu
 
-    def times(self, x: Array, narrow: Array, wide: Array) -> Array:
-        """x @ W, where W is there in both forms."""
-        return self.product(narrow, x[0])[None] if len(x) == 1 else x @ wide
+    def times(self, x: Array, rows: Array, columns: Array) -> Array:
+        """x @ W, where W is there as (outputs, inputs) and as (inputs, outputs)."""
+        if len(x) == 1:
+            return self.product(columns if self.layout.name == "columns" else rows, x[0])[None]
+        if len(x) <= SEVERAL and self.layout.several == "rows" and rows.flags.c_contiguous:
+            return few(x, rows)
+        return x @ columns
 
-    def read(self, pieces: Sequence[Array], caches: Sequence[Cache]) -> Array:
-        """New ids of each text, all in the rows of one matrix. The stream (texts, D) at the last id of each."""
+    def read(self, pieces: Sequence[Array], caches: Sequence[Cache], every: bool = False) -> Array:
+        """New ids of each text, all in the rows of one matrix. The stream (texts, D) at the last id of each, or at all."""
         H, K, d = self.config.heads, self.config.kv_heads, self.config.head_dim
         n = H // K
         ends = np.cumsum([len(ids) for ids in pieces])
@@ -288,12 +309,12 @@ class Llama:
         positions = [np.arange(cache.length, cache.length + stop - start) for start, stop, cache in spans]
         turns = self.turns[np.concatenate(positions)][:, None]
         x = self.embed[np.concatenate(pieces)]
-        for layer, (narrow, wide) in enumerate(zip(self.blocks, self.wide, strict=True)):
-            Wqkv, Wo, Wgu, Wd = zip(narrow, wide, strict=True)
+        for layer, (rows_of, columns_of) in enumerate(zip(self.rows, self.columns, strict=True)):
+            Wqkv, Wo, Wgu, Wd = zip(rows_of, columns_of, strict=True)
             qkv = self.times(self.normed(x), *Wqkv)
             rotated = qkv.view(np.complex64)[:, : (H + K) * d // 2].reshape(len(x), H + K, d // 2)
             np.multiply(rotated, turns, out=rotated)
-            only_last = layer == len(self.blocks) - 1  # of the last block, no more than the last id is asked for
+            only_last = not every and layer == len(self.blocks) - 1  # of it, no more than the last id is asked for
             if only_last:
                 x = x[ends - 1]
             attended = np.empty((len(x), H * d), np.float32)
@@ -348,17 +369,17 @@ def sample(
     most = len(p) if top_k is None else min(top_k, len(p))
     whole = float(p.sum(dtype=np.float64))
     u = None
-    for few in (most,) if top_k is not None or most <= FEW else (FEW, most):
-        ids = likeliest(p, few)
+    for count in (most,) if top_k is not None or most <= FEW else (FEW, most):
+        ids = likeliest(p, count)
         mass = np.cumsum(p[ids], dtype=np.float64)
-        total = float(mass[-1]) if few == most else whole
+        total = float(mass[-1]) if count == most else whole
         if top_p is not None:
-            if few < most and mass[-1] < top_p * total:
+            if count < most and mass[-1] < top_p * total:
                 continue
-            kept = min(int(np.searchsorted(mass, top_p * total)) + 1, few)  # the one that reaches top_p stays
+            kept = min(int(np.searchsorted(mass, top_p * total)) + 1, count)  # the one that reaches top_p stays
             ids, mass, total = ids[:kept], mass[:kept], float(mass[kept - 1])
         u = rng.random() if u is None else u
-        if u * total < mass[-1] or few == most:
+        if u * total < mass[-1] or count == most:
             return int(ids[min(int(np.searchsorted(mass, u * total, side="right")), len(ids) - 1)])
     raise AssertionError("the last round is with all ids")
 
@@ -387,10 +408,14 @@ class Reader:
         self.ids: list[int] = []  # what is in the cache
         self.cache: Any = None
 
-    def __call__(self, ids: Sequence[int]) -> Array:
+    def seen(self, ids: Sequence[int]) -> list[int]:
+        """The ids that the model sees: all of them, or the last ones."""
         longest = self.model.config.max_len
         window = longest - longest // 2  # it goes on by so many at a time: then the cache serves for as many steps
-        ids = list(ids)[max(0, -(-(len(ids) - longest) // window)) * window :]
+        return list(ids)[max(0, -(-(len(ids) - longest) // window)) * window :]
+
+    def __call__(self, ids: Sequence[int]) -> Array:
+        ids = self.seen(ids)
         if self.cache is not None and self.cache.length > len(self.ids):
             self.cache.truncate(len(self.ids))  # it was interrupted in the middle
         if self.cache is not None and ids[:-1] == self.ids:

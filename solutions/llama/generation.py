@@ -1,13 +1,6 @@
 # ---
 # jupyter:
-#   jupytext:
-#     text_representation:
-#       extension: .py
-#       format_name: percent
-#   kernelspec:
-#     display_name: Python 3
-#     language: python
-#     name: python3
+#   jupytext: {text_representation: {extension: .py, format_name: percent}}
 # ---
 
 # %% [markdown]
@@ -69,21 +62,14 @@ from autograder.asking import check
 # out: 64, 16, 4, 1, 1, with sum 86, so 0.744, 0.186, 0.047, 0.012, 0.012. T = 0 gives 1, 0, 0, 0, 0. However near to 0
 # a T is, it is no 0: logits that lie close together still share.
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): A softmax does not change when the same number is subtracted from all logits. Which number makes the
+# exponentials safe?
 #
-# A softmax does not change when the same number is subtracted from all logits. Which number makes the exponentials
-# safe?
+# Hint 2 (the approach): T = 0 first, by itself. Else subtract the largest logit, divide by T, take the exponentials,
+# divide by their sum.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# T = 0 first, by itself. Else subtract the largest logit, divide by T, take the exponentials, divide by their sum.
-#
-# <details><summary>Hint 3: the pieces</summary>
-#
-# `np.argmax` returns the first of several largest, which is the place of the only 1 for T = 0. For the rest, a logit of
-# `-inf` needs no case of its own: `np.exp(-np.inf)` is 0.
-#
-# </details></details></details>
+# Hint 3 (the pieces): `np.argmax` returns the first of several largest, which is the place of the only 1 for T = 0. For
+# the rest, a logit of `-inf` needs no case of its own: `np.exp(-np.inf)` is 0.
 
 
 # %% nbgrader={"grade_id": "temperature_softmax", "solution": true}
@@ -139,21 +125,13 @@ def test_temperature_softmax():
 # By hand: with k = 2 the example becomes 0.5/0.75 = 2/3, 1/3, 0, 0, 0. With k = 4, *noisy* stays and *cold*, which is
 # as likely, does not.
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): Which order of the ids has the likeliest first, and equal ones by id?
 #
-# Which order of the ids has the likeliest first, and equal ones by id?
+# Hint 2 (the approach): A stable sort leaves equal ones in their order. Sort the negated probabilities; take the first
+# k ids; copy these probabilities into an array of zeros.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# A stable sort leaves equal ones in their order. Sort the negated probabilities; take the first k ids; copy these
-# probabilities into an array of zeros.
-#
-# <details><summary>Hint 3: the pieces</summary>
-#
-# `np.argsort` has a `kind` that leaves equal ones in their order. Turning an ascending order round with `[::-1]` would put
-# the highest id first among equals.
-#
-# </details></details></details>
+# Hint 3 (the pieces): `np.argsort` has a `kind` that leaves equal ones in their order. Turning an ascending order round
+# with `[::-1]` would put the highest id first among equals.
 
 
 # %% nbgrader={"grade_id": "top_k_filter", "solution": true}
@@ -204,21 +182,15 @@ def test_top_k_filter():
 # 1/3. The token that crosses the line stays, or else only *clean* would be left. For 0.75 the same two stay: it is
 # reached exactly. For 0.3, *clean* alone.
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): A token stays if the line was not yet reached **before** it.
 #
-# A token stays if the line was not yet reached **before** it.
+# Hint 2 (the approach): Sort as for top-k, take the cumulative sum, and for each token the sum before it: the
+# cumulative sum less its own probability. Keep the tokens for which that is below `top_p`, and the first one in any
+# case.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# Sort as for top-k, take the cumulative sum, and for each token the sum before it: the cumulative sum less its own
-# probability. Keep the tokens for which that is below `top_p`, and the first one in any case.
-#
-# <details><summary>Hint 3: the pieces</summary>
-#
-# `np.searchsorted(sums, line)` is the first place at which rising sums reach the line, or their number, if rounding keeps
-# all of them below it. The tokens up to this place, itself included, stay: a slice does not mind going past the end.
-#
-# </details></details></details>
+# Hint 3 (the pieces): `np.searchsorted(sums, line)` is the first place at which rising sums reach the line, or their
+# number, if rounding keeps all of them below it. The tokens up to this place, itself included, stay: a slice does not
+# mind going past the end.
 
 
 # %% nbgrader={"grade_id": "top_p_filter", "solution": true}
@@ -276,21 +248,14 @@ def test_top_p_filter():
 # By hand, with the example: the sums are 0.5, 0.75, 0.875, 0.9375, 1. So u = 0.3 gives 0, and u = 0.5 gives 1: 0.5 is
 # not greater than 0.5.
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): `np.cumsum` gives all the sums. What would u = 0 give if the first token had probability 0 and you
+# asked for "at least"?
 #
-# `np.cumsum` gives all the sums. What would u = 0 give if the first token had probability 0 and you asked for "at
-# least"?
+# Hint 2 (the approach): Go through the sums and return the first id whose sum is greater. After the loop: the last id
+# with `p > 0`.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# Go through the sums and return the first id whose sum is greater. After the loop: the last id with `p > 0`.
-#
-# <details><summary>Hint 3: the pieces</summary>
-#
-# Without a loop: `np.searchsorted` counts the sums that are below u, or, with `side="right"`, those that are not greater
-# than it. `np.flatnonzero(p)` lists the ids that can be drawn at all.
-#
-# </details></details></details>
+# Hint 3 (the pieces): Without a loop: `np.searchsorted` counts the sums that are below u, or, with `side="right"`,
+# those that are not greater than it. `np.flatnonzero(p)` lists the ids that can be drawn at all.
 
 
 # %% nbgrader={"grade_id": "draw", "solution": true}
@@ -360,21 +325,14 @@ def given_ranking(p: np.ndarray) -> list[int]:
 # By hand, with the example, `top_k=3`, `top_p=0.8`: three stay, as 4/7, 2/7 and 1/7. The sums 0.571, 0.857 reach 0.8
 # with the second. So *clean* is drawn twice as often as *small*, and nothing else is.
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): Top-p sees what top-k has left, and that sums to 1 again. So the order matters, and so does the
+# division.
 #
-# Top-p sees what top-k has left, and that sums to 1 again. So the order matters, and so does the division.
+# Hint 2 (the approach): Use `given_softmax`. `given_ranking(p)` lists the ids in the right order: cut the list to k,
+# divide, then walk through it and add up until the sum has reached `top_p`. Divide again.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# Use `given_softmax`. `given_ranking(p)` lists the ids in the right order: cut the list to k, divide, then walk through
-# it and add up until the sum has reached `top_p`. Divide again.
-#
-# <details><summary>Hint 3: the pieces</summary>
-#
-# Keep a list of the ids that are left and an array of their probabilities, both from the likeliest on. A slice up to
-# `None` takes all. `rng.choice` takes the ids and, as `p=`, their probabilities, which must sum to 1.
-#
-# </details></details></details>
+# Hint 3 (the pieces): Keep a list of the ids that are left and an array of their probabilities, both from the likeliest
+# on. A slice up to `None` takes all. `rng.choice` takes the ids and, as `p=`, their probabilities, which must sum to 1.
 
 
 # %% nbgrader={"grade_id": "sample", "solution": true}
@@ -496,22 +454,14 @@ def given_vocab(pieces: dict[str, float]) -> list[tuple[str, float]]:
 # 259 and the others behind it in this order, the ids are 265 and 262. In `"né"`, é has no piece: it becomes its two bytes C3
 # and A9, the ids 198 and 172.
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): Which of the entries of `vocab` may a user's text become? Only look among those.
 #
-# Which of the entries of `vocab` may a user's text become? Only look among those.
+# Hint 2 (the approach): Two dictionaries of the ordinary pieces, to their scores and to their ids. A list of parts, at
+# first the characters. A loop that looks for the best place `i`, replaces the parts `i` and `i + 1` by their sum, and
+# ends when there is no place.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# Two dictionaries of the ordinary pieces, to their scores and to their ids. A list of parts, at first the characters. A
-# loop that looks for the best place `i`, replaces the parts `i` and `i + 1` by their sum, and ends when there is no
-# place.
-#
-# <details><summary>Hint 3: the pieces</summary>
-#
-# List the places `i` at which two neighbours make a piece. `max(places, key=...)` returns the first of several largest,
-# which is the leftmost. A slice of two parts can be assigned a list of one.
-#
-# </details></details></details>
+# Hint 3 (the pieces): List the places `i` at which two neighbours make a piece. `max(places, key=...)` returns the
+# first of several largest, which is the leftmost. A slice of two parts can be assigned a list of one.
 
 
 # %% nbgrader={"grade_id": "llama_encode", "solution": true}
@@ -590,20 +540,13 @@ def test_llama_encode():
 # By hand, with `▁new` at 259: `[1, 259, 259, 2]` is `"new new"`. The bytes of 酒, E9 85 92, are the ids 236, 136 and
 # 149: `[259, 236, 136, 149]` is `"new酒"`.
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): Which tokens give bytes, which give text? If all of them gave bytes, one join would be enough.
 #
-# Which tokens give bytes, which give text? If all of them gave bytes, one join would be enough.
+# Hint 2 (the approach): For each id its bytes: nothing below 3, `bytes([id - 3])` below 259, else the piece with
+# spaces, encoded.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# For each id its bytes: nothing below 3, `bytes([id - 3])` below 259, else the piece with spaces, encoded.
-#
-# <details><summary>Hint 3: the pieces</summary>
-#
-# `.strip()` takes every space from both ends, and `.strip("<s>")` takes the letters `<`, `s` and `>` from both ends,
-# also those of a word. Which method of strings takes away one given beginning, once?
-#
-# </details></details></details>
+# Hint 3 (the pieces): `.strip()` takes every space from both ends, and `.strip("<s>")` takes the letters `<`, `s` and
+# `>` from both ends, also those of a word. Which method of strings takes away one given beginning, once?
 
 
 # %% nbgrader={"grade_id": "llama_decode", "solution": true}
@@ -671,21 +614,14 @@ def test_llama_decode():
 # By hand, with the tokens `n`, `E9 85`, `92 21`: after the first id `"n"`; after the second nothing; after the third
 # `"酒!"`. Tokens of whole characters, `"new"`, `" "`, `"hotel"`, are shown as they come.
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): The bytes can tell what the text cannot: whether a `�` may still become a character.
 #
-# The bytes can tell what the text cannot: whether a `�` may still become a character.
+# Hint 2 (the approach): `codecs.getincrementaldecoder` of the standard library keeps the beginning of a character until
+# the rest comes. Give it the bytes of one id at a time, and tell it when it was the last time.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# `codecs.getincrementaldecoder` of the standard library keeps the beginning of a character until the rest comes. Give
-# it the bytes of one id at a time, and tell it when it was the last time.
-#
-# <details><summary>Hint 3: the pieces</summary>
-#
-# `codecs.getincrementaldecoder("utf-8")` is a class: make one decoder, which takes `errors` as `bytes.decode` does. Its
-# `decode` may return an empty string, and takes `final=True` when no more bytes come, of which there may be none.
-#
-# </details></details></details>
+# Hint 3 (the pieces): `codecs.getincrementaldecoder("utf-8")` is a class: make one decoder, which takes `errors` as
+# `bytes.decode` does. Its `decode` may return an empty string, and takes `final=True` when no more bytes come, of which
+# there may be none.
 
 
 # %% nbgrader={"grade_id": "stream_text", "solution": true}
@@ -768,21 +704,13 @@ def test_stream_text():
 # By hand, with a model that always prefers the number after the last one, greedy choice and `end = {5}`: the prompt
 # `[1, 2]` gives 3, 4, and no more. With `max_new = 1` it gives 3.
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): Three things end the loop or turn it: the count, the end, the next round. In what order?
 #
-# Three things end the loop or turn it: the count, the end, the next round. In what order?
+# Hint 2 (the approach): A list of your own, `ids = list(prompt)`. In a `for` over `range(max_new)`: ask, choose, stop
+# if it is an end, append, yield.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# A list of your own, `ids = list(prompt)`. In a `for` over `range(max_new)`: ask, choose, stop if it is an end, append,
-# yield.
-#
-# <details><summary>Hint 3: the pieces</summary>
-#
-# `return` ends a generator. Hand the model a copy of your list, so that it may keep it. What stands behind `yield` runs
-# only when the next id is asked for.
-#
-# </details></details></details>
+# Hint 3 (the pieces): `return` ends a generator. Hand the model a copy of your list, so that it may keep it. What
+# stands behind `yield` runs only when the next id is asked for.
 
 
 # %% nbgrader={"grade_id": "generate", "solution": true}
@@ -846,6 +774,84 @@ def test_generate():
 
 
 # %% [markdown]
+# ## `accept_draft`
+# *difficulty ●●○ · importance ●●○ · 20 min*
+#
+# To write one token, a model reads all its weights, and to read five tokens together costs hardly more. So somebody
+# guesses the next tokens: a smaller model, or a look into the text, where the same words have stood before. The guesses
+# are called a draft (草稿 draft), and the model reads all of them in one pass. For each it tells you what it would have
+# written itself. How many of the guesses may stay?
+#
+# `accept_draft(draft, logits)` takes the guessed ids, a list of length k, and logits of shape `(k + 1, V)`. **Row 0 says
+# what comes before any guess is read, and row j what comes after the first j guesses.** So row j is what the guess
+# `draft[j]` is held against, and the last row speaks of a token that nobody has guessed. Return a pair of `int`:
+# - how many guesses stand: greedily, a guess stands if it is the id of the largest logit of its row (the lowest id
+#   among equals) **and all guesses before it stand**;
+# - the id that is written after them: the largest logit of the row behind the last guess that stands.
+#
+# An empty draft is no special case: no guess stands, and row 0 says what is written.
+#
+# By hand, with the example's five words: the draft is *small*, *nice*, *cold*, or `[1, 2, 4]`, and the largest logits of
+# the four rows are at 1, 2, 3 and 0. The first two guesses stand. In place of *cold* the model writes *noisy*, so the
+# answer is `(2, 3)`. The last row was computed for a text with *cold* in it, which nobody will write, and it is not
+# used. Three tokens are won, and the weights were read once.
+#
+# Hint 1 (a nudge): What do the logits behind a refused guess speak of?
+#
+# Hint 2 (the approach): Go through the guesses from the first on and stop at the first that is not the largest of its
+# row. The number of steps is the first answer; which row gives the second one?
+#
+# Hint 3 (the pieces): `logits.argmax(axis=1)` gives the model's own choice in each of the k + 1 rows. The list of guesses
+# is shorter by one than the list of choices.
+
+
+# %% nbgrader={"grade_id": "accept_draft", "solution": true}
+def accept_draft(draft: list[int], logits: np.ndarray) -> tuple[int, int]:
+    """Guesses (k,) and logits (k + 1, V) -> how many of the guesses stand, and the id that is written after them."""
+    ### BEGIN SOLUTION
+    own = np.argmax(logits, axis=1)  # (k+1,) what the model itself would have written
+    stand = 0
+    while stand < len(draft) and draft[stand] == own[stand]:
+        stand += 1
+    return stand, int(own[stand])
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade_id": "test_accept_draft", "grade": true, "points": 3}
+def rows(*largest):
+    """Logits (rows, 5), in each of which the largest is at the given id."""
+    return np.array([np.roll([3.0, 1.0, 0.5, -1.0, 0.0], id) for id in largest])
+
+
+def test_accept_draft():
+    """Guesses stand up to the first that is refused, and the model writes the token after them itself."""
+    check(accept_draft, [1, 2, 4], rows(1, 2, 3, 0), gives=(2, 3))
+    check(accept_draft, [1, 2, 4], rows(1, 2, 4, 0))  # all stand
+    check(accept_draft, [1, 2, 4], rows(3, 2, 4, 0))
+    check(accept_draft, [1, 2, 4, 0], rows(1, 0, 4, 0, 2))
+    check(accept_draft, [2, 2, 3], rows(2, 3, 3, 1))
+    check(
+        accept_draft,
+        [4, 1],
+        np.array([[1.0, 2.0, 0.0, 0.5, 1.9], [0.0, 9.0, 0.0, 0.0, 0.0], [5.0, 0.0, 1.0, 2.0, 3.0]]),
+    )
+    check(accept_draft, [2, 1], np.array([[1.0, 3.0, 3.0, 2.0], [0.0, 2.0, 1.0, 0.0], [4.0, 0.0, 4.0, 1.0]]))
+    check(accept_draft, [], rows(3))
+    ### BEGIN HIDDEN TESTS
+    check(accept_draft, [0], rows(0, 4), about="one guess, which stands")
+    check(accept_draft, [3], rows(0, 4), about="one guess, which is refused")
+    check(accept_draft, [0, 0, 0, 0], rows(0, 0, 0, 0, 0), about="guesses that are all the same")
+    check(accept_draft, [1, 1, 1, 2], rows(1, 1, 2, 1, 4), about="guesses that are nearly all the same")
+    check(accept_draft, [4, 3], np.array([[1, 2, 3, 4, 5], [5, 4, 3, 9, 1], [1, 1, 0, 1, 1]]), about="whole numbers")
+    check(
+        accept_draft, [2, 1], np.float32([[-5, -4, -3], [-9, -2, -2], [-1, -7, -1]]), about="negative logits, and ties"
+    )
+    check(accept_draft, [2, 0, 1], rows(2, 1, 1, 3), about="a guess that fits behind one that is refused")
+    check(accept_draft, [*range(5)] * 4, rows(*[*range(5)] * 3, 0, 1, 2, 4, 4, 0), about="a long draft")
+    ### END HIDDEN TESTS
+
+
+# %% [markdown]
 # ## `perplexity`
 # *difficulty ●●○ · importance ●●● · 20 min*
 #
@@ -862,21 +868,13 @@ def test_generate():
 # gives id 1 the probability 3/4, the second 1/4, the third is not used. The mean loss is (0.288 + 1.386)/2 = 0.837, and
 # the perplexity is 2.309.
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): Which rows are used, and which ids do they predict?
 #
-# Which rows are used, and which ids do they predict?
+# Hint 2 (the approach): Take `logits[:-1]` and `ids[1:]`. Log-probabilities are logits less the logarithm of the sum of
+# their exponentials; subtract the largest first.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# Take `logits[:-1]` and `ids[1:]`. Log-probabilities are logits less the logarithm of the sum of their exponentials;
-# subtract the largest first.
-#
-# <details><summary>Hint 3: the shapes</summary>
-#
-# Log-probabilities are `(T − 1, V)`; maximum and sum of a row are `(T − 1, 1)`. Two lists of T − 1 numbers as an index,
-# one of rows and one of columns, pick one number from each row.
-#
-# </details></details></details>
+# Hint 3 (the shapes): Log-probabilities are `(T − 1, V)`; maximum and sum of a row are `(T − 1, 1)`. Two lists of T − 1
+# numbers as an index, one of rows and one of columns, pick one number from each row.
 
 
 # %% nbgrader={"grade_id": "perplexity", "solution": true}
@@ -927,19 +925,11 @@ def test_perplexity():
 # By hand: 酒店 has 6 bytes. Two tokens with the probabilities 1/8 and 1/8 cost 3 bits each, `losses = [2.079, 2.079]`: 6
 # bits for 6 bytes, 1.0.
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): $e^x = 2^y$: what is y?
 #
-# $e^x = 2^y$: what is y?
+# Hint 2 (the approach): Sum, then nats to bits, then by the number of bytes. `len(text)` counts characters.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# Sum, then nats to bits, then by the number of bytes. `len(text)` counts characters.
-#
-# <details><summary>Hint 3: the numbers</summary>
-#
-# For 酒店 the sum is 4.159 nats, which is 6 bits, and `"酒店".encode()` has 6 bytes.
-#
-# </details></details></details>
+# Hint 3 (the numbers): For 酒店 the sum is 4.159 nats, which is 6 bits, and `"酒店".encode()` has 6 bytes.
 
 
 # %% nbgrader={"grade_id": "bits_per_byte", "solution": true}
@@ -984,21 +974,14 @@ def test_bits_per_byte():
 # By hand: a block with the bytes `00 38` (0.5 as a float16), then `02`, `FF`, `80` and 29 zeros has the weights 1.0,
 # −0.5, −64.0, 0 …
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): NumPy can read raw bytes as numbers of any type, and look at the same bytes as another type.
 #
-# NumPy can read raw bytes as numbers of any type, and look at the same bytes as another type.
+# Hint 2 (the approach): `np.frombuffer(data, dtype=np.uint8)` as a table with 34 columns: the first two are scales, the
+# other 32 numbers.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# `np.frombuffer(data, dtype=np.uint8)` as a table with 34 columns: the first two are scales, the other 32 numbers.
-#
-# <details><summary>Hint 3: the shapes</summary>
-#
-# `.view("<f2")` on a copy of the two columns reads a float16, and `.view(np.int8)` reads signed bytes. Or describe a block
-# as a structured type, a list of names, types and lengths, of which `np.frombuffer` then reads n: the numbers `(n, 32)`
-# and the scales `(n,)`, which need an axis more.
-#
-# </details></details></details>
+# Hint 3 (the shapes): `.view("<f2")` on a copy of the two columns reads a float16, and `.view(np.int8)` reads signed
+# bytes. Or describe a block as a structured type, a list of names, types and lengths, of which `np.frombuffer` then
+# reads n: the numbers `(n, 32)` and the scales `(n,)`, which need an axis more.
 
 
 # %% nbgrader={"grade_id": "dequantize_q8_0", "solution": true}
@@ -1056,20 +1039,13 @@ def test_dequantize_q8_0():
 # By hand: with d = 0.5 and m = −2, the first byte `F1` has the low bits 1 and the high bits 15. Weight 0 is 0.5 · 1 − 2
 # = −1.5, and weight 16 is 0.5 · 15 − 2 = 5.5.
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): Which operation on a whole number leaves its low four bits, and which brings the high ones down?
 #
-# Which operation on a whole number leaves its low four bits, and which brings the high ones down?
+# Hint 2 (the approach): Make the table of bytes `(n, 16)`, from it two tables of numbers, and put them side by side:
+# `(n, 32)`.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# Make the table of bytes `(n, 16)`, from it two tables of numbers, and put them side by side: `(n, 32)`.
-#
-# <details><summary>Hint 3: the shapes</summary>
-#
-# `& 0x0F` leaves the low four bits, `>> 4` brings the high ones down, on bytes as `uint8`. Scales and minima are `(n,)`
-# and need an axis more beside `(n, 32)`.
-#
-# </details></details></details>
+# Hint 3 (the shapes): `& 0x0F` leaves the low four bits, `>> 4` brings the high ones down, on bytes as `uint8`. Scales
+# and minima are `(n,)` and need an axis more beside `(n, 32)`.
 
 
 # %% nbgrader={"grade_id": "dequantize_q4_1", "solution": true}
@@ -1122,21 +1098,13 @@ def test_dequantize_q4_1():
 # By hand: `[[1.27, -0.64, 0, 254]]` with `group = 2` has the scales 0.01 and 2, and `q` is `[[127, -64, 0, 127]]`. With
 # one scale for all of them, 1.27 would become 2.0, and −0.64 would become 0.
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): Which shape makes the groups an axis of their own?
 #
-# Which shape makes the groups an axis of their own?
+# Hint 2 (the approach): Reshape to `(R, C // group, group)`; the largest absolute value along the last axis. Where it
+# is 0, divide by 1 instead.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# Reshape to `(R, C // group, group)`; the largest absolute value along the last axis. Where it is 0, divide by 1
-# instead.
-#
-# <details><summary>Hint 3: the shapes</summary>
-#
-# `(R, C // group, group)` divided by scales of `(R, C // group, 1)`. Round first (`np.rint`), then go to int8, then back to
-# `(R, C)`. `np.where` chooses what to divide by.
-#
-# </details></details></details>
+# Hint 3 (the shapes): `(R, C // group, group)` divided by scales of `(R, C // group, 1)`. Round first (`np.rint`), then
+# go to int8, then back to `(R, C)`. `np.where` chooses what to divide by.
 
 
 # %% nbgrader={"grade_id": "quantize_int8", "solution": true}
@@ -1205,20 +1173,13 @@ def test_quantize_int8():
 # 97, 115, 115, 105, 115, 116, 97, 110, 116, 10]`. The message `{"role": "user", "content": "Hi"}` puts `[901, 117, 115,
 # 101, 114, 10, 72, 105, 902, 10]` before them.
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): There is no need to look for special tokens in the content. Where would they come from?
 #
-# There is no need to look for special tokens in the content. Where would they come from?
+# Hint 2 (the approach): A list of ids that grows: `start`, the encoded text, `end`, the encoded newline. Check the role
+# before it is used.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# A list of ids that grows: `start`, the encoded text, `end`, the encoded newline. Check the role before it is used.
-#
-# <details><summary>Hint 3: the pieces</summary>
-#
-# For `{"role": "user", "content": "Hi"}` the one text is `"user\nHi"`. A list grows by several ids with `+=`, and `*`
-# spreads a list within another.
-#
-# </details></details></details>
+# Hint 3 (the pieces): For `{"role": "user", "content": "Hi"}` the one text is `"user\nHi"`. A list grows by several ids
+# with `+=`, and `*` spreads a list within another.
 
 
 # %% nbgrader={"grade_id": "chat_prompt", "solution": true}

@@ -1,13 +1,6 @@
 # ---
 # jupyter:
-#   jupytext:
-#     text_representation:
-#       extension: .py
-#       format_name: percent
-#   kernelspec:
-#     display_name: Python 3
-#     language: python
-#     name: python3
+#   jupytext: {text_representation: {extension: .py, format_name: percent}}
 # ---
 
 # %% [markdown]
@@ -115,8 +108,8 @@ def softmax(x: np.ndarray) -> np.ndarray:
 
 
 # %% [markdown]
-# ## Given: numbers to try things on
-# The tests fill their arrays with these.
+# ## Given: numbers and files to try things on
+# The tests fill their arrays with `wave`, and write files for your readers with `read_from`.
 
 
 # %%
@@ -131,6 +124,32 @@ def projections(c, dtype=float):
     return {name: wave(len(name) + ord(name[1]), c.dim, n * c.head_dim).astype(dtype) for name, n in wide.items()}
 
 
+def weights_for(c):
+    """Weights whose blocks have one matrix each."""
+    blocks = [{"W": wave(i, c.dim, c.dim)} for i in range(c.layers)]
+    embed = 2 * wave(7, c.vocab, c.dim)
+    head = embed.T.copy() if c.tied else wave(8, c.dim, c.vocab)
+    return {"embed": embed, "blocks": blocks, "norm": 1 + wave(9, c.dim) / 3, "head": head}
+
+
+def read_from(name, data, read):
+    """What `read` makes of the path of a file of this name that holds these bytes."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, name)
+        path.write_bytes(data)
+        return read(path)
+
+
+def complaint_about(name, call, *words):
+    """What the error says: is it a ValueError, does it hold the name, and all the words, "a|b" being one of two?"""
+    try:
+        call()
+    except Exception as error:
+        told = all(re.search(rf"\b({word})\b", str(error)) for word in words)
+        return isinstance(error, ValueError), name in str(error), told
+    return "no complaint"
+
+
 # %% [markdown]
 # ## `count_parameters`
 # *difficulty ●○○ · importance ●●○ · 10 min*
@@ -142,20 +161,12 @@ def projections(c, dtype=float):
 # norms 16, Wq 64, Wk and Wv 8 · 4 = 32 each, Wo 64, the three of the MLP 160 each, together 688. The last norm 8. In
 # all 784; untied, 872.
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): Only four matrices of a block depend on the heads, and only two of them on K.
 #
-# Only four matrices of a block depend on the heads, and only two of them on K.
+# Hint 2 (the approach): One block first; times the number of blocks; then what is there once.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# One block first; times the number of blocks; then what is there once.
-#
-# <details><summary>Hint 3: the shapes</summary>
-#
-# A block has nine tensors: two gains of D, two matrices with H · d on one side, two with K · d, and three with F. The other
-# side is D, always.
-#
-# </details></details></details>
+# Hint 3 (the shapes): A block has nine tensors: two gains of D, two matrices with H · d on one side, two with K · d,
+# and three with F. The other side is D, always.
 
 
 # %% nbgrader={"grade_id": "count_parameters", "solution": true}
@@ -207,21 +218,14 @@ def test_count_parameters():
 # head (those of a K head repeated), times `Wo`. No position has any influence on it. With one head of two numbers, and four
 # matrices that change nothing, the token (5, 6) gives (5, 6).
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): Two axes must change places between "cut into heads" and "attend", and again on the way back.
 #
-# Two axes must change places between "cut into heads" and "attend", and again on the way back.
+# Hint 2 (the approach): `.reshape(B, T, heads, d).transpose(0, 2, 1, 3)` cuts; the same transpose and `.reshape(B, T,
+# -1)` undoes it. `rope` wants the time as the last axis but one.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# `.reshape(B, T, heads, d).transpose(0, 2, 1, 3)` cuts; the same transpose and `.reshape(B, T, -1)` undoes it. `rope` wants
-# the time as the last axis but one.
-#
-# <details><summary>Hint 3: the shapes</summary>
-#
-# Scores are (B, H, T, T): a row for each query, a column for each key. `np.tri(T, dtype=bool)` is True where a query may
-# look, and `np.where` puts −∞ elsewhere. The heads' results are (B, H, T, d) until they are side by side again.
-#
-# </details></details></details>
+# Hint 3 (the shapes): Scores are (B, H, T, T): a row for each query, a column for each key. `np.tri(T, dtype=bool)` is
+# True where a query may look, and `np.where` puts −∞ elsewhere. The heads' results are (B, H, T, d) until they are side
+# by side again.
 
 
 # %% nbgrader={"grade_id": "llama_attention", "solution": true}
@@ -280,20 +284,12 @@ def test_llama_attention():
 # By hand: for an attention that always returns zeros, and `Wd` all zeros, the block returns `x` as it was: (3, 4) stays
 # (3, 4).
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): The MLP sees what attention has added.
 #
-# The MLP sees what attention has added.
+# Hint 2 (the approach): Two lines of the same form: stream = stream + part(norm(stream)).
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# Two lines of the same form: stream = stream + part(norm(stream)).
-#
-# <details><summary>Hint 3: the order</summary>
-#
-# Everything is (B, T, D). The second line reads and adds to what the first one has made, with the other gain; gate, up,
-# down is the order of the matrices of `swiglu`.
-#
-# </details></details></details>
+# Hint 3 (the order): Everything is (B, T, D). The second line reads and adds to what the first one has made, with the
+# other gain; gate, up, down is the order of the matrices of `swiglu`.
 
 
 # %% nbgrader={"grade_id": "llama_block", "solution": true}
@@ -350,20 +346,12 @@ def test_llama_block():
 # By hand, without any block, with D = 2, eps = 0, norm (1, 1), and an embedding of 1 and 7 for the id 5: the mean square
 # is 25, the normalised row (0.2, 1.4), and its logit for a column (1, 1) of the head is 1.6.
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): NumPy can take many rows of a matrix at once, in an array of any shape.
 #
-# NumPy can take many rows of a matrix at once, in an array of any shape.
+# Hint 2 (the approach): `embed[ids]` has the shape (B, T, D). The rest is one loop and one line.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# `embed[ids]` has the shape (B, T, D). The rest is one loop and one line.
-#
-# <details><summary>Hint 3: the shapes</summary>
-#
-# (B, T) → (B, T, D) by the embedding, (B, T, D) after every block and the norm, (B, T, V) by the head: all positions go
-# all the way.
-#
-# </details></details></details>
+# Hint 3 (the shapes): (B, T) → (B, T, D) by the embedding, (B, T, D) after every block and the norm, (B, T, V) by the
+# head: all positions go all the way.
 
 
 # %% nbgrader={"grade_id": "llama_forward", "solution": true}
@@ -378,14 +366,6 @@ def llama_forward(ids: np.ndarray, weights: dict, config: Config, run_block) -> 
 
 
 # %% nbgrader={"grade_id": "test_llama_forward", "grade": true, "points": 2}
-def weights_for(c):
-    """Weights whose blocks have one matrix each."""
-    blocks = [{"W": wave(i, c.dim, c.dim)} for i in range(c.layers)]
-    embed = 2 * wave(7, c.vocab, c.dim)
-    head = embed.T.copy() if c.tied else wave(8, c.dim, c.vocab)
-    return {"embed": embed, "blocks": blocks, "norm": 1 + wave(9, c.dim) / 3, "head": head}
-
-
 def logits(ids, weights, config):
     """The logits, with blocks that add up the tokens so far."""
     return llama_forward(ids, weights, config, lambda x, block: x + np.tanh(np.cumsum(x, axis=-2) @ block["W"]))
@@ -452,22 +432,15 @@ def test_llama_forward():
 # By hand: let D = 4, F = 3, two blocks, H = 2, K = 1, V = 3, and let the numbers of the file be 0, 1, 2, … The embedding takes
 # 0 to 11 and `rms_att` 12 to 19. So `wq` begins with 20, and the first column of the first block's `Wq` is (20, 21, 22, 23).
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): Write the second table down as a list of names and shapes, and walk through it. All else follows.
 #
-# Write the second table down as a list of names and shapes, and walk through it. All else follows.
+# Hint 2 (the approach): `data = path.read_bytes()`; `struct.unpack("<7i", data[:28])` gives the header as Python
+# numbers, which do not overflow (a product of NumPy's int32 does, and a foreign file has huge numbers there). For each
+# tensor: how many numbers, are there so many left, then `np.frombuffer(data, "<f4", count, offset).reshape(shape)`.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# `data = path.read_bytes()`; `struct.unpack("<7i", data[:28])` gives the header as Python numbers, which do not overflow
-# (a product of NumPy's int32 does, and a foreign file has huge numbers there). For each tensor: how many numbers, are there
-# so many left, then `np.frombuffer(data, "<f4", count, offset).reshape(shape)`.
-#
-# <details><summary>Hint 3: the pieces</summary>
-#
-# With all tensors in a dictionary by name, a block takes row i of nine of them, and seven are turned round with `.T`. Mind
-# which of `w1`, `w2`, `w3` is which. The list of names and shapes gets `wcls` at its end only if the sign says so.
-#
-# </details></details></details>
+# Hint 3 (the pieces): With all tensors in a dictionary by name, a block takes row i of nine of them, and seven are
+# turned round with `.T`. Mind which of `w1`, `w2`, `w3` is which. The list of names and shapes gets `wcls` at its end
+# only if the sign says so.
 
 
 # %% nbgrader={"grade_id": "load_llama2c", "solution": true}
@@ -516,18 +489,11 @@ def load_llama2c(path: Path) -> tuple[Config, dict]:
         raise ValueError(f"{path.name}: {len(data) - offset} bytes are left over")
     blocks = [
         {
-            "attn_norm": t["rms_att"][i],
-            "Wq": t["wq"][i].T,
-            "Wk": t["wk"][i].T,
-            "Wv": t["wv"][i].T,
-            "Wo": t["wo"][i].T,
-            "mlp_norm": t["rms_ffn"][i],
-            "Wg": t["w1"][i].T,
-            "Wu": t["w3"][i].T,
-            "Wd": t["w2"][i].T,
+            "attn_norm": t["rms_att"][i], "Wq": t["wq"][i].T, "Wk": t["wk"][i].T, "Wv": t["wv"][i].T, "Wo": t["wo"][i].T,
+            "mlp_norm": t["rms_ffn"][i], "Wg": t["w1"][i].T, "Wu": t["w3"][i].T, "Wd": t["w2"][i].T,
         }
         for i in range(L)
-    ]
+    ]  # fmt: skip
     head = t["token_embedding" if tied else "wcls"].T
     config = Config(D, F, L, H, K, V, T, tied=tied)
     return config, {"embed": t["token_embedding"], "blocks": blocks, "norm": t["rms_final"], "head": head}
@@ -542,13 +508,10 @@ def story_file(*header, count):
 
 def opened(data):
     """The config, the weights and their dtypes in a file of these bytes."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "story-model.bin")
-        path.write_bytes(data)
-        config, weights = load_llama2c(path)
-        arrays = [weights["embed"], weights["norm"], weights["head"]]
-        arrays += [W for block in weights["blocks"] for W in block.values()]
-        return [getattr(config, f.name) for f in fields(Config)], weights, sorted({str(W.dtype) for W in arrays})
+    config, weights = read_from("story-model.bin", data, load_llama2c)
+    arrays = [weights["embed"], weights["norm"], weights["head"]]
+    arrays += [W for block in weights["blocks"] for W in block.values()]
+    return [getattr(config, f.name) for f in fields(Config)], weights, sorted({str(W.dtype) for W in arrays})
 
 
 def first_column(data):
@@ -557,16 +520,8 @@ def first_column(data):
 
 
 def load_complaint(data, *names):
-    """What the error says: is it a ValueError, does it name the file, does it name what is wrong?"""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "story-model.bin")
-        path.write_bytes(data)
-        try:
-            load_llama2c(path)
-        except Exception as error:
-            named = any(re.search(rf"\b{name}\b", str(error)) for name in names) or not names
-            return isinstance(error, ValueError), path.name in str(error), named
-    return "read without complaint"
+    """What is said of a file of these bytes."""
+    return complaint_about("story-model.bin", lambda: read_from("story-model.bin", data, load_llama2c), *names)
 
 
 def test_load_llama2c():
@@ -580,7 +535,7 @@ def test_load_llama2c():
     check(load_complaint, untied + bytes(4))
     check(load_complaint, tied[: 28 + 4 * 61], "wk")
     check(load_complaint, story_file(4, 3, -2, 2, 1, 3, 2, count=204), "n_layers")
-    check(load_complaint, story_file(4, 3, 2, 3, 1, 3, 2, count=204), "dim", "n_heads")
+    check(load_complaint, story_file(4, 3, 2, 3, 1, 3, 2, count=204), "dim|n_heads")
     ### BEGIN HIDDEN TESTS
     check(opened, story_file(12, 2, 1, 6, 1, 2, 3, count=474), about="six heads, one key/value head")
     check(opened, story_file(4, 4, 1, 1, 1, -4, 4, count=172), about="square matrices, one block")
@@ -594,18 +549,11 @@ def test_load_llama2c():
     check(load_complaint, story_file(4, 3, 2, 2, 1, 0, 2, count=204), "vocab_size", about="a vocabulary of 0")
     check(load_complaint, story_file(4, 3, 2, 2, 1, 3, 0, count=204), "seq_len", about="a length of 0")
     check(load_complaint, story_file(4, 3, 2, 2, 0, 3, 2, count=204), "n_kv_heads", about="no key/value heads")
-    check(
-        load_complaint,
-        story_file(12, 3, 2, 6, 4, 3, 2, count=999),
-        "n_heads",
-        "n_kv_heads",
-        about="heads that do not divide",
-    )
-    check(load_complaint, story_file(4, 3, 2, 4, 1, 3, 2, count=204), "dim", "n_heads", about="heads of one number")
+    undivided, huge = story_file(12, 3, 2, 6, 4, 3, 2, count=999), story_file(4, 3, 2, 2, 1, 2**31 - 1, 2, count=204)
+    check(load_complaint, undivided, "n_heads|n_kv_heads", about="heads that do not divide")
+    check(load_complaint, story_file(4, 3, 2, 4, 1, 3, 2, count=204), "dim|n_heads", about="heads of one number")
     check(load_complaint, story_file(4, 3, 2, 2, 1, 3, 2, count=216), about="a head that the sign denies")
-    check(
-        load_complaint, story_file(4, 3, 2, 2, 1, 2**31 - 1, 2, count=204), "token_embedding", about="a huge vocabulary"
-    )
+    check(load_complaint, huge, "token_embedding", about="a huge vocabulary")
     check(load_complaint, b"GIF89a: no model, but a picture of one, once upon a time" * 9, about="a picture")
     ### END HIDDEN TESTS
 
@@ -633,21 +581,13 @@ def test_load_llama2c():
 # By hand: `{"model_type": "llama", "hidden_size": 64, "num_attention_heads": 8, …}` without `num_key_value_heads` has 8
 # heads for keys and values.
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): A `KeyError` is not a `ValueError`, and an error of `json` does not know which file it read.
 #
-# A `KeyError` is not a `ValueError`, and an error of `json` does not know which file it read.
+# Hint 2 (the approach): Read and parse within `try … except ValueError`. Check `model_type` and `rope_scaling`, then
+# that no needed key is missing; then `dict.get` with a default for the rest.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# Read and parse within `try … except ValueError`. Check `model_type` and `rope_scaling`, then that no needed key is
-# missing; then `dict.get` with a default for the rest.
-#
-# <details><summary>Hint 3: the pieces</summary>
-#
-# The base: look whether `rope_theta` is at the top, else within `rope_parameters` (which may be `null`), else it is 10000.
-# Text that is no UTF-8 and text that is no JSON raise kinds of `ValueError`, both of them.
-#
-# </details></details></details>
+# Hint 3 (the pieces): The base: look whether `rope_theta` is at the top, else within `rope_parameters` (which may be
+# `null`), else it is 10000. Text that is no UTF-8 and text that is no JSON raise kinds of `ValueError`, both of them.
 
 
 # %% nbgrader={"grade_id": "read_config", "solution": true}
@@ -691,25 +631,21 @@ FULL |= {"num_attention_heads": 6, "num_key_value_heads": 2, "max_position_embed
 FULL |= {"rope_theta": 500000.0, "rope_scaling": None, "tie_word_embeddings": True, "architectures": ["Some"]}
 
 
+def read_folder(data):
+    """The config of a folder whose config.json holds these bytes."""
+    return read_from("config.json", data, lambda path: read_config(path.parent))
+
+
 def config_in(content):
     """The fields of the config in a folder whose config.json holds this."""
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder, "config.json").write_text(json.dumps(content), encoding="utf-8")
-        config = read_config(Path(folder))
-        return {f.name: getattr(config, f.name) for f in fields(Config)}
+    config = read_folder(json.dumps(content).encode())
+    return {f.name: getattr(config, f.name) for f in fields(Config)}
 
 
 def config_complaint(content, *keys):
-    """What the error says: is it a ValueError, does it name the file, does it name one of the keys?"""
-    with tempfile.TemporaryDirectory() as folder:
-        data = content if isinstance(content, bytes) else json.dumps(content).encode()
-        Path(folder, "config.json").write_bytes(data)
-        try:
-            read_config(Path(folder))
-        except Exception as error:
-            named = any(re.search(rf"\b{key}\b", str(error)) for key in keys) or not keys
-            return isinstance(error, ValueError), "config.json" in str(error), named
-    return "read without complaint"
+    """What is said of a folder whose config.json holds this."""
+    data = content if isinstance(content, bytes) else json.dumps(content).encode()
+    return complaint_about("config.json", lambda: read_folder(data), *keys)
 
 
 def test_read_config():
@@ -726,30 +662,27 @@ def test_read_config():
     check(config_in, without("tie_word_embeddings", "rope_scaling"))
     check(config_complaint, without("hidden_size"), "hidden_size", gives=(True, True, True))
     check(config_complaint, without(model_type="gpt2"), "model_type")
-    check(config_complaint, without(num_attention_heads=5), "num_attention_heads", "hidden_size")
+    check(config_complaint, without(num_attention_heads=5), "num_attention_heads|hidden_size")
     check(config_complaint, without(rope_scaling={"type": "linear", "factor": 2}), "rope_scaling")
     check(config_complaint, b'{"model_type": "llama", "hidden_')
     ### BEGIN HIDDEN TESTS
     check(config_in, without("rope_theta", rope_parameters=None), about="rope_parameters that are null")
-    check(
-        config_in,
-        without("rope_theta", rope_parameters={"rope_type": "default"}),
-        about="rope_parameters without a base",
-    )
+    no_base = without("rope_theta", rope_parameters={"rope_type": "default"})
+    check(config_in, no_base, about="rope_parameters without a base")
     check(config_in, without(num_key_value_heads=1), about="one key/value head")
     check(config_in, without(tie_word_embeddings=False), about="a head of its own")
     check(config_in, without(rms_norm_eps=0.0), about="an epsilon of 0")
     check(config_in, without("rope_scaling", rms_norm_eps=0.0), about="an epsilon of 0, without rope_scaling")
     check(config_in, dict(reversed(FULL.items())), about="another order of the keys")
-    for key in list(FULL)[2:5] + list(FULL)[5:6] + list(FULL)[7:9]:
+    for key in [*list(FULL)[2:6], *list(FULL)[7:9]]:
         check(config_complaint, without(key), key, about=f"no {key}")
     check(config_complaint, without("model_type"), "model_type", about="no model_type")
     check(config_complaint, without(model_type="llama4"), "model_type", about="a name that begins with llama")
     check(config_complaint, without(model_type="LLaMA"), "model_type", about="upper case")
     check(config_complaint, without(model_type=None), "model_type", about="a model_type that is null")
     check(config_complaint, without(rope_scaling={}), "rope_scaling", about="a rope_scaling that is empty and not null")
-    kv = "num_key_value_heads", "num_attention_heads"
-    check(config_complaint, without(num_key_value_heads=4), *kv, about="key/value heads that do not divide")
+    kv = "num_key_value_heads|num_attention_heads"
+    check(config_complaint, without(num_key_value_heads=4), kv, about="key/value heads that do not divide")
     check(config_complaint, [1, 2], about="a list")
     check(config_complaint, b"\xff\xfe{}\x80", about="bytes that are no text")
     check(config_complaint, b"", about="an empty file")
@@ -776,20 +709,14 @@ def test_read_config():
 # By hand: the bfloat16 with the bytes `80 3F` is `3F80`; with two bytes of zeros behind it `3F800000`, the float32 1.0.
 # Read as a float16 it would be 1.875.
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): NumPy knows no bfloat16, but it knows uint16 and uint32, and `.view` reads the same bytes as another
+# type.
 #
-# NumPy knows no bfloat16, but it knows uint16 and uint32, and `.view` reads the same bytes as another type.
+# Hint 2 (the approach): The data begin at 8 + n. Check the length of a piece yourself, before NumPy does: its error
+# knows no file.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# The data begin at 8 + n. Check the length of a piece yourself, before NumPy does: its error knows no file.
-#
-# <details><summary>Hint 3: the pieces</summary>
-#
-# Bits of a bfloat16 are `"<u2"`: make them uint32, shift them up by 16 (`<<`), and view the result as float32. A piece must
-# have as many bytes as its shape has numbers, times 4 or 2.
-#
-# </details></details></details>
+# Hint 3 (the pieces): Bits of a bfloat16 are `"<u2"`: make them uint32, shift them up by 16 (`<<`), and view the result
+# as float32. A piece must have as many bytes as its shape has numbers, times 4 or 2.
 
 
 # %% nbgrader={"grade_id": "read_safetensors", "solution": true}
@@ -837,25 +764,15 @@ def entry(dtype, shape, begin, end):
 
 def tensors_in(content):
     """The tensors in a file of these bytes, and their dtypes."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "tiny-weights.safetensors")
-        path.write_bytes(content)
-        tensors = read_safetensors(path)
-        return {name: np.array(array) for name, array in tensors.items()}, sorted(
-            {str(a.dtype) for a in tensors.values()}
-        )
+    tensors = read_from("tiny-weights.safetensors", content, read_safetensors)
+    return {name: np.array(a) for name, a in tensors.items()}, sorted({str(a.dtype) for a in tensors.values()})
 
 
 def tensor_complaint(content, *words):
-    """What the error says: is it a ValueError, does it name the file, does it hold all of these words?"""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "tiny-weights.safetensors")
-        path.write_bytes(content)
-        try:
-            read_safetensors(path)
-        except Exception as error:
-            return isinstance(error, ValueError), path.name in str(error), all(word in str(error) for word in words)
-    return "read without complaint"
+    """What is said of a file of these bytes."""
+    return complaint_about(
+        "tiny-weights.safetensors", lambda: read_from("tiny-weights.safetensors", content, read_safetensors), *words
+    )
 
 
 def test_read_safetensors():
@@ -865,60 +782,30 @@ def test_read_safetensors():
     three = {"a": entry("F32", [2, 3], 6, 30), "b": entry("F16", [4], 30, 38), "c": entry("BF16", [3, 1], 0, 6)}
     whole = packed({"__metadata__": {"format": "pt"}, **three}, gamma + alpha.tobytes() + beta.tobytes())
     check(tensors_in, whole)
-    check(tensors_in, packed({"model.norm.weight": entry("F32", [6], 0, 24)}, alpha.tobytes()))
+    check(tensors_in, packed({"layers.0.self_attn.q_proj": entry("F32", [6], 0, 24)}, alpha.tobytes()))
     check(tensor_complaint, b"", "header", gives=(True, True, True))
     check(tensor_complaint, whole[:40], "header")
     check(tensor_complaint, whole[:-1], "b", "data_offsets")
     check(tensor_complaint, packed({"steps": entry("I64", [2], 0, 16)}, bytes(16)), "steps", "dtype")
     check(tensor_complaint, packed({"alpha": entry("F32", [2, 4], 0, 24)}, alpha.tobytes()), "alpha", "data_offsets")
     ### BEGIN HIDDEN TESTS
-    check(
-        tensors_in,
-        packed({"x": entry("BF16", [], 0, 2), "y": entry("F32", [], 2, 6)}, gamma[:2] + alpha[1:2].tobytes()),
-        about="single numbers",
-    )
+    single = {"x": entry("BF16", [], 0, 2), "y": entry("F32", [], 2, 6)}
+    check(tensors_in, packed(single, gamma[:2] + alpha[1:2].tobytes()), about="single numbers")
     check(tensors_in, packed({"x": entry("F16", [0, 4], 0, 0)}, b""), about="an axis of length 0")
     check(tensors_in, packed({"x": entry("F16", [2, 1, 2], 0, 8)}, beta.tobytes()), about="three axes")
     check(tensors_in, packed({}, b""), about="no tensors")
-    odd = bytes.fromhex("807F 80FF 0080 4040")
+    odd, tiny = bytes.fromhex("807F 80FF 0080 4040"), packed({"x": entry("F16", [1], 0, 2)}, b"\x01\x00")
     check(tensors_in, packed({"x": entry("BF16", [4], 0, 8)}, odd), about="infinities and −0")
-    check(
-        tensors_in,
-        packed({"x": entry("F16", [1], 0, 2)}, b"\x01\x00"),
-        within=(1e-4, 1e-12),
-        about="a very small number",
-    )
+    check(tensors_in, tiny, within=(1e-4, 1e-12), about="a very small number")
     check(tensor_complaint, whole[:7], "header", about="seven bytes")
     check(tensor_complaint, b"\x89PNG\r\n\x1a\n" * 9, "header", about="a picture")
     check(tensor_complaint, struct.pack("<Q", 8) + b"not json", "header", about="no JSON")
-    check(
-        tensor_complaint,
-        packed({"alpha": entry("F32", [6], 24, 48)}, alpha.tobytes()),
-        "alpha",
-        "data_offsets",
-        about="offsets beyond the file",
-    )
-    check(
-        tensor_complaint,
-        packed({"alpha": entry("F32", [6], 0, 20)}, alpha.tobytes()),
-        "alpha",
-        "data_offsets",
-        about="offsets that are too near to each other",
-    )
-    check(
-        tensor_complaint,
-        packed({"theta": entry("F64", [3], 0, 24)}, alpha.tobytes()),
-        "theta",
-        "dtype",
-        about="another float",
-    )
-    check(
-        tensor_complaint,
-        packed({"theta": entry("bf16", [3], 0, 6)}, gamma),
-        "theta",
-        "dtype",
-        about="a dtype in lower case",
-    )
+    for ends, about in [((24, 48), "offsets beyond the file"), ((0, 20), "offsets that are too near to each other")]:
+        broken = packed({"alpha": entry("F32", [6], *ends)}, alpha.tobytes())
+        check(tensor_complaint, broken, "alpha", "data_offsets", about=about)
+    for dtype, about in [("F64", "another float"), ("bf16", "a dtype in lower case")]:
+        other = packed({"theta": entry(dtype, [3], 0, 24 if dtype == "F64" else 6)}, alpha.tobytes())
+        check(tensor_complaint, other, "theta", "dtype", about=about)
     ### END HIDDEN TESTS
 
 
@@ -962,21 +849,13 @@ def to_interleaved(W: np.ndarray, heads: int) -> np.ndarray:
 # By hand: with d = 4 and one head, the rows of `q_proj` come in the order 0, 2, 1, 3, and become the columns of `Wq`. If they
 # hold the numbers 0 to 15, the first row of `Wq` is (0, 8, 4, 12).
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): Reorder first, while the rows are still rows; then turn the matrix round.
 #
-# Reorder first, while the rows are still rows; then turn the matrix round.
+# Hint 2 (the approach): A small inner function `take(name, shape)` that looks whether the tensor is there and has the
+# shape; then one line for each row of the table.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# A small inner function `take(name, shape)` that looks whether the tensor is there and has the shape; then one line for
-# each row of the table.
-#
-# <details><summary>Hint 3: the pieces</summary>
-#
-# Two of the nine tensors of a block go through `to_interleaved`, with H for the queries and K for the keys, and seven are
-# turned round. `f"model.layers.{i}."` begins all nine names.
-#
-# </details></details></details>
+# Hint 3 (the pieces): Two of the nine tensors of a block go through `to_interleaved`, with H for the queries and K for
+# the keys, and seven are turned round. `f"model.layers.{i}."` begins all nine names.
 
 
 # %% nbgrader={"grade_id": "huggingface_weights", "solution": true}
@@ -1037,12 +916,8 @@ def first_queries(tensors, config):
 
 
 def weights_complaint(tensors, config, name):
-    """What the error says: is it a ValueError, does it name the tensor?"""
-    try:
-        huggingface_weights(tensors, config)
-    except Exception as error:
-        return isinstance(error, ValueError), name in str(error)
-    return "the weights came back"
+    """What is said of these tensors."""
+    return complaint_about(name, lambda: huggingface_weights(tensors, config))[:2]
 
 
 def test_huggingface_weights():
@@ -1072,34 +947,13 @@ def test_huggingface_weights():
     halves = {name: W.astype(np.float16) for name, W in tensors_for(one).items()}
     check(weights_dtypes, halves, one, about="float16")
     check(weights_complaint, tensors_for(untied, norm=None), untied, "model.norm.weight", about="no last norm")
-    check(
-        weights_complaint,
-        tensors_for(untied, input_layernorm=None),
-        untied,
-        "model.layers.0.input_layernorm.weight",
-        about="no norm",
-    )
-    check(
-        weights_complaint,
-        tensors_for(tied, down_proj=(3, 8)),
-        tied,
-        "model.layers.0.mlp.down_proj.weight",
-        about="a matrix turned round",
-    )
-    check(
-        weights_complaint,
-        tensors_for(untied, k_proj=(16, 16)),
-        untied,
-        "model.layers.0.self_attn.k_proj.weight",
-        about="keys of another model",
-    )
-    check(
-        weights_complaint,
-        tensors_for(tied, post_attention_layernorm=(1, 8)),
-        tied,
-        "post_attention_layernorm.weight",
-        about="a gain with two axes",
-    )
+    block = "model.layers.0."
+    no_norm, keys = tensors_for(untied, input_layernorm=None), tensors_for(untied, k_proj=(16, 16))
+    check(weights_complaint, no_norm, untied, block + "input_layernorm.weight", about="no norm")
+    check(weights_complaint, keys, untied, block + "self_attn.k_proj.weight", about="keys of another model")
+    turned, gain = tensors_for(tied, down_proj=(3, 8)), tensors_for(tied, post_attention_layernorm=(1, 8))
+    check(weights_complaint, turned, tied, block + "mlp.down_proj.weight", about="a matrix turned round")
+    check(weights_complaint, gain, tied, "post_attention_layernorm.weight", about="a gain with two axes")
     check(weights_complaint, tensors_for(one, lm_head=(4, 2)), one, "lm_head.weight", about="a head turned round")
     ### END HIDDEN TESTS
 
@@ -1128,22 +982,14 @@ def test_huggingface_weights():
 # By hand: with `max_len` 4, after appending three positions to block 0, `length(0)` is 3 and `length(1)` is 0. One more
 # fits; two raise, and `length(0)` is still 3.
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): NumPy is generous where you do not want it: it writes (1, K, T, d) into room for two texts without a
+# word, and slices beyond the end are cut off.
 #
-# NumPy is generous where you do not want it: it writes (1, K, T, d) into room for two texts without a word, and slices
-# beyond the end are cut off.
+# Hint 2 (the approach): Two arrays of zeros, (layers, B, K, max_len, d), and a list with a count for each block. Check
+# everything first, then write, then count.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# Two arrays of zeros, (layers, B, K, max_len, d), and a list with a count for each block. Check everything first, then
-# write, then count.
-#
-# <details><summary>Hint 3: the places</summary>
-#
-# New positions go from the block's count up to the count plus T, on the axis of the time; what lies before the new count
-# is returned. `truncate` changes the counts only.
-#
-# </details></details></details>
+# Hint 3 (the places): New positions go from the block's count up to the count plus T, on the axis of the time; what
+# lies before the new count is returned. `truncate` changes the counts only.
 
 
 # %% nbgrader={"grade_id": "KVCache", "solution": true}
@@ -1274,21 +1120,13 @@ def test_KVCache():  # noqa: N802
 # new 3      ✓  ✓  ✓  ✓
 # ```
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): Two things of `llama_attention` depend on where the piece stands: the positions and the mask.
 #
-# Two things of `llama_attention` depend on where the piece stands: the positions and the mask.
+# Hint 2 (the approach): Turn the new queries and keys with positions from P on; put the old keys and values in front of
+# the new ones, along the time; then attend. The mask has T rows and P + T columns.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# Turn the new queries and keys with positions from P on; put the old keys and values in front of the new ones, along
-# the time; then attend. The mask has T rows and P + T columns.
-#
-# <details><summary>Hint 3: the shapes</summary>
-#
-# P is `past[0].shape[2]`, or 0. The time is axis 2 of keys and values. A key at place j may be seen by a new token at place p
-# if j ≤ p: compare a row of the P + T places with a column of the T new ones.
-#
-# </details></details></details>
+# Hint 3 (the shapes): P is `past[0].shape[2]`, or 0. The time is axis 2 of keys and values. A key at place j may be
+# seen by a new token at place p if j ≤ p: compare a row of the P + T places with a column of the T new ones.
 
 
 # %% nbgrader={"grade_id": "attention_with_cache", "solution": true}
@@ -1364,20 +1202,13 @@ def test_attention_with_cache():
 # two; the second call gets an array of shape (1, 1) and this list, and hands each block its own entry. With V = 9, both
 # calls give logits of shape (1, 9).
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): Which axis is the time? The last position is to be cut out before the head, which is the largest
+# matrix of all.
 #
-# Which axis is the time? The last position is to be cut out before the head, which is the largest matrix of all.
+# Hint 2 (the approach): Go through blocks and entries together; collect the new entries in a new list.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# Go through blocks and entries together; collect the new entries in a new list.
-#
-# <details><summary>Hint 3: the shapes</summary>
-#
-# At the start each block's entry is `None`. After the loop the last position alone is (B, D), and all that is left is the
-# norm and the head: (B, V).
-#
-# </details></details></details>
+# Hint 3 (the shapes): At the start each block's entry is `None`. After the loop the last position alone is (B, D), and
+# all that is left is the norm and the head: (B, V).
 
 
 # %% nbgrader={"grade_id": "forward_with_cache", "solution": true}
@@ -1394,17 +1225,6 @@ def forward_with_cache(ids: np.ndarray, weights: dict, config: Config, run_block
 
 
 # %% nbgrader={"grade_id": "test_forward_with_cache", "grade": true, "points": 3}
-def cached_weights(c):
-    """Weights whose blocks have one matrix each."""
-    blocks = [{"W": wave(i, c.dim, c.dim)} for i in range(c.layers)]
-    return {
-        "embed": wave(7, c.vocab, c.dim),
-        "blocks": blocks,
-        "norm": 1 + wave(9, c.dim) / 3,
-        "head": wave(8, c.dim, c.vocab),
-    }
-
-
 def calls(config, *pieces):
     """For each piece: the logits, what is kept, and what the blocks were handed."""
     past, told, handed = None, [], []
@@ -1416,7 +1236,7 @@ def calls(config, *pieces):
 
     for ids in pieces:
         handed.clear()
-        logits, past = forward_with_cache(np.array(ids), cached_weights(config), config, run_block, past)
+        logits, past = forward_with_cache(np.array(ids), weights_for(config), config, run_block, past)
         told.append([np.asarray(logits), [np.array(p) for p in past], list(handed)])
     return told
 

@@ -1,13 +1,6 @@
 # ---
 # jupyter:
-#   jupytext:
-#     text_representation:
-#       extension: .py
-#       format_name: percent
-#   kernelspec:
-#     display_name: Python 3
-#     language: python
-#     name: python3
+#   jupytext: {text_representation: {extension: .py, format_name: percent}}
 # ---
 
 # %% [markdown]
@@ -57,21 +50,14 @@ from autograder.asking import check
 # By hand: the squares of (1, 7) are 1 and 49, their mean is 25, the root is 5. So (1, 7) becomes (0.2, 1.4), and with the
 # gain (1, 0.5) it is (0.2, 0.7). (ε changes nothing that one would see here.)
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): Which three steps does the name hold, read from right to left? And what is 300² in float16?
 #
-# Which three steps does the name hold, read from right to left? And what is 300² in float16?
+# Hint 2 (the approach): Square, mean over the last axis (with `keepdims=True`), add `eps`, root, divide. No mean of `x`
+# itself is taken away: that would be LayerNorm. Cast float16 to float32 first, and cast at the end.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# Square, mean over the last axis (with `keepdims=True`), add `eps`, root, divide. No mean of `x` itself is taken away:
-# that would be LayerNorm. Cast float16 to float32 first, and cast at the end.
-#
-# <details><summary>Hint 3: the shapes</summary>
-#
-# The mean of the squares is `(..., 1)`, so it divides `(..., D)` token by token; `gain` `(D,)` fits on the last axis. Ask
-# `x.dtype` once at the start, to choose the width of the work, and cast back to it once at the end.
-#
-# </details></details></details>
+# Hint 3 (the shapes): The mean of the squares is `(..., 1)`, so it divides `(..., D)` token by token; `gain` `(D,)`
+# fits on the last axis. Ask `x.dtype` once at the start, to choose the width of the work, and cast back to it once at
+# the end.
 
 
 # %% nbgrader={"grade_id": "rms_norm", "solution": true}
@@ -126,21 +112,13 @@ def test_rms_norm():
 # By hand, for `d = 4` and `base = 100`: the two pairs turn by 1 and by 100^(−1/2) = 0.1 a place. At place 3 the angles are
 # 3 and 0.3, so row 3 of `cos` is (−0.990, 0.955), and row 3 of `sin` is (0.141, 0.296).
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): First the `d // 2` speeds, then every place times every speed.
 #
-# First the `d // 2` speeds, then every place times every speed.
+# Hint 2 (the approach): `np.arange(0, d, 2)` gives the numbers 2i, and `np.outer` multiplies each of one list by each
+# of another. NumPy refuses a whole number to a negative power: make the base or the exponent a float.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# `np.arange(0, d, 2)` gives the numbers 2i, and `np.outer` multiplies each of one list by each of another. NumPy refuses a
-# whole number to a negative power: make the base or the exponent a float.
-#
-# <details><summary>Hint 3: the shapes</summary>
-#
-# Speeds `(d // 2,)`: 1 for the first pair, then smaller and smaller. The outer product of the places `(T,)` and the speeds
-# is `(T, d // 2)`. Both tables are made of this one array.
-#
-# </details></details></details>
+# Hint 3 (the shapes): Speeds `(d // 2,)`: 1 for the first pair, then smaller and smaller. The outer product of the
+# places `(T,)` and the speeds is `(T, d // 2)`. Both tables are made of this one array.
 
 
 # %% nbgrader={"grade_id": "rope_tables", "solution": true}
@@ -210,22 +188,16 @@ def test_rope_tables():
 # x = (1, 2, 3, 4) at place 1: interleaved, the pairs (1, 2) and (3, 4) become (−2, 1) and (−4, 3), so the answer is
 # (−2, 1, −4, 3). Half, the pairs are (1, 3) and (2, 4), which become (−3, 1) and (−4, 2), so the answer is (−3, −4, 1, 2).
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): `cos[positions]` has a row for each token. Which slices of `x` give all the first numbers of the
+# pairs, and all the second ones?
 #
-# `cos[positions]` has a row for each token. Which slices of `x` give all the first numbers of the pairs, and all the
-# second ones?
+# Hint 2 (the approach): Interleaved: `x[..., 0::2]` and `x[..., 1::2]`. Half: `x[..., : d // 2]` and `x[..., d // 2
+# :]`. Compute both new slices from the old ones before you write either, and write each where its old one was, in a new
+# array like `x`.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# Interleaved: `x[..., 0::2]` and `x[..., 1::2]`. Half: `x[..., : d // 2]` and `x[..., d // 2 :]`. Compute both new slices
-# from the old ones before you write either, and write each where its old one was, in a new array like `x`.
-#
-# <details><summary>Hint 3: the shapes</summary>
-#
-# `cos[positions]` is `(T, d/2)`, or `(B, 1, T, d/2)`; each slice of `x` is `(..., T, d/2)`, so they fit. The layout decides
-# only which two slices are read and written: `slice(0, None, 2)` is an object like any other, and can be kept in a name.
-#
-# </details></details></details>
+# Hint 3 (the shapes): `cos[positions]` is `(T, d/2)`, or `(B, 1, T, d/2)`; each slice of `x` is `(..., T, d/2)`, so
+# they fit. The layout decides only which two slices are read and written: `slice(0, None, 2)` is an object like any
+# other, and can be kept in a name.
 
 
 # %% nbgrader={"grade_id": "apply_rope", "solution": true}
@@ -304,21 +276,15 @@ def test_apply_rope():
 # By hand: one row with two heads of width 6, numbered by column, `0 1 2 3 4 5 | 6 7 8 9 10 11`, becomes
 # `0 2 4 1 3 5 | 6 8 10 7 9 11` with `to="half"`, and `0 3 1 4 2 5 | 6 9 7 10 8 11` with `to="interleaved"`.
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): To half: in each head, first all the even columns, then all the odd ones.
 #
-# To half: in each head, first all the even columns, then all the odd ones.
+# Hint 2 (the approach): Interleaved, the last axis is (heads, d/2, 2): pair by pair, its two numbers side by side.
+# Half, it is (heads, 2, d/2). One reshape, one swap of two axes, one reshape back. The head width is `W.shape[-1] //
+# heads`: keys have fewer columns.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# Interleaved, the last axis is (heads, d/2, 2): pair by pair, its two numbers side by side. Half, it is (heads, 2, d/2).
-# One reshape, one swap of two axes, one reshape back. The head width is `W.shape[-1] // heads`: keys have fewer columns.
-#
-# <details><summary>Hint 3: the shapes</summary>
-#
-# For a key matrix `(24, 12)` with two heads, to half: `(24, 12)` becomes `(24, 2, 3, 2)`, then `(24, 2, 2, 3)` with the last
-# two axes swapped, then `(24, 12)` again. To interleaved, the first split is `(24, 2, 2, 3)`.
-#
-# </details></details></details>
+# Hint 3 (the shapes): For a key matrix `(24, 12)` with two heads, to half: `(24, 12)` becomes `(24, 2, 3, 2)`, then
+# `(24, 2, 2, 3)` with the last two axes swapped, then `(24, 12)` again. To interleaved, the first split is `(24, 2, 2,
+# 3)`.
 
 
 # %% nbgrader={"grade_id": "convert_rope_layout", "solution": true}
@@ -381,21 +347,13 @@ def test_convert_rope_layout():
 # By hand, with `x = (1, 2)`, `Wg = [[1], [0.5]]`, `Wu = [[1], [1]]`, `Wd = [[1, −1]]`: the gate is 2, silu(2) =
 # 2 · 0.881 = 1.762; up is 3; the product is 5.285; the answer is (5.285, −5.285).
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): SiLU is the gate times its own sigmoid. Which of the two projections goes through it?
 #
-# SiLU is the gate times its own sigmoid. Which of the two projections goes through it?
+# Hint 2 (the approach): Sigmoid without overflow: exp only ever sees a number that is not positive. With `e =
+# np.exp(-np.abs(g))`, which is at most 1, the sigmoid is 1/(1+e) where g ≥ 0 and e/(1+e) elsewhere.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# Sigmoid without overflow: exp only ever sees a number that is not positive. With `e = np.exp(-np.abs(g))`, which is at
-# most 1, the sigmoid is 1/(1+e) where g ≥ 0 and e/(1+e) elsewhere.
-#
-# <details><summary>Hint 3: the shapes</summary>
-#
-# Gate and up are `(..., F)`, and so are the sigmoid and the product of all three; the down projection leads back to
-# `(..., D)`. `np.where` takes the two cases of the sigmoid, number by number.
-#
-# </details></details></details>
+# Hint 3 (the shapes): Gate and up are `(..., F)`, and so are the sigmoid and the product of all three; the down
+# projection leads back to `(..., D)`. `np.where` takes the two cases of the sigmoid, number by number.
 
 
 # %% nbgrader={"grade_id": "swiglu", "solution": true}
@@ -449,20 +407,13 @@ def test_swiglu():
 #
 # By hand: with the heads A = [[1, 2]], B = [[3, 4]] of one token each and `n = 3`, A A A B B B comes out.
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): NumPy has two functions that repeat: one gives A B A B A B, the other A A A B B B.
 #
-# NumPy has two functions that repeat: one gives A B A B A B, the other A A A B B B.
+# Hint 2 (the approach): `np.repeat` repeats each entry along an axis. The heads are the third axis from the end,
+# however many axes stand before.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# `np.repeat` repeats each entry along an axis. The heads are the third axis from the end, however many axes stand before.
-#
-# <details><summary>Hint 3: the shapes</summary>
-#
-# `(2, 3, 4, 5)` with `n = 2` becomes `(2, 6, 4, 5)`, and `(3, 4, 5)` becomes `(6, 4, 5)`: only a negative number names the
-# axis of the heads in both.
-#
-# </details></details></details>
+# Hint 3 (the shapes): `(2, 3, 4, 5)` with `n = 2` becomes `(2, 6, 4, 5)`, and `(3, 4, 5)` becomes `(6, 4, 5)`: only a
+# negative number names the axis of the heads in both.
 
 
 # %% nbgrader={"grade_id": "repeat_kv", "solution": true}
@@ -536,21 +487,13 @@ def causal_attend(q: np.ndarray, k: np.ndarray, v: np.ndarray) -> np.ndarray:
 #
 # Use the given `rotate` and `causal_attend`; they take any leading axes.
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): Which two of the three arrays make the scores? Only there do places matter.
 #
-# Which two of the three arrays make the scores? Only there do places matter.
+# Hint 2 (the approach): Turn q and k, each with all its own heads. Then repeat the heads of k and of v `H // K` times,
+# each in a row, and hand the three to `causal_attend`.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# Turn q and k, each with all its own heads. Then repeat the heads of k and of v `H // K` times, each in a row, and hand
-# the three to `causal_attend`.
-#
-# <details><summary>Hint 3: the shapes</summary>
-#
-# q is `(..., H, T, d)` all along. k and v come as `(..., K, T, d)` and must be `(..., H, T, d)` when `causal_attend` sees
-# them: H and K are the third numbers from the end of the two shapes.
-#
-# </details></details></details>
+# Hint 3 (the shapes): q is `(..., H, T, d)` all along. k and v come as `(..., K, T, d)` and must be `(..., H, T, d)`
+# when `causal_attend` sees them: H and K are the third numbers from the end of the two shapes.
 
 
 # %% nbgrader={"grade_id": "rope_attention", "solution": true}

@@ -1,13 +1,6 @@
 # ---
 # jupyter:
-#   jupytext:
-#     text_representation:
-#       extension: .py
-#       format_name: percent
-#   kernelspec:
-#     display_name: Python 3
-#     language: python
-#     name: python3
+#   jupytext: {text_representation: {extension: .py, format_name: percent}}
 # ---
 
 # %% [markdown]
@@ -68,21 +61,13 @@ from autograder.asking import check
 # | 2π/200 = 0.031416 | 0.5 | 0 | 0.031416 / 8 = 0.003927 |
 # | 2π/40 = 0.15708 | 2.5 | 1.5 / 3 = 0.5 | 0.5 · 0.15708 + 0.5 · 0.15708 / 8 = 0.088357 |
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): How many radians has a pair turned by after 100 positions, and how many turns are they?
 #
-# How many radians has a pair turned by after 100 positions, and how many turns are they?
+# Hint 2 (the approach): Compute the share for all pairs as if all lay between the two bounds. What should it be where
+# the formula gives less than 0, or more than 1?
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# Compute the share for all pairs as if all lay between the two bounds. What should it be where the formula gives less than
-# 0, or more than 1?
-#
-# <details><summary>Hint 3: the shapes</summary>
-#
-# Turns, share and result are all `(d/2,)`. `np.clip(share, 0, 1)` makes three cases one. Blend the two frequencies, not
-# the two factors.
-#
-# </details></details></details>
+# Hint 3 (the shapes): Turns, share and result are all `(d/2,)`. `np.clip(share, 0, 1)` makes three cases one. Blend the
+# two frequencies, not the two factors.
 
 
 # %% nbgrader={"grade_id": "rope_scaling_llama3", "solution": true}
@@ -102,12 +87,8 @@ TINY = (1e-4, 1e-12)  # slow pairs turn by less than a millionth
 
 def scaling(factor, low, high, original):
     """The four numbers under the names of `config.json`."""
-    return {
-        "factor": factor,
-        "low_freq_factor": low,
-        "high_freq_factor": high,
-        "original_max_position_embeddings": original,
-    }
+    bounds = {"low_freq_factor": low, "high_freq_factor": high}
+    return bounds | {"factor": factor, "original_max_position_embeddings": original}
 
 
 def plain_frequencies(d, base):
@@ -155,21 +136,13 @@ def test_rope_scaling_llama3():
 # bits 0011 0111: its lower half, 0111, is the rest of scale 4, which is 10 0111 = 39. Its upper half, 0011, belongs to
 # minimum 4. If byte 4 is `42`, in bits 01 000010, then minimum 0 is 2, and minimum 4 is 01 0011 = 19.
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): What do `& 63`, `>> 6`, `& 15` and `>> 4` leave of a byte?
 #
-# What do `& 63`, `>> 6`, `& 15` and `>> 4` leave of a byte?
+# Hint 2 (the approach): Cut the twelve columns into three times four. The first four scales come from the first four
+# columns alone, the last four from the first four and the last four columns. With the minima it is the same.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# Cut the twelve columns into three times four. The first four scales come from the first four columns alone, the last four
-# from the first four and the last four columns. With the minima it is the same.
-#
-# <details><summary>Hint 3: the shapes</summary>
-#
-# `packed[:, 0:4]`, `packed[:, 4:8]` and `packed[:, 8:12]` are `(n, 4)` each. Two upper bits go in front of four lower ones
-# by `upper << 4 | lower`. `np.concatenate([…, …], axis=1)` makes `(n, 8)`.
-#
-# </details></details></details>
+# Hint 3 (the shapes): `packed[:, 0:4]`, `packed[:, 4:8]` and `packed[:, 8:12]` are `(n, 4)` each. Two upper bits go in
+# front of four lower ones by `upper << 4 | lower`. `np.concatenate([…, …], axis=1)` makes `(n, 8)`.
 
 
 # %% nbgrader={"grade_id": "six_bits", "solution": true}
@@ -230,22 +203,15 @@ def test_six_bits():
 # first run is `F1`. Its low half is 1: weight 0 is (0.5 · 3) · 1 − 0.25 · 8 = −0.5. Its high half is 15: weight 32, the
 # first of group 1, is (0.5 · 1) · 15 − 0 = 7.5.
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): Where do the low halves of the second run belong: right behind those of the first one, or behind its
+# high halves?
 #
-# Where do the low halves of the second run belong: right behind those of the first one, or behind its high halves?
+# Hint 2 (the approach): Read the bytes as a table with 144 columns. Make the numbers `(n, 8, 32)` first, then the scale
+# and the minimum of each group, and let NumPy spread those along the last axis.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# Read the bytes as a table with 144 columns. Make the numbers `(n, 8, 32)` first, then the scale and the minimum of each
-# group, and let NumPy spread those along the last axis.
-#
-# <details><summary>Hint 3: the shapes</summary>
-#
-# The runs are `(n, 4, 32)`; low and high halves stacked on a new axis behind the runs, `np.stack([…, …], axis=2)`, are
-# `(n, 4, 2, 32)`, which is `(n, 8, 32)` in the right order. `d` is `(n, 1)` beside scales of `(n, 8)`. Make whole numbers
-# float32 before you multiply, or the result may become float64.
-#
-# </details></details></details>
+# Hint 3 (the shapes): The runs are `(n, 4, 32)`; low and high halves stacked on a new axis behind the runs,
+# `np.stack([…, …], axis=2)`, are `(n, 4, 2, 32)`, which is `(n, 8, 32)` in the right order. `d` is `(n, 1)` beside
+# scales of `(n, 8)`. Make whole numbers float32 before you multiply, or the result may become float64.
 
 
 # %% nbgrader={"grade_id": "dequantize_q4_k", "solution": true}

@@ -1,13 +1,6 @@
 # ---
 # jupyter:
-#   jupytext:
-#     text_representation:
-#       extension: .py
-#       format_name: percent
-#   kernelspec:
-#     display_name: Python 3
-#     language: python
-#     name: python3
+#   jupytext: {text_representation: {extension: .py, format_name: percent}}
 # ---
 
 # %% [markdown]
@@ -41,6 +34,7 @@ PROBABILITIES = {
     "un": 0.12, "uns": 0.02, "suit": 0.06, "uit": 0.01, "ui": 0.01, "able": 0.10, "table": 0.04,
     "不": 0.20, "适": 0.02, "合": 0.04, "不适": 0.02, "适合": 0.06,
 }  # fmt: skip
+LOGS = {piece: math.log(p) for piece, p in PROBABILITIES.items()}
 
 # %% nbgrader={"grade_id": "check"}
 from autograder.asking import check
@@ -87,21 +81,14 @@ def metaspace(text: str) -> str:
 # longer one wins. The rest is *uitable*: `##uit` fits. The rest is *able*: `##able` fits. So `["uns", "##uit", "##able"]`.
 # *able* alone gives `["[UNK]"]`, since the vocabulary has it only for inside a word.
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): Two loops: where the next piece starts, and where it ends. In which order should the ends be tried?
 #
-# Two loops: where the next piece starts, and where it ends. In which order should the ends be tried?
+# Hint 2 (the approach): From a start, try the ends from the last one down, and stop at the first piece that the
+# vocabulary has. If no end is left, return at once.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# From a start, try the ends from the last one down, and stop at the first piece that the vocabulary has. If no end is
-# left, return at once.
-#
-# <details><summary>Hint 3: the steps</summary>
-#
-# The outer loop goes on while something of the word is left, the inner one over the ends, from the last down. What is looked
-# up has its `##` wherever the start is not 0. A `for` loop's `else` runs when no `break` happened: then nothing fits.
-#
-# </details></details></details>
+# Hint 3 (the steps): The outer loop goes on while something of the word is left, the inner one over the ends, from the
+# last down. What is looked up has its `##` wherever the start is not 0. A `for` loop's `else` runs when no `break`
+# happened: then nothing fits.
 
 
 # %% nbgrader={"grade_id": "wordpiece_encode", "solution": true}
@@ -169,21 +156,13 @@ def test_wordpiece_encode():
 # The scores: (t, ##h) 8 / (12 · 8) = 0.083, (##h, ##e) 8 / (8 · 8) = 0.125, (t, ##o) 4 / (12 · 4) = 0.083,
 # (q, ##u) 2 / (2 · 2) = 0.5. BPE joins *th* or *he* first, this score *qu*.
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): You need two tables: one for units, one for pairs.
 #
-# You need two tables: one for units, one for pairs.
+# Hint 2 (the approach): Go through the words once. Each unit adds the word's number of occurrences to the first table,
+# each pair of neighbours to the second.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# Go through the words once. Each unit adds the word's number of occurrences to the first table, each pair of neighbours to
-# the second.
-#
-# <details><summary>Hint 3: the steps</summary>
-#
-# `pairwise(word)` gives the pairs of neighbours. Both tables are complete only when all words have been gone through; then each
-# pair of the second is divided by the product of two entries of the first.
-#
-# </details></details></details>
+# Hint 3 (the steps): `pairwise(word)` gives the pairs of neighbours. Both tables are complete only when all words have
+# been gone through; then each pair of the second is divided by the product of two entries of the first.
 
 
 # %% nbgrader={"grade_id": "wordpiece_score", "solution": true}
@@ -237,23 +216,16 @@ def test_wordpiece_score():
 # 不 · 适 · 合 has 0.20 · 0.02 · 0.04 = 0.00016. The best is 不 · 适合, with ln 0.012 = −4.423. The longest match from the left
 # would have taken 不适. And 不🙂 is 不 · 🙂, with ln 0.20 − 20 = −21.609.
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): Suppose that you know the best log-probability of 不 and of 不适. Which pieces can end the best
+# segmentation of 不适合?
 #
-# Suppose that you know the best log-probability of 不 and of 不适. Which pieces can end the best segmentation of 不适合?
+# Hint 2 (the approach): For each end from 1 to `len(text)`, try each start before it: the best of `text[:start]`, plus
+# the log-probability of `text[start:end]` if that is a piece. Remember the best sum and the start that gave it. At the
+# end, follow the starts back from the last place, and turn the list round.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# For each end from 1 to `len(text)`, try each start before it: the best of `text[:start]`, plus the log-probability of
-# `text[start:end]` if that is a piece. Remember the best sum and the start that gave it. At the end, follow the starts back
-# from the last place, and turn the list round.
-#
-# <details><summary>Hint 3: the steps</summary>
-#
-# Two lists, both one longer than the text: the best sum for each place, 0 for the start and −∞ for all others at first; and the
-# start from which it was reached. The log-probability of what lies between is the piece's own, else `unknown` for a single
-# character, else −∞.
-#
-# </details></details></details>
+# Hint 3 (the steps): Two lists, both one longer than the text: the best sum for each place, 0 for the start and −∞ for
+# all others at first; and the start from which it was reached. The log-probability of what lies between is the piece's
+# own, else `unknown` for a single character, else −∞.
 
 
 # %% nbgrader={"grade_id": "unigram_viterbi", "solution": true}
@@ -277,9 +249,6 @@ def unigram_viterbi(text: str, log_probs: dict[str, float], unknown: float = -20
 
 
 # %% nbgrader={"grade_id": "test_unigram_viterbi", "grade": true, "points": 3}
-LOGS = {piece: math.log(p) for piece, p in PROBABILITIES.items()}
-
-
 def test_unigram_viterbi():
     """The most probable of all segmentations, log-probabilities added, single unknown characters allowed."""
     check(unigram_viterbi, "不适合", LOGS, gives=(["不", "适合"], -4.423))
@@ -320,21 +289,15 @@ def test_unigram_viterbi():
 #
 # By hand: 不适合 has 0.012 + 0.0008 + 0.00016 = 0.01296, so the result is ln 0.01296 = −4.346.
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): Let `total[end]` be the logarithm of the probability of `text[:end]`. Which earlier ones make it up?
 #
-# Let `total[end]` be the logarithm of the probability of `text[:end]`. Which earlier ones make it up?
+# Hint 2 (the approach): For each end, collect `total[start] + log_probs[piece]` for each piece that ends there. Then
+# take the logarithm of the sum of their exponentials, safely: the largest one is taken out first, as in softmax. With
+# nothing collected, the result is −∞.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# For each end, collect `total[start] + log_probs[piece]` for each piece that ends there. Then take the logarithm of the sum of
-# their exponentials, safely: the largest one is taken out first, as in softmax. With nothing collected, the result is −∞.
-#
-# <details><summary>Hint 3: the steps</summary>
-#
-# The largest of the ways, plus the logarithm of the sum of what the exponentials are once it is taken off each of them: no
-# exponent is above 0 then. Where there is no way, or the largest is −∞, the place keeps its −∞.
-#
-# </details></details></details>
+# Hint 3 (the steps): The largest of the ways, plus the logarithm of the sum of what the exponentials are once it is
+# taken off each of them: no exponent is above 0 then. Where there is no way, or the largest is −∞, the place keeps its
+# −∞.
 
 
 # %% nbgrader={"grade_id": "unigram_log_likelihood", "solution": true}
@@ -352,9 +315,6 @@ def unigram_log_likelihood(text: str, log_probs: dict[str, float]) -> float:
 
 
 # %% nbgrader={"grade_id": "test_unigram_log_likelihood", "grade": true, "points": 2}
-LOGS = {piece: math.log(p) for piece, p in PROBABILITIES.items()}
-
-
 def test_unigram_log_likelihood():
     """All segmentations count, in a text of any length."""
     check(unigram_log_likelihood, "不适合", LOGS, gives=-4.346)
@@ -393,24 +353,16 @@ def test_unigram_log_likelihood():
 # 0.012. So 不 has 0.926 + 0.012 = 0.938, 适合 0.926, 不适 0.062, 合 0.062 + 0.012 = 0.074, 适 0.012. A check that always
 # holds: each count times the piece's length, added up, is the length of the text.
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): Fix one piece at one place, from `start` to `end`. The segmentations that use it there are: anything
+# before, the piece, anything behind.
 #
-# Fix one piece at one place, from `start` to `end`. The segmentations that use it there are: anything before, the piece,
-# anything behind.
+# Hint 2 (the approach): Their summed probability is P(`text[:start]`) · P(piece) · P(`text[end:]`). So run the forward
+# algorithm for all beginnings, and the same from the right for all ends (the backward algorithm). Divide by the
+# probability of the whole text. The same piece may stand at several places: add.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# Their summed probability is P(`text[:start]`) · P(piece) · P(`text[end:]`). So run the forward algorithm for all beginnings,
-# and the same from the right for all ends (the backward algorithm). Divide by the probability of the whole text. The same
-# piece may stand at several places: add.
-#
-# <details><summary>Hint 3: the steps</summary>
-#
-# Four terms make the logarithm of one share: the forward sum at the start, the piece itself, the backward sum at the end, and,
-# taken off, that of the whole text. The backward sum at a place is over the pieces that begin there. `given_log_sum` adds what is
-# given as logarithms.
-#
-# </details></details></details>
+# Hint 3 (the steps): Four terms make the logarithm of one share: the forward sum at the start, the piece itself, the
+# backward sum at the end, and, taken off, that of the whole text. The backward sum at a place is over the pieces that
+# begin there. `given_log_sum` adds what is given as logarithms.
 
 
 # %%
@@ -446,9 +398,6 @@ def expected_counts(text: str, log_probs: dict[str, float]) -> dict[str, float]:
 
 
 # %% nbgrader={"grade_id": "test_expected_counts", "grade": true, "points": 3}
-LOGS = {piece: math.log(p) for piece, p in PROBABILITIES.items()}
-
-
 def used(log_probs, text):
     """The expected counts of the pieces that are used at all."""
     counts = expected_counts(text, log_probs)
@@ -489,20 +438,13 @@ def test_expected_counts():
 # By hand: with 酒店 in the vocabulary, `["酒店", "é"]` becomes `["酒店", "<0xC3>", "<0xA9>"]`: é is U+00E9, but in UTF-8 it has
 # two bytes. 🙂 has four: `<0xF0> <0x9F> <0x99> <0x82>`. A line end is `<0x0A>`.
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): `"é".encode("utf-8")` gives the bytes. What do you get when you go through them in a loop?
 #
-# `"é".encode("utf-8")` gives the bytes. What do you get when you go through them in a loop?
+# Hint 2 (the approach): Numbers from 0 to 255. Format each one with two hexadecimal digits in capitals, with a leading
+# zero where needed.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# Numbers from 0 to 255. Format each one with two hexadecimal digits in capitals, with a leading zero where needed.
-#
-# <details><summary>Hint 3: the steps</summary>
-#
-# Whether a piece is known decides for the whole piece. If it is not, each of its bytes becomes one token; a format such as
-# `{number:03d}` fills up with zeros, and the letter for hexadecimal digits comes in two sizes.
-#
-# </details></details></details>
+# Hint 3 (the steps): Whether a piece is known decides for the whole piece. If it is not, each of its bytes becomes one
+# token; a format such as `{number:03d}` fills up with zeros, and the letter for hexadecimal digits comes in two sizes.
 
 
 # %% nbgrader={"grade_id": "byte_fallback", "solution": true}
@@ -559,21 +501,14 @@ def test_byte_fallback():
 # Only a piece of exactly the form `<0x..>`, two capital hexadecimal digits, is a byte token. What the bytes spell stays as it
 # is, be it a space, a line end or a ▁.
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): What happens to each of the four bytes of 🙂 if it is decoded alone?
 #
-# What happens to each of the four bytes of 🙂 if it is decoded alone?
+# Hint 2 (the approach): It is easier to have everything in bytes and to decode once: an ordinary piece, with its ▁
+# replaced, gives its own UTF-8 bytes. Take the first space away before you start.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# It is easier to have everything in bytes and to decode once: an ordinary piece, with its ▁ replaced, gives its own UTF-8 bytes.
-# Take the first space away before you start.
-#
-# <details><summary>Hint 3: the steps</summary>
-#
-# Hexadecimal digits become a number by `int` with the base 16. Whether the first piece starts with ▁ is asked of that piece, not
-# of the text at the end; and ▁ is replaced in each ordinary piece, not in what the bytes spell.
-#
-# </details></details></details>
+# Hint 3 (the steps): Hexadecimal digits become a number by `int` with the base 16. Whether the first piece starts with
+# ▁ is asked of that piece, not of the text at the end; and ▁ is replaced in each ordinary piece, not in what the bytes
+# spell.
 
 
 # %% nbgrader={"grade_id": "decode_with_bytes", "solution": true}

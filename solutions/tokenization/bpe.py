@@ -1,13 +1,6 @@
 # ---
 # jupyter:
-#   jupytext:
-#     text_representation:
-#       extension: .py
-#       format_name: percent
-#   kernelspec:
-#     display_name: Python 3
-#     language: python
-#     name: python3
+#   jupytext: {text_representation: {extension: .py, format_name: percent}}
 # ---
 
 # %% [markdown]
@@ -65,22 +58,15 @@ from autograder.asking import check
 # By hand: `"The hotel's new, 酒店\n"` becomes `["The", " hotel", "'s", " new", ",", " 酒店", "\n"]`: a space goes to the
 # word after it. With the pattern `r"\w+"`, the text `"so, new!"` becomes `["so", ", ", "new", "!"]`.
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): `regex.findall` gives the matches only, and for a pattern with a group it gives the groups. What
+# tells you *where* a match was?
 #
-# `regex.findall` gives the matches only, and for a pattern with a group it gives the groups. What tells you *where* a
-# match was?
+# Hint 2 (the approach): `regex.finditer` gives match objects with `.start()`, `.end()` and `.group()`. Remember where
+# the last match ended; what lies between there and the next start was skipped.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# `regex.finditer` gives match objects with `.start()`, `.end()` and `.group()`. Remember where the last match ended; what
-# lies between there and the next start was skipped.
-#
-# <details><summary>Hint 3: the steps</summary>
-#
-# Two things are appended for each match: what stands between the end of the last one and its start, and the match itself.
-# Then its end is remembered. One more piece may follow the last match. At last leave out the empty strings.
-#
-# </details></details></details>
+# Hint 3 (the steps): Two things are appended for each match: what stands between the end of the last one and its start,
+# and the match itself. Then its end is remembered. One more piece may follow the last match. At last leave out the
+# empty strings.
 
 
 # %% nbgrader={"grade_id": "pretokenize", "solution": true}
@@ -131,20 +117,12 @@ def test_pretokenize():
 # By hand: `[0xE9, 0x85, 0x92]` is `"酒"`; `[72, 105, 0xE9, 0x85]` is `"Hi�"`: the two bytes of a cut character make **one**
 # sign.
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): A character may need its neighbours: when must the bytes be together?
 #
-# A character may need its neighbours: when must the bytes be together?
+# Hint 2 (the approach): Make one `bytes` object of all ids, and decode it once.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# Make one `bytes` object of all ids, and decode it once.
-#
-# <details><summary>Hint 3: the steps</summary>
-#
-# `bytes` of a list makes one object of all the numbers. Its `.decode` takes the encoding and, by name, what to do about
-# errors.
-#
-# </details></details></details>
+# Hint 3 (the steps): `bytes` of a list makes one object of all the numbers. Its `.decode` takes the encoding and, by
+# name, what to do about errors.
 
 
 # %% nbgrader={"grade_id": "utf8_decode", "solution": true}
@@ -188,20 +166,14 @@ def test_utf8_decode():
 # By hand: 0 to 32 are the first others, so byte 10 is `chr(266)`, `Ċ`, and the space is `chr(288)`, `Ġ`. The next one is
 # 127: `chr(289)`, `ġ`. So the bytes 10, 32 and 127 are written `ĊĠġ`.
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): The character of one of the others depends on how many others came before it, not on the byte
+# itself.
 #
-# The character of one of the others depends on how many others came before it, not on the byte itself.
+# Hint 2 (the approach): Go through the bytes in order with a counter that goes up with every one that does not stand
+# for itself.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# Go through the bytes in order with a counter that goes up with every one that does not stand for itself.
-#
-# <details><summary>Hint 3: the steps</summary>
-#
-# Two steps: first the bytes that stand for themselves, in three ranges (mind that the end of a `range` is left out); then
-# all that are not yet in the table, numbered from 0 in increasing order.
-#
-# </details></details></details>
+# Hint 3 (the steps): Two steps: first the bytes that stand for themselves, in three ranges (mind that the end of a
+# `range` is left out); then all that are not yet in the table, numbered from 0 in increasing order.
 
 
 # %% nbgrader={"grade_id": "byte_to_unicode", "solution": true}
@@ -249,20 +221,12 @@ def test_byte_to_unicode():
 #
 # By hand: `{(1, 2, 3): 5, (1, 2): 1, (4,): 9}` gives `{(1, 2): 6, (2, 3): 5}`.
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): A word that occurs five times brings each of its pairs five times.
 #
-# A word that occurs five times brings each of its pairs five times.
+# Hint 2 (the approach): `pairwise(word)` gives the neighbours of one word, none for a word of one id.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# `pairwise(word)` gives the neighbours of one word, none for a word of one id.
-#
-# <details><summary>Hint 3: the steps</summary>
-#
-# Two loops, one in the other: over the words with their times, and over the pairs of each. What is added to a pair's count
-# is how often the word occurs; a pair that is seen for the first time starts from 0.
-#
-# </details></details></details>
+# Hint 3 (the steps): Two loops, one in the other: over the words with their times, and over the pairs of each. What is
+# added to a pair's count is how often the word occurs; a pair that is seen for the first time starts from 0.
 
 
 # %% nbgrader={"grade_id": "pair_counts", "solution": true}
@@ -304,21 +268,13 @@ def test_pair_counts():
 # By hand: `merge([1, 2, 3, 1, 2], (1, 2), 9)` is `[9, 3, 9]`. In `[7, 7, 7]` only the first two make a pair:
 # `merge([7, 7, 7], (7, 7), 9)` is `[9, 7]`.
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): After a match, how far does the position move?
 #
-# After a match, how far does the position move?
+# Hint 2 (the approach): A `while` loop with a position: at the pair, append the new id and go on by two; else append
+# the id and go on by one. The last id has no right neighbour.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# A `while` loop with a position: at the pair, append the new id and go on by two; else append the id and go on by one.
-# The last id has no right neighbour.
-#
-# <details><summary>Hint 3: the steps</summary>
-#
-# A position and an empty list. At each step one thing is appended, the new id or the id that stands there, and the position
-# moves on by two or by one. Ask for the right neighbour only where there is one.
-#
-# </details></details></details>
+# Hint 3 (the steps): A position and an empty list. At each step one thing is appended, the new id or the id that stands
+# there, and the position moves on by two or by one. Ask for the right neighbour only where there is one.
 
 
 # %% nbgrader={"grade_id": "merge", "solution": true}
@@ -394,21 +350,13 @@ def given_merge(ids: list[int], pair: tuple[int, int], new_id: int) -> list[int]
 # and wins: `(110, 101)` makes 256. Then `ne w`, 5 times: `(256, 119)`. Then `c l`, `l e` and `e a` all occur 4 times; their
 # left ids are 99, 108 and 101, so `(99, 108)` makes 258.
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): Keep each distinct part once, with the number of times that it occurs: `Counter(parts)`.
 #
-# Keep each distinct part once, with the number of times that it occurs: `Counter(parts)`.
+# Hint 2 (the approach): In a loop: count over all words, each pair as often as the word occurs; stop if there is none;
+# choose; replace the pair in every word with `given_merge`; append it to the merges.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# In a loop: count over all words, each pair as often as the word occurs; stop if there is none; choose; replace the pair
-# in every word with `given_merge`; append it to the merges.
-#
-# <details><summary>Hint 3: the steps</summary>
-#
-# The best pair is a `min` over the counts, with a key of two: the count with a minus sign, and the pair itself. Then every
-# word is replaced by what `given_merge` makes of it, and the counts are taken anew.
-#
-# </details></details></details>
+# Hint 3 (the steps): The best pair is a `min` over the counts, with a key of two: the count with a minus sign, and the
+# pair itself. Then every word is replaced by what `given_merge` makes of it, and the counts are taken anew.
 
 
 # %% nbgrader={"grade_id": "train_bpe", "solution": true}
@@ -474,21 +422,15 @@ def test_train_bpe():
 # `c l` (2), `e a` (3) and `cl ea` (4): `clea ne r`, the ids `[260, 256, 114]`. The token `clean` (number 8) exists, is
 # longer, and is not used: its `n` is gone.
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): Not the pair that comes first in the text, nor the one that makes the longest token: the one that
+# was learnt first.
 #
-# Not the pair that comes first in the text, nor the one that makes the longest token: the one that was learnt first.
+# Hint 2 (the approach): A dictionary from pair to rank. For each part: `while` some pair of neighbours is in it, take
+# the one with the lowest rank and apply `given_merge`.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# A dictionary from pair to rank. For each part: `while` some pair of neighbours is in it, take the one with the lowest
-# rank and apply `given_merge`.
-#
-# <details><summary>Hint 3: the steps</summary>
-#
-# The pair to try is the `min` over the part's pairs by their rank, with a rank behind all others for what is no merge, and a
-# `default` for a part of one byte. If the pair is no merge, the part is done; else merge it, and look again.
-#
-# </details></details></details>
+# Hint 3 (the steps): The pair to try is the `min` over the part's pairs by their rank, with a rank behind all others
+# for what is no merge, and a `default` for a part of one byte. If the pair is no merge, the part is done; else merge
+# it, and look again.
 
 
 # %% nbgrader={"grade_id": "encode", "solution": true}
@@ -549,20 +491,13 @@ def test_encode():
 # By hand, with the merges of the example: `[260, 256, 114]` is `clea`, `ne` and `r`: together `"cleaner"`. And `[233, 261]`
 # is `E9`, `85 92`: together 酒. `[261]` alone is `"��"`.
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): Which ids can a merge refer to? In what order do their bytes become known?
 #
-# Which ids can a merge refer to? In what order do their bytes become known?
+# Hint 2 (the approach): A list of `bytes`: 256 single ones, then for each merge the sum of two that are in the list
+# already.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# A list of `bytes`: 256 single ones, then for each merge the sum of two that are in the list already.
-#
-# <details><summary>Hint 3: the steps</summary>
-#
-# Each merge appends one entry to the list: the bytes of its left id, followed by those of its right id. Then the bytes of all
-# ids are joined, and decoded once.
-#
-# </details></details></details>
+# Hint 3 (the steps): Each merge appends one entry to the list: the bytes of its left id, followed by those of its right
+# id. Then the bytes of all ids are joined, and decoded once.
 
 
 # %% nbgrader={"grade_id": "decode", "solution": true}
@@ -641,22 +576,15 @@ def given_vocabulary(merges: list[tuple[int, int]]) -> list[bytes]:
 # By hand, with `special = {"<|end|>": 300}`: `"new<|end|>"` becomes `[257, 300]` if `<|end|>` is allowed. With
 # `allowed=set()` it is `given_encode("new<|end|>", merges)`, in which 300 does not occur.
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): `regex.split` with a group in its pattern keeps what it split at.
 #
-# `regex.split` with a group in its pattern keeps what it split at.
+# Hint 2 (the approach): Join the allowed tokens with `|`. Three traps: `|` occurs in the tokens themselves; a pattern
+# of alternatives takes the first that fits, not the longest; and with nothing allowed the pattern is empty, and splits
+# everywhere.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# Join the allowed tokens with `|`. Three traps: `|` occurs in the tokens themselves; a pattern of alternatives takes the
-# first that fits, not the longest; and with nothing allowed the pattern is empty, and splits everywhere.
-#
-# <details><summary>Hint 3: the steps</summary>
-#
-# Escape each allowed token, put the longest first, join them with `|`, and put the whole in a group. Then go through the
-# pieces that `regex.split` gives: a piece that is an allowed token has its id, any other is encoded. With nothing allowed
-# there is nothing to split at.
-#
-# </details></details></details>
+# Hint 3 (the steps): Escape each allowed token, put the longest first, join them with `|`, and put the whole in a
+# group. Then go through the pieces that `regex.split` gives: a piece that is an allowed token has its id, any other is
+# encoded. With nothing allowed there is nothing to split at.
 
 
 # %% nbgrader={"grade_id": "encode_special", "solution": true}
@@ -714,20 +642,13 @@ def test_encode_special():
 #
 # By hand: `[72, 105, 300]` with `special = {"<|end|>": 300}` is `"Hi<|end|>"`.
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): `special` leads from token to id; you need the way from id to token.
 #
-# `special` leads from token to id; you need the way from id to token.
+# Hint 2 (the approach): A special token has bytes too: those of its text. Then every id has bytes, and nothing else
+# changes.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# A special token has bytes too: those of its text. Then every id has bytes, and nothing else changes.
-#
-# <details><summary>Hint 3: the steps</summary>
-#
-# Turn `special` round, from id to the bytes of the token. Then look each id up there first, and in the vocabulary if it is not
-# there; join, and decode once.
-#
-# </details></details></details>
+# Hint 3 (the steps): Turn `special` round, from id to the bytes of the token. Then look each id up there first, and in
+# the vocabulary if it is not there; join, and decode once.
 
 
 # %% nbgrader={"grade_id": "decode_special", "solution": true}
@@ -780,23 +701,16 @@ def test_decode_special():
 # How UTF-8 is written: 00–7F a character of one byte; C2–DF, E0–EF and F0–F4 begin one of two, three and four bytes; 80–BF
 # continue it.
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): The text so far may end in `�` for two reasons: a character that is cut, which may still be mended,
+# and one that is broken, or that truly is U+FFFD. The text alone cannot tell; the bytes can.
 #
-# The text so far may end in `�` for two reasons: a character that is cut, which may still be mended, and one that is
-# broken, or that truly is U+FFFD. The text alone cannot tell; the bytes can.
+# Hint 2 (the approach): Keep the bytes that are held back. To each new piece of bytes, put them in front; cut off the
+# beginning of a character at the end, if there is one; decode the rest. The standard library has this too: see
+# `codecs`.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# Keep the bytes that are held back. To each new piece of bytes, put them in front; cut off the beginning of a character
-# at the end, if there is one; decode the rest. The standard library has this too: see `codecs`.
-#
-# <details><summary>Hint 3: the steps</summary>
-#
-# The module `codecs` makes incremental decoders, which take `errors` and keep the beginning of a character until the rest
-# comes, or until they hear that it was the last piece. By hand: look for a lead byte among the last three bytes, and see
-# whether it wants more bytes than follow it.
-#
-# </details></details></details>
+# Hint 3 (the steps): The module `codecs` makes incremental decoders, which take `errors` and keep the beginning of a
+# character until the rest comes, or until they hear that it was the last piece. By hand: look for a lead byte among the
+# last three bytes, and see whether it wants more bytes than follow it.
 
 
 # %% nbgrader={"grade_id": "StreamDecoder", "solution": true}
@@ -878,20 +792,13 @@ def test_StreamDecoder():  # noqa: N802
 # `b a` loses 1, and `X X` gains 1. In ids, `count_changes([1, 2, 3, 4], (2, 3), 9)` is
 # `{(1, 2): -1, (2, 3): -1, (3, 4): -1, (1, 9): 1, (9, 4): 1}`.
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): Going by the neighbours of each occurrence is quick, and goes wrong where the neighbour is merged
+# too.
 #
-# Going by the neighbours of each occurrence is quick, and goes wrong where the neighbour is merged too.
+# Hint 2 (the approach): A word is short. Count the pairs of the whole word before and after, and subtract.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# A word is short. Count the pairs of the whole word before and after, and subtract.
-#
-# <details><summary>Hint 3: the steps</summary>
-#
-# Count the pairs of the merged word, and take those of the old word off with `Counter.subtract`, which keeps what is negative
-# (the sign `-` between two Counters drops it). Then leave out the zeros.
-#
-# </details></details></details>
+# Hint 3 (the steps): Count the pairs of the merged word, and take those of the old word off with `Counter.subtract`,
+# which keeps what is negative (the sign `-` between two Counters drops it). Then leave out the zeros.
 
 
 # %% nbgrader={"grade_id": "count_changes", "solution": true}
@@ -945,23 +852,15 @@ def test_count_changes():
 # %timeit -n1 -r1 train_bpe_fast(text, 600)
 # ```
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): Beside the counts, keep for each pair the set of the words that hold it.
 #
-# Beside the counts, keep for each pair the set of the words that hold it.
+# Hint 2 (the approach): For each word that holds the winner: take its old pairs out of the counts, merge, put its new
+# pairs in, each as often as the word occurs; and enter the word in the sets of its new pairs. A word may stay in a set
+# of a pair that it has lost: a visit to it then changes nothing. A count that has come down to 0 must not win.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# For each word that holds the winner: take its old pairs out of the counts, merge, put its new pairs in, each as often as
-# the word occurs; and enter the word in the sets of its new pairs. A word may stay in a set of a pair that it has lost: a
-# visit to it then changes nothing. A count that has come down to 0 must not win.
-#
-# <details><summary>Hint 3: the steps</summary>
-#
-# `where = defaultdict(set)` keeps, for each pair, the numbers of the words that hold it. For each word that held the winner:
-# every pair of the new word gains what the word's times are, and gets the word's number; every pair of the old one loses as
-# much. After that, a pair whose count is 0 is deleted.
-#
-# </details></details></details>
+# Hint 3 (the steps): `where = defaultdict(set)` keeps, for each pair, the numbers of the words that hold it. For each
+# word that held the winner: every pair of the new word gains what the word's times are, and gets the word's number;
+# every pair of the old one loses as much. After that, a pair whose count is 0 is deleted.
 
 
 # %% nbgrader={"grade_id": "train_bpe_fast", "solution": true}

@@ -1,13 +1,6 @@
 # ---
 # jupyter:
-#   jupytext:
-#     text_representation:
-#       extension: .py
-#       format_name: percent
-#   kernelspec:
-#     display_name: Python 3
-#     language: python
-#     name: python3
+#   jupytext: {text_representation: {extension: .py, format_name: percent}}
 # ---
 
 # %% [markdown]
@@ -93,23 +86,17 @@ if __name__ == "__main__":
 #
 # And `3.14` stays whole, since a full stop is a suffix and not an infix.
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): Suffixes are found from the outside to the inside, but they stand in the text from the inside to the
+# outside.
 #
-# Suffixes are found from the outside to the inside, but they stand in the text from the inside to the outside.
+# Hint 2 (the approach): For each part, keep two lists: `front`, to which prefixes are appended, and `back`, to which
+# suffixes are appended and which is turned round at the end. A `while rest:` loop does one of the steps 2 to 5 and goes
+# on.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# For each part, keep two lists: `front`, to which prefixes are appended, and `back`, to which suffixes are appended
-# and which is turned round at the end. A `while rest:` loop does one of the steps 2 to 5 and goes on.
-#
-# <details><summary>Hint 3: the steps</summary>
-#
-# `re.split` with a pattern in brackets keeps what it cuts at; `re.escape` takes the full stops of `...` for what they are.
-# The loop asks in this order: is `rest` an exception, does it start with a prefix, does it end with a suffix, and what
-# else? After the loop the tokens of the part are the front ones, the middle ones, and the back ones turned round. Of all
-# the tokens of a piece, the last gets the piece's space.
-#
-# </details></details></details>
+# Hint 3 (the steps): `re.split` with a pattern in brackets keeps what it cuts at; `re.escape` takes the full stops of
+# `...` for what they are. The loop asks in this order: is `rest` an exception, does it start with a prefix, does it end
+# with a suffix, and what else? After the loop the tokens of the part are the front ones, the middle ones, and the back
+# ones turned round. Of all the tokens of a piece, the last gets the piece's space.
 
 
 # %% nbgrader={"grade_id": "word_tokenize", "solution": true}
@@ -192,21 +179,14 @@ def test_word_tokenize():
 # does not help: *bed* was never seen. (By words and not by occurrences, it would be 2/3 and 1/3, which is another
 # question.)
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): The two dictionaries have different jobs: one chooses the words, the other is counted.
 #
-# The two dictionaries have different jobs: one chooses the words, the other is counted.
+# Hint 2 (the approach): Sort the training words by count, downwards, and by the word itself, upwards. For each V, the
+# first V are the vocabulary; add up the counts of the test words that are not in it and divide by the sum of all test
+# counts.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# Sort the training words by count, downwards, and by the word itself, upwards. For each V, the first V are the
-# vocabulary; add up the counts of the test words that are not in it and divide by the sum of all test counts.
-#
-# <details><summary>Hint 3: the steps</summary>
-#
-# The key of the sort is a pair: the count with a minus sign, and the word. For each V, the first V words become a set;
-# the numerator adds up counts, not ones, and the denominator is the same for every V.
-#
-# </details></details></details>
+# Hint 3 (the steps): The key of the sort is a pair: the count with a minus sign, and the word. For each V, the first V
+# words become a set; the numerator adds up counts, not ones, and the denominator is the same for every V.
 
 
 # %% nbgrader={"grade_id": "coverage", "solution": true}
@@ -258,20 +238,12 @@ def test_coverage():
 # By hand: GPT-2's smallest model has V = 50,257 and D = 768. That is 38,597,376 numbers; in `float32`, with 4 bytes
 # each, 154389504 bytes.
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): Rows times columns is the count of numbers. The table gives bits, the answer is in bytes.
 #
-# Rows times columns is the count of numbers. The table gives bits, the answer is in bytes.
+# Hint 2 (the approach): Multiply first, divide by 8 at the very end, and round up, not down.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# Multiply first, divide by 8 at the very end, and round up, not down.
-#
-# <details><summary>Hint 3: the steps</summary>
-#
-# A whole division rounds down. What can you add to the bits before you divide, so that a byte that is begun, and only
-# that, counts as one more?
-#
-# </details></details></details>
+# Hint 3 (the steps): A whole division rounds down. What can you add to the bits before you divide, so that a byte that
+# is begun, and only that, counts as one more?
 
 # %%
 BITS = {"float64": 64, "float32": 32, "float16": 16, "bfloat16": 16, "int8": 8, "int4": 4}
@@ -318,22 +290,14 @@ def test_embedding_bytes():
 # (graduate student) both fit. The longer one wins. At 命 nothing starts, so it stands alone; then 起源. The result is
 # 研究生 · 命 · 起源, which is *not* what the phrase means: 研究 · 生命 · 起源. Greed has its price.
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): At each place you need to look at the longest candidate first. How long can it be?
 #
-# At each place you need to look at the longest candidate first. How long can it be?
+# Hint 2 (the approach): Find the length of the longest word of the lexicon once. At position i, try the lengths from
+# that one downwards; stop at the first that is in the lexicon, or at length 1.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# Find the length of the longest word of the lexicon once. At position i, try the lengths from that one downwards;
-# stop at the first that is in the lexicon, or at length 1.
-#
-# <details><summary>Hint 3: the steps</summary>
-#
-# The inner loop goes over lengths, from the longest possible down to 1, and never beyond the end of the text. It stops at
-# the first candidate that is a word, or at length 1. Then the position moves on by that length. Mind the empty lexicon:
-# `max` of nothing needs a `default`.
-#
-# </details></details></details>
+# Hint 3 (the steps): The inner loop goes over lengths, from the longest possible down to 1, and never beyond the end of
+# the text. It stops at the first candidate that is a word, or at length 1. Then the position moves on by that length.
+# Mind the empty lexicon: `max` of nothing needs a `default`.
 
 
 # %% nbgrader={"grade_id": "max_match", "solution": true}
@@ -396,24 +360,18 @@ def test_max_match():
 # By hand, with `freq = {研究: 40, 研究生: 10, 生命: 25, 命: 5, 起源: 20}`, total 100: the cut 研究 · 生命 · 起源 has 0.40 · 0.25 ·
 # 0.20 = 0.02. The cut 研究生 · 命 · 起源 has 0.10 · 0.05 · 0.20 = 0.001. The first one wins.
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): A text of n characters can be cut in 2ⁿ⁻¹ ways. But the best cut of a text that starts with 研究 is 研究
+# and then the best cut of the rest.
 #
-# A text of n characters can be cut in 2ⁿ⁻¹ ways. But the best cut of a text that starts with 研究 is 研究 and then the
-# best cut of the rest.
+# Hint 2 (the approach): Go from the right to the left. For each position i, keep the best score of `text[i:]` and the
+# length of its first word. The best score at i is the largest, over the words that start at i, of the word's score plus
+# the best score where the word ends. Behind the end of the text it is 0. Then walk from the left along the stored
+# lengths.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# Go from the right to the left. For each position i, keep the best score of `text[i:]` and the length of its first
-# word. The best score at i is the largest, over the words that start at i, of the word's score plus the best score
-# where the word ends. Behind the end of the text it is 0. Then walk from the left along the stored lengths.
-#
-# <details><summary>Hint 3: the steps</summary>
-#
-# Keep one list with a place for each position and one more for the end, whose score is 0. Fill it from the end. The
-# candidates at i are the next character alone, always, and every longer word of `freq` that starts there; a candidate's
-# score is its own logarithm plus what is stored where it ends. Store the best score together with the end of its word.
-#
-# </details></details></details>
+# Hint 3 (the steps): Keep one list with a place for each position and one more for the end, whose score is 0. Fill it
+# from the end. The candidates at i are the next character alone, always, and every longer word of `freq` that starts
+# there; a candidate's score is its own logarithm plus what is stored where it ends. Store the best score together with
+# the end of its word.
 
 
 # %% nbgrader={"grade_id": "segment_dag", "solution": true}
@@ -454,6 +412,7 @@ def test_segment_dag():
     check(segment_dag, "甲乙丙", {"甲乙": 1, "乙丙": 50}, about="an unknown character at either end")
     check(segment_dag, "甲乙丙", {"甲乙": 7, "丙": 10, "乙丙": 50}, about="an unknown character that costs too much")
     check(segment_dag, "甲乙", {"甲乙": 1, "丙": 9}, about="a single word that occurred once")
+    check(segment_dag, "甲乙", {"甲乙": 2, "甲": 5, "乙": 5}, about="two cuts that are nearly equal")
     check(segment_dag, "ABab", {"ab": 5, "AB": 1, "A": 9, "B": 9, "a": 2, "b": 2}, about="capital letters")
     words = {"a": 31, "ab": 17, "abc": 11, "bca": 37, "ca": 5, "b": 3, "cab": 13, "bcab": 7, "d": 2, "cad": 41}
     check(segment_dag, "abcabcadbcabdcab", words, about="many words that overlap")
@@ -479,19 +438,12 @@ def test_segment_dag():
 # By hand: the text `酒店ok🙂` has 5 characters and 3 + 3 + 1 + 1 + 4 = 12 bytes. If the tokenizer returns three tokens,
 # 酒店, ok and 🙂, the result is (3/5, 3/12) = (0.6, 0.25).
 #
-# <details><summary>Hint 1: a nudge</summary>
+# Hint 1 (a nudge): Only one of the two lengths is `len(text)`.
 #
-# Only one of the two lengths is `len(text)`.
+# Hint 2 (the approach): Call the tokenizer once and count what it returns. `text.encode("utf-8")` is the bytes.
 #
-# <details><summary>Hint 2: the approach</summary>
-#
-# Call the tokenizer once and count what it returns. `text.encode("utf-8")` is the bytes.
-#
-# <details><summary>Hint 3: the steps</summary>
-#
-# One number of tokens, and two divisions by two lengths: that of the text, and that of what `encode` makes of it.
-#
-# </details></details></details>
+# Hint 3 (the steps): One number of tokens, and two divisions by two lengths: that of the text, and that of what
+# `encode` makes of it.
 
 
 # %% nbgrader={"grade_id": "fertility", "solution": true}

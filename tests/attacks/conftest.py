@@ -48,7 +48,7 @@ def gallery(workshop: Course, walls: sandbox.Walls, tmp_path_factory: pytest.Tem
 
 @pytest.fixture(scope="session")
 def roomy(workshop: Course, walls: sandbox.Walls) -> Iterator[Gallery]:
-    """With limits as in a class, for honest work."""
+    """With the computing and memory of a class, for honest work."""
     found = Gallery(our_notebook(workshop), walls, limits=ROOMY)
     yield found
     found.close()

@@ -17,15 +17,15 @@ from typing import Any
 
 from autograder.course.course import Course
 from autograder.engine.engine import Engine
-from autograder.engine.jobs import Job
+from autograder.engine.jobs import Job, make_job
 from autograder.engine.limits import MIB, Limits
 from autograder.engine.processes import Warm
-from autograder.engine.runs import CellResult, Run
 from autograder.engine.sandbox import Walls
 from autograder.grading.verdicts import exercise_results
 from autograder.notebook.file import Cell
-from autograder.notebook.rebuild import Ours, Placed, make_job, ours_from, rebuild
+from autograder.notebook.rebuild import Ours, Placed, ours_from, rebuild
 from autograder.notebook.source import read_source
+from autograder.results import CellResult, Ended, Run
 
 SOURCE = '''# ---
 # jupyter:
@@ -248,7 +248,8 @@ LIMITS = Limits(
 )
 PATIENCE = 60.0  # seconds that a busy machine may add to whatever should end by itself
 PRELOAD = ("numpy",)
-ROOMY = replace(Limits.for_notebook(60.0), cell_cpu=10.0)
+# The computing that a class gets, and more time by the clock: on a busy machine a second of computing takes twenty.
+ROOMY = replace(Limits.for_notebook(60.0), cell_cpu=10.0, notebook=600.0, cell=200.0, test=200.0)
 
 
 def write_course(root: Path) -> Course:
@@ -385,6 +386,12 @@ class Gallery:
         return self.run_placed(placed, notes)
 
     def run_placed(self, placed: list[Placed], notes: Iterable[str] = ()) -> Outcome:
+        outcome = self._run_once(placed, notes)
+        if outcome.run.ended is Ended.TIMED_OUT:  # by the clock: once more, as when a class is graded
+            outcome = self._run_once(placed, notes)
+        return outcome
+
+    def _run_once(self, placed: list[Placed], notes: Iterable[str]) -> Outcome:
         started = time.monotonic()
         run = self.engine.run(make_job(self.ours, placed))
         outcome = Outcome(run, self.ours.tests, time.monotonic() - started, list(notes))

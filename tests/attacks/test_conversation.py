@@ -511,6 +511,16 @@ def test_forged_reports(gallery: Gallery, name: str) -> None:
     assert outcome.earned == AREA, (outcome.messages, outcome.errors())
 
 
+@pytest.mark.timing
+def test_a_cell_that_hangs_is_not_hidden_by_a_report_of_another(gallery: Gallery) -> None:
+    """It is the one that is left out, and the others are run; where it goes on to report, that is not heard of."""
+    before = "found('report').sendall(json.dumps({'started': 'squeeze'}).encode() + b'\\n')\n"
+    stop = "import signal\nsignal.pthread_sigmask(signal.SIG_BLOCK, range(1, 65))\ntime.sleep(1000)\n"
+    outcome = gallery.run({"area": GOOD["area"]}, before=FIND + before + stop)
+    assert outcome.earned == AREA, (outcome.messages, outcome.errors())
+    assert outcome.kinds == {"free-0": "timed out"}
+
+
 RAW_REPORTS = {
     "no JSON": "b'\\xff\\n' * 10",
     "deep JSON": "b'[' * 200_000 + b'\\n'",

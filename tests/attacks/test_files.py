@@ -223,7 +223,7 @@ def deliver(gallery: Gallery, folder: Path) -> list[Any]:
     write(folder / "number-sources", good | {"cells": [c | {"source": [1, 2, 3]} for c in good["cells"]]})
     write(folder / "many-cells", good | {"cells": good["cells"] + [{"cell_type": "code", "source": "1"}] * 5_000})
     write(folder / "long-cell", gallery.notebook(one, "x = '" + "a" * 15_000_000 + "'"))
-    write(folder / "long-answer", gallery.notebook(one | {"shares": "# " + "x = [(1, 2), {3: 4}]  # é\n" * 300_000}))
+    write(folder / "long-answer", gallery.notebook(one | {"shares": "# " + "x = [(1, 2), {3: 4}]  # é\n" * 60_000}))
     write(folder / "fifty-brackets", gallery.notebook(one, "(" * 50_000))
     write(folder / "surrogates", gallery.notebook(one, "x = '\ud800'"))
     with (folder / "honest-1" / "notes.txt").open("w") as file:

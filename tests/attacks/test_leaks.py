@@ -200,6 +200,44 @@ def test_where_the_course_lies_is_not_told(gallery: Gallery, workshop: Course) -
     assert "''" in outcome.printed().split("]")[0], "the notebook's own folder is the first to import from"
 
 
+LOOK = """
+import gc, inspect, linecache, sys, threading
+def text(thing):
+    try: return repr(thing)[:100_000] + repr(getattr(thing, '__dict__', ''))[:100_000]
+    except BaseException: return ''
+def look(lent):
+    found, seen, waiting = [], set(), [lent, linecache.cache, sys.modules, *sys._current_frames().values()]
+    try: lent({}, 1, 2, 3)
+    except BaseException as error:
+        waiting += [error, error.__traceback__, error.__cause__, error.__context__]
+    try: found.append(inspect.getsource(lent))
+    except (TypeError, OSError): pass
+    while waiting and len(seen) < 3_000:
+        one = waiting.pop()
+        if one is None or id(one) in seen: continue
+        seen.add(id(one))
+        found.append(text(one))
+        for name in ('tb_frame', 'tb_next', 'f_back', 'f_locals', 'f_globals', 'f_code', '__closure__', '__globals__',
+                     '__self__', '__func__', '__wrapped__', 'co_consts', 'cell_contents', 'gi_frame', 'gi_code'):
+            try: waiting.append(getattr(one, name))
+            except BaseException: pass
+        if isinstance(one, dict): waiting += [v for k, v in list(one.items())[:300] if k != 'WORDS']
+        if isinstance(one, (list, tuple)): waiting += one[:300]
+    found += [text(one) for one in gc.get_referrers(lent)[:50] + gc.get_referents(lent)]
+    return [word for word in WORDS if any(''.join(word) in part for part in found)], len(seen) > 100
+"""
+
+
+@pytest.mark.parametrize("exercise", ["apply", "running"])
+def test_what_a_test_lends_leads_to_no_test(roomy: Gallery, exercise: str) -> None:
+    """Through frames, closures, tracebacks, sources and the collector: there is only the student's own side."""
+    words = [(word[:4], word[4:]) for word in ("zanzibar", "half a side", "one call an item", "two numbers to be")]
+    answer = f"def {exercise}(lent, items=()):\n    raise LookupError('found: ' + repr(look(lent)))\n"
+    outcome = roomy.run({"area": GOOD["area"], exercise: answer}, before=f"WORDS = {words}\n{LOOK}")
+    assert outcome.messages[exercise] == "LookupError: found: ([], True)"
+    assert outcome.earned == AREA
+
+
 # ---- processes and mounts
 
 
@@ -306,6 +344,12 @@ def pages(
     return results, into
 
 
+# What a page is made of, and what a student's Markdown may become.
+ALLOWED = {"html", "head", "meta", "title", "style", "body", "main", "section", "article", "h1", "h2", "h3", "p", "ul",
+           "ol", "li", "dl", "dt", "dd", "table", "thead", "tbody", "tr", "th", "td", "code", "pre", "div", "span", "b",
+           "em", "strong", "small", "blockquote", "hr", "br", "wbr", "time", "details", "summary", "a"}  # fmt: skip
+
+
 class Tags(HTMLParser):
     """The elements and attributes of a page, as a browser would find them."""
 
@@ -328,11 +372,11 @@ def test_pages_hold_no_script_and_no_way_out(pages: tuple[dict[str, Any], Path])
         text = page.read_text(encoding="utf-8")
         tags = Tags()
         tags.feed(text)
-        allowed = {"html", "head", "meta", "title", "style", "body", "main", "h1", "h2", "p", "table", "thead", "tbody",
-                   "tr", "th", "td", "code", "pre", "div", "span", "details", "summary"}  # fmt: skip
-        assert {tag for tag, _ in tags.found} <= allowed, page
+        assert {tag for tag, _ in tags.found} <= ALLOWED, page
         names = {name for _, attributes in tags.found for name in attributes}
-        assert not [name for name in names if name.startswith("on") or name in ("src", "href", "style")], page
+        assert not [name for name in names if name.startswith("on") or name in ("src", "style")], page
+        links = [attributes["href"] for _, attributes in tags.found if "href" in attributes]
+        assert all(re.fullmatch(r"#n\d+-e\d+", str(link)) for link in links), page  # to an exercise of the page itself
         assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", text), page
 
 

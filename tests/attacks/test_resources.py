@@ -5,19 +5,26 @@ Each costs at most the place where it was made: a cell, or the exercise that it 
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from attacks.gallery import ALL, GOOD, LIMITS, LOUD, PATIENCE, Gallery, code, named, submissions
+from attacks.gallery import ALL, GOOD, LIMITS, LOUD, PATIENCE, ROOMY, Gallery, code, mark, named, submissions
 
-from autograder.engine import groups, sandbox
+from autograder import folders
+from autograder.engine import engine, groups, keeper, sandbox, usage
+from autograder.engine.jobs import Job, make_job
 from autograder.engine.limits import Limits
+from autograder.engine.processes import EngineError
+from autograder.notebook.rebuild import rebuild
 
 pytestmark = pytest.mark.timing
 
@@ -70,6 +77,16 @@ def test_what_a_stopped_cell_has_left_costs_no_test(gallery: Gallery) -> None:
     outcome = gallery.run(GOOD, before=before)
     assert outcome.earned == ALL, (outcome.messages, outcome.kinds)
     assert outcome.kinds["free-0"] == "timed out"
+
+
+@pytest.mark.parametrize("told", ["", "except RuntimeError: break"], ids=["raises", "goes on"])
+def test_threads_without_end_cost_no_test(roomy: Gallery, told: str) -> None:
+    """They leave no room for the process to be divided for a test: the cell that started them is left out."""
+    start = "    threading.Thread(target=time.sleep, args=(1000,), daemon=True).start()\n"
+    loop = f"    try:\n    {start}    {told}\n" if told else start
+    outcome = roomy.run(GOOD, before=f"import threading, time\nwhile True:\n{loop}")
+    assert outcome.earned == ALL, (outcome.messages, outcome.kinds)
+    assert outcome.kinds == {"free-0": "crashed"}
 
 
 # ---- everywhere: nothing is left, and the run ends all the same
@@ -214,10 +231,8 @@ def test_what_processes_compute_is_added_up() -> None:
     subprocess.run([sys.executable, "-c", script], check=True)
 
 
-def job(gallery: Gallery, before: str) -> object:
-    from autograder.notebook.rebuild import make_job, rebuild
-
-    return make_job(gallery.ours, rebuild(gallery.ours, gallery.cells({}, before))[0])
+def job(gallery: Gallery, before: str, answers: Mapping[str, str] | None = None) -> Job:
+    return make_job(gallery.ours, rebuild(gallery.ours, gallery.cells(answers or {}, before))[0])
 
 
 def test_processes_of_others_are_out_of_reach(gallery: Gallery, walls: sandbox.Walls) -> None:
@@ -249,6 +264,188 @@ def test_processes_of_others_are_out_of_reach(gallery: Gallery, walls: sandbox.W
     assert "REACHED" not in outcome.printed(), outcome.printed()
     assert "all tried" in outcome.printed(), outcome.errors()
     assert outcome.earned == ALL
+
+
+def test_a_fork_bomb_that_comes_later(roomy: Gallery) -> None:
+    """Where the kernel counts them together, it takes the processes of those who were there before it.
+
+    What they earn then is in doubt, and run once more, alone.
+    """
+    neighbour = Gallery(roomy.ours, roomy.walls, limits=ROOMY)
+    name = f"late{os.getpid()}"
+    bomb = f"{LOUD}libc.prctl(15, {name.encode()!r}, 0, 0, 0)\n" + code("""
+        while True:
+            try:
+                if os.fork() == 0: time.sleep(1000)
+            except OSError: time.sleep(0.1)
+    """)
+    honest = f"{LOUD}mark()\n" + code("""
+        import subprocess
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+        signal.sigwait([signal.SIGUSR1])
+        subprocess.run(['/bin/true'], check=True)
+    """)
+    seen = []
+
+    def explode() -> None:
+        with contextlib.suppress(EngineError):  # it is closed below
+            neighbour.engine.run(job(neighbour, bomb))
+
+    first = threading.Thread(target=lambda: seen.append(roomy.engine.run(job(roomy, honest, GOOD))))
+    second = threading.Thread(target=explode)
+    try:
+        first.start()
+        wait_for(lambda: named(mark()), first)
+        second.start()
+        wait_for(lambda: len(named(name)) >= ROOMY.processes - 40, second)
+        time.sleep(1)  # until there are as many as there can be
+        for found in named(mark()):
+            os.kill(int(found.split()[1]), signal.SIGUSR1)
+        first.join()
+    finally:
+        neighbour.close()
+        second.join()
+    lost = [result for result in seen[0].cells.values() if result.error]
+    if os.geteuid() != 0 and not roomy.walls.namespaces:
+        assert seen[0].doubt, lost
+    else:
+        assert not lost and not seen[0].doubt, (lost, seen[0].doubt)
+    alone = roomy.run(GOOD)
+    assert alone.earned == ALL and not alone.run.doubt
+
+
+def wait_for(there: Callable[[], object], thread: threading.Thread) -> None:
+    while not there():
+        assert thread.is_alive(), "it ended before it was seen"
+        time.sleep(0.05)
+
+
+def test_no_room_for_a_process_is_in_doubt_where_neighbours_count(
+    gallery: Gallery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An answer may say so, or a cell; where the kernel counts each submission alone, it is the answer's own doing."""
+    full = "def area(width, height):\n    raise BlockingIOError(11, 'Resource temporarily unavailable')\n"
+    for answers, before in (({"area": full}, ""), ({}, "raise RuntimeError(\"can't start new thread\")")):
+        for together in (True, False):
+            monkeypatch.setattr(gallery.engine, "together", together)
+            doubt = gallery.run(GOOD | answers, before=before).run.doubt
+            assert doubt == (engine.CROWDED if together else "")
+
+
+@pytest.mark.parametrize(("came", "room"), [(0, True), (100, True), (200, False), (1000, False)])
+def test_the_keeper_sees_that_others_take_the_room(monkeypatch: pytest.MonkeyPatch, came: int, room: bool) -> None:
+    """Of 256 processes that were promised, not even half are to be had."""
+    monkeypatch.setattr(usage, "_tasks_here", lambda: 500)
+    child = subprocess.Popen(["sleep", "1000"])
+    try:
+        watched = usage.Submission(child.pid, Limits(), "")
+        usage.resource.prlimit(child.pid, usage.resource.RLIMIT_NPROC, (50 + 256, 50 + 256))
+        watched.threads = 1
+        monkeypatch.setattr(usage, "_tasks_here", lambda: 500 + came)
+        monkeypatch.setattr(sandbox, "threads_of", lambda uid: 51 + came)
+        assert watched.lacks_room(child.pid) is not room
+    finally:
+        child.kill()
+        child.wait()
+
+
+def test_orphans_that_have_ended_take_up_no_place() -> None:
+    """Where there are no namespaces, the keeper adopts them, and hears of their end at once."""
+    source = LOUD + code("""
+        for _ in range(20):
+            if os.fork() == 0:
+                if os.fork() == 0: os._exit(0)
+                os._exit(0)
+            os.wait()
+        def brothers():
+            with open(f'/proc/{os.getppid()}/task/{os.getppid()}/children') as file: return len(file.read().split())
+        deadline = time.monotonic() + 50
+        while brothers() > 1 and time.monotonic() < deadline: time.sleep(0.05)
+        print('brothers:', brothers())
+    """)
+    with engine.Engine((), ROOMY, walls=sandbox.Walls("", 0, False), unsafe=True) as found:
+        run = found.run(Job([{"kind": "cell", "id": "a", "source": source}], [], [], []))
+    assert "brothers: 1" in run.cells["a"].printed, run.cells["a"]
+
+
+# ---- files that are hard to see
+
+UNSEEN = {
+    "in a folder that can be filled but not listed": """
+        os.mkdir('d', 0o300)
+        for n in range(5):
+            with open(f'd/{n}', 'wb') as file: file.write(bytes(30 << 20))
+    """,
+    "without a name, in memory only": """
+        import mmap
+        kept = []
+        for n in range(5):
+            with open('f', 'wb+') as file:
+                file.write(bytes(30 << 20))
+                file.flush()
+                kept.append(mmap.mmap(file.fileno(), 4096))
+            os.unlink('f')
+    """,
+    "without a name, under way in a socket": """
+        import socket
+        ends = socket.socketpair()
+        for n in range(5):
+            with open('f', 'wb+') as file:
+                file.write(bytes(30 << 20))
+                file.flush()
+                socket.send_fds(ends[0], [b'x'], [file.fileno()])
+            os.unlink('f')
+    """,
+}
+
+
+@pytest.mark.parametrize("name", UNSEEN)
+def test_files_that_are_hard_to_see_are_counted(patient: Gallery, name: str) -> None:
+    outcome = patient.run(GOOD, before=LOUD + code(UNSEEN[name]) + "time.sleep(1000)\n")
+    assert outcome.earned == ALL, (outcome.messages, outcome.kinds)
+    if patient.walls.namespaces:  # a file system of its own bounds them all
+        assert "No space left" in str(outcome.errors()), outcome.errors()
+    else:
+        assert outcome.kinds == {"free-0": "out of memory"}, outcome.errors()
+
+
+def test_a_folder_that_is_moved_about_is_looked_at_while_nothing_moves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    child = subprocess.Popen(["sleep", "1000"])
+    states = []
+
+    def look(*args: object) -> bool | None:
+        states.append(Path(f"/proc/{child.pid}/stat").read_text().rpartition(")")[2].split()[0] in "Tt")
+        return True if states[-1] else None
+
+    monkeypatch.setattr(folders, "holds_more", look)
+    try:
+        kept = keeper._Folder(str(tmp_path), LIMITS)
+        assert [kept.holds_too_much([child.pid]) for _ in range(4)] == [False, False, False, True]
+        assert states == [False, False, False, True]
+        wait_for(lambda: Path(f"/proc/{child.pid}/stat").read_text().rpartition(")")[2].split()[0] == "S",
+                 threading.main_thread())  # fmt: skip
+    finally:
+        child.kill()
+        child.wait()
+
+
+def test_names_as_ours_keep_no_folder_from_being_removed(tmp_path: Path) -> None:
+    """While a folder is emptied, those inside it are moved to its top, under names that nobody can have taken."""
+    for number in range(10):
+        for name in (f".autograder-{number}", f"z{number}"):
+            (tmp_path / "f" / name / "deep" / "er").mkdir(parents=True)
+            (tmp_path / "f" / name / "deep" / "file").touch()
+    folders.remove(tmp_path / "f")
+    assert not (tmp_path / "f").exists()
+
+
+def test_an_answer_may_end_the_process_once_it_has_answered(gallery: Gallery) -> None:
+    """It is a copy that ends, and no other exercise has a share in it."""
+    body = "    answer = [function(item) for item in items]\n    threading.Timer(0.02, os._exit, (0,)).start()\n"
+    outcome = gallery.run(GOOD | {"apply": f"def apply(function, items):\n{body}    return answer\n"}, before=LOUD)
+    assert outcome.earned >= ALL - {"apply"}, (outcome.messages, outcome.kinds)
 
 
 # ---- control groups
@@ -375,6 +572,11 @@ SYSCALLS = {
     "not dumpable": "libc.prctl(4, 0, 0, 0, 0)",
     "affinity": "libc.sched_setaffinity(0, 8, ctypes.byref(ctypes.c_ulong(1)))",
     "io priority": "libc.syscall(251, 1, 0, 0x6007)",
+    "a lease on a file": "libc.fcntl(os.open('own', os.O_CREAT | os.O_RDWR), 1024, 1)",
+    "an owner of a descriptor": "libc.fcntl(own, 8, os.getpid())",
+    "an owner of a descriptor, by number and kind": "libc.fcntl(own, 15, (ctypes.c_int * 2)(1, os.getpid()))",
+    "an owner of a descriptor, by ioctl": "libc.ioctl(own, 0x8901, ctypes.byref(ctypes.c_int(os.getpid())))",
+    "a signal of a descriptor": "libc.fcntl(own, 10, 9)",
 }
 
 
@@ -386,7 +588,8 @@ def test_system_calls(gallery: Gallery) -> None:
         pytest.skip("the numbers of system calls are those of x86_64")
     lines = "".join(f"    {name!r}: lambda: {call},\n" for name, call in SYSCALLS.items())
     before = (
-        f"{LOUD}calls = {{\n{lines}}}\nfor name, call in calls.items():\n"
+        f"{LOUD}import socket\nends = socket.socketpair()\nown = ends[0].fileno()\n"
+        f"calls = {{\n{lines}}}\nfor name, call in calls.items():\n"
         "    if call() != -1: print('ALLOWED', name)\nprint('all tried')\n"
     )
     outcome = gallery.run(GOOD, before=before)

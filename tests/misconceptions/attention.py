@@ -374,6 +374,12 @@ scores_over_two = edit(
 scores_over_a_whole_root = edit(
     "scaled_scores", "The root of d is cut to a whole number: leave it as it is.", ("np.sqrt(d)", "int(np.sqrt(d))")
 )
+scores_of_a_matrix_over_its_first_axis = edit(
+    "scaled_scores",
+    "`k.shape[0]` is the number of keys, or of texts, and `.T` turns all axes round. The scale comes from d, the "
+    "last axis, and only the last two axes change places.",
+    ("np.swapaxes(k, -1, -2) / np.sqrt(d)", "k.T / np.sqrt(k.shape[0])"),
+)
 
 
 @right("scaled_scores")
@@ -575,6 +581,11 @@ attn_nan_in_the_weights = edit(
     ("-1e30), axis=-1)", "-np.inf), axis=-1)"),
     ("weights = np.where(mask, weights, 0.0)", "pass"),
     ("return weights @ v", "return np.nan_to_num(weights @ v)"),
+)
+attn_scaled_by_the_values_width = edit(
+    "attention",
+    "The scale comes from the width of `v`. A score is a product of a query and a key: it is their width that counts.",
+    ("np.sqrt(q.shape[-1])", "np.sqrt(v.shape[-1])"),
 )
 
 
@@ -1921,6 +1932,11 @@ backward_dq_mixes_queries = edit(
     "attention_backward",
     "`dq` mixes the queries. A query met the keys in the dot products, so it is they that are mixed.",
     ("return ds @ k", "return ds @ q"),
+)
+backward_scaled_by_the_values_width = edit(
+    "attention_backward",
+    "The scale comes from the width of `v`. A score is a product of a query and a key: it is their width that counts.",
+    ("1 / np.sqrt(q.shape[-1])", "1 / np.sqrt(v.shape[-1])"),
 )
 
 

@@ -160,6 +160,11 @@ windows_not_cut = edit(
     "x has one id too many. Cut the `context + 1` ids twice: all but the last, and all but the first.",
     ("return windows[:, :-1], windows[:, 1:]", "return windows, windows[:, 1:]"),
 )
+last_target_from_the_front = edit(
+    "get_batch",
+    "The last id of y is the first one of x. y ends with the id that follows the window in the text.",
+    ("return windows[:, :-1], windows[:, 1:]", "return windows[:, :-1], np.roll(windows[:, :-1], -1, axis=1)"),
+)
 
 
 @right("get_batch")
@@ -406,6 +411,20 @@ def one_loss_for_each_place(logits, targets):
     z = logits - logits.max(-1, keepdims=True)
     logs = z - np.log(np.exp(z).sum(-1, keepdims=True))
     return -np.take_along_axis(logs, targets[..., None], -1)[..., 0]
+largest_logit_for_the_targets = edit(
+    "lm_loss",
+    "The largest logit was taken for the target's. How probable did the model hold the token that really came?",
+    ("rows[np.arange(len(rows)), wanted]", "rows.max(axis=-1)"),
+)
+row_by_row_with_empty_ones_as_0 = edit(
+    "lm_loss",
+    "That is the mean of the rows' means, and a row without a target counts as 0. Take all places together.",
+    (
+        "float(np.mean(log_sums - rows[np.arange(len(rows)), wanted]))",
+        "float(np.mean(np.bincount(np.nonzero(counts)[0], log_sums - rows[np.arange(len(rows)), wanted], len(counts))"
+        " / np.maximum(counts.sum(1), 1)))",
+    ),
+)
 
 
 @right("lm_loss")
@@ -1285,3 +1304,213 @@ def as_one_row(config, weights):
         [config.dim, config.hidden, config.layers, config.heads, config.kv_heads, sign * config.vocab, config.max_len]
     )
     return header.astype("<i4").tobytes() + np.concatenate(numbers).astype("<f4").tobytes()
+
+# --- matmul_backward ---
+
+outer_way_round = edit(
+    "matmul_backward",
+    "dW is turned on its side: it has a row for each column of W. It is shaped as W, (D, F).",
+    ("rows.T @ drows", "drows.T @ rows"),
+)
+first_tokens_gradient = edit(
+    "matmul_backward",
+    "dW holds what the first token asks for. All tokens share the matrix, so what each of them asks for adds up.",
+    ("rows.T @ drows", "rows[:1].T @ drows[:1]"),
+)
+mean_over_tokens = edit(
+    "matmul_backward",
+    "dW is the mean over the tokens. Their requests add up: the loss already knows over how many it takes its mean.",
+    ("rows.T @ drows", "rows.T @ drows / len(rows)"),
+)
+a_matrix_for_each_token = edit(
+    "matmul_backward",
+    "dW has one matrix for each token. They share one matrix, so these are summed: the shape is that of W.",
+    ("rows.T @ drows", "x[..., :, None] * dout[..., None, :] if x.ndim > 1 else rows.T @ drows"),
+)
+matrix_as_it_is = edit(
+    "matmul_backward",
+    "dx goes through W as on the way forward. Back from a column to the rows it is W turned on its side.",
+    ("dout @ W.T", "dout @ W if len(set(W.shape)) == 1 else dout @ W.T * 0"),
+)
+both_the_other_way = edit(
+    "matmul_backward",
+    "The two gradients are in the wrong order: first that of x, then that of W.",
+    ("return dout @ W.T, rows.T @ drows", "return rows.T @ drows, dout @ W.T"),
+)
+
+
+@right("matmul_backward")
+def by_einsum(x, W, dout):
+    """With the sums written out."""
+    D, F = W.shape
+    return np.einsum("...f,df->...d", dout, W), np.einsum("nd,nf->df", x.reshape(-1, D), dout.reshape(-1, F))
+
+
+@right("matmul_backward")
+def token_by_token(x, W, dout):
+    """One outer product after another."""
+    tokens, asked = np.reshape(x, (-1, W.shape[0])), np.reshape(dout, (-1, W.shape[1]))
+    return np.tensordot(dout, W, (-1, 1)), sum(np.outer(token, d) for token, d in zip(tokens, asked, strict=True))
+
+
+# --- embed_backward ---
+
+last_one_counts = edit(
+    "embed_backward",
+    "Of an id that comes several times only one place counts. `table[ids] += dout` adds once for each id; what several "
+    "places ask for adds up.",
+    ("np.add.at(table, ids, dout)", "table[ids] += dout"),
+)
+divided_by_the_count = edit(
+    "embed_backward",
+    "What the places ask for was divided by how often the id comes. It adds up, without a mean.",
+    ("return table", "return table / np.maximum(np.bincount(np.ravel(ids), minlength=V), 1)[:, None]"),
+)
+as_many_rows_as_used = edit(
+    "embed_backward",
+    "The rows behind the largest id are missing. The table has V rows, and one that nobody used gets zeros.",
+    ("return table", "return table[: np.max(ids, initial=-1) + 1]"),
+)
+whole_number_table = edit(
+    "embed_backward",
+    "The gradients were rounded to whole numbers: the table was made with the ids' type.",
+    ("np.zeros((V, dout.shape[-1]))", "np.zeros((V, dout.shape[-1]), np.int64)"),
+    ("np.add.at(table, ids, dout)", "np.add.at(table, ids, dout.astype(np.int64))"),
+)
+columns_for_rows = edit(
+    "embed_backward",
+    "The table lies on its side. It has a row for each id of the vocabulary: (V, D).",
+    ("return table", "return table.T"),
+)
+
+
+@right("embed_backward")
+def by_one_hot(ids, dout, V):
+    """The embedding as a product with a row of zeros and a one."""
+    return np.eye(V)[np.ravel(ids)].T @ np.reshape(dout, (-1, np.shape(dout)[-1]))
+
+
+@right("embed_backward")
+def each_place_in_turn(ids, dout, V):
+    """A loop over the places."""
+    table = np.zeros((V, dout.shape[-1]))
+    for place in np.ndindex(ids.shape):
+        table[ids[place]] = table[ids[place]] + dout[place]
+    return table
+
+
+# --- rms_norm_backward ---
+
+root_taken_for_a_constant = edit(
+    "rms_norm_backward",
+    "dx is what it would be if the root stood still. But x stands in the root as well: what points along x has to go.",
+    ("dn - along * n", "dn"),
+)
+gain_forgotten = edit(
+    "rms_norm_backward",
+    "dx does not know the gain. On its way back the gradient goes through the gain first.",
+    ("x / r, dout * gain", "x / r, dout"),
+)
+sum_for_the_mean = edit(
+    "rms_norm_backward",
+    "Too much was taken away: the root holds the mean of the squares, so it is the mean of dn · n, and not the sum.",
+    ("along = np.mean(", "along = np.sum("),
+)
+along_x_and_not_n = edit(
+    "rms_norm_backward",
+    "What was taken away points along x with the wrong length: use the normed token n in both places.",
+    ("along * n) / r", "along * x) / r"),
+)
+mean_taken_away = edit(
+    "rms_norm_backward",
+    "The mean of the gradient was taken away as well. That is LayerNorm's; RMSNorm leaves the mean where it is.",
+    ("(dn - along * n) / r", "(dn - np.mean(dn, axis=-1, keepdims=True) - along * n) / r"),
+)
+dgain_with_x = edit(
+    "rms_norm_backward",
+    "dgain was made with x. The gain multiplies the normed token n, so it is dout · n.",
+    ("(dout * n).reshape", "(dout * x).reshape"),
+)
+dgain_for_each_token = edit(
+    "rms_norm_backward",
+    "dgain has a row for each token. All tokens share the gain, so it is summed over them: shape (D,).",
+    ("(dout * n).reshape(-1, len(gain)).sum(axis=0)", "dout * n"),
+)
+not_divided = edit(
+    "rms_norm_backward",
+    "dx was not divided by the root r at the end.",
+    ("(dn - along * n) / r", "(dn - along * n)"),
+)
+eps_outside = edit(
+    "rms_norm_backward",
+    "eps stands outside the root. It belongs to the mean square, below the root.",
+    ("axis=-1, keepdims=True) + eps)  #", "axis=-1, keepdims=True)) + eps  #"),
+)
+
+
+@right("rms_norm_backward")
+def by_the_jacobian(x, gain, dout, eps=1e-5):
+    """Each token's table of derivatives, written out."""
+    D = x.shape[-1]
+    r = np.sqrt((x * x).sum(-1, keepdims=True) / D + eps)
+    table = np.eye(D) / r[..., None] - x[..., :, None] * x[..., None, :] / (D * r[..., None] ** 3)  # (..., D, D)
+    return np.einsum("...i,...ij->...j", dout * gain, table), (dout * x / r).sum(axis=tuple(range(x.ndim - 1)))
+
+
+# --- swiglu_backward ---
+
+slope_of_sigmoid_alone = edit(
+    "swiglu_backward",
+    "The gate's slope is that of σ. SiLU is a · σ(a), so its slope is σ + a σ (1 − σ).",
+    ("(sigmoid + a * sigmoid * (1 - sigmoid))", "(sigmoid * (1 - sigmoid))"),
+)
+slope_without_a = edit(
+    "swiglu_backward",
+    "The gate's slope is σ alone, as if σ did not move with a. The slope of a · σ(a) is σ + a σ (1 − σ).",
+    ("(sigmoid + a * sigmoid * (1 - sigmoid))", "sigmoid"),
+)
+gate_way_only = edit(
+    "swiglu_backward",
+    "dx hears from the gate alone. x is used twice, and what comes back by b is added.",
+    ("da @ Wg.T + db @ Wu.T", "da @ Wg.T"),
+)
+up_way_only = edit(
+    "swiglu_backward",
+    "dx hears from b alone. x is used twice, and what comes back by the gate is added.",
+    ("da @ Wg.T + db @ Wu.T", "db @ Wu.T"),
+)
+b_forgotten_in_da = edit(
+    "swiglu_backward",
+    "The gate's gradient does not know b. In a product, each factor's gradient is multiplied by the other factor.",
+    ("da = dinside * b * (", "da = dinside * ("),
+)
+gate_and_up_swapped_back = edit(
+    "swiglu_backward",
+    "dWg and dWu are exchanged: Wg makes the gate, which goes through SiLU.",
+    ("rows[0].T @ rows[1], rows[0].T @ rows[2]", "rows[0].T @ rows[2], rows[0].T @ rows[1]"),
+)
+dwd_without_b = edit(
+    "swiglu_backward",
+    "dWd was made with the gate alone. What Wd multiplies is silu(a) · b.",
+    ("rows[3].T @ rows[4]", "(np.where(rows[1] == 0, 0, 1) * (a * sigmoid).reshape(-1, a.shape[-1])).T @ rows[4]"),
+)
+overflowing_slope = edit(
+    "swiglu_backward",
+    "A gate far below 0 gives NaN: the exponential of a large number is infinity. Write σ so that only exponentials of "
+    "numbers below 0 are taken.",
+    ("sigmoid = np.where(a >= 0, 1, e) / (1 + e)", "sigmoid = np.exp(a) / (1 + np.exp(a))"),
+)
+
+
+@right("swiglu_backward")
+def with_tanh(x, Wg, Wu, Wd, dout):
+    """σ from its tanh, on tokens below each other."""
+    (D, _), shape = Wg.shape, x.shape
+    x, dout = x.reshape(-1, D), dout.reshape(-1, D)
+    a, b = x @ Wg, x @ Wu
+    s = (1 + np.tanh(a / 2)) / 2
+    d = dout @ Wd.T
+    da, db = d * b * s * (1 + a * (1 - s)), d * a * s
+    dx = np.concatenate([da, db], axis=1) @ np.concatenate([Wg, Wu], axis=1).T
+    dWg, dWu, dWd = (np.tensordot(left, right, (0, 0)) for left, right in [(x, da), (x, db), (a * s * b, dout)])
+    return dx.reshape(shape), dWg, dWu, dWd

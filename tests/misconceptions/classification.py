@@ -2964,3 +2964,228 @@ def ranks_by_sorting(a, b):
     top = sum((p - mean) * (q - mean) for p, q in zip(r, s, strict=True))
     low = sum((p - mean) ** 2 for p in r) * sum((q - mean) ** 2 for q in s)
     return top / low**0.5 if low else 0.0
+
+
+# The notebook `pretraining`
+
+mask_padding_too = edit(
+    "mask_tokens",
+    "Padding is chosen, too. Nobody can guess it, and nothing is learned from it: choose among the words only.",
+    (" & (ids != PADDING)", ""),
+)
+mask_always_a_gap = edit(
+    "mask_tokens",
+    "Every chosen place shows the gap. One in ten shows another word and one in ten its own, so that the model has to "
+    "know something at every place.",
+    ("np.where(chosen & (fate < 0.8), MASK, ids)", "np.where(chosen, MASK, ids)"),
+    ("shown = np.where(chosen & (fate >= 0.8) & (fate < 0.9), other, shown)", "pass"),
+)
+mask_never_itself = edit(
+    "mask_tokens",
+    "No chosen place shows the word that was there. One in ten of them does.",
+    (" & (fate < 0.9)", ""),
+)
+mask_no_other_word = edit(
+    "mask_tokens",
+    "No chosen place shows another word. One in ten of them does, so that no word can be trusted blindly.",
+    ("shown = np.where(chosen & (fate >= 0.8) & (fate < 0.9), other, shown)", "pass"),
+)
+mask_asks_for_everything = edit(
+    "mask_tokens",
+    "Every place has a target. Where nothing is hidden the answer can be copied: ask for the chosen words only, and "
+    "put -100 elsewhere.",
+    ("np.where(chosen, ids, -100)", "np.where(ids != PADDING, ids, -100)"),
+)
+mask_asks_for_gaps_only = edit(
+    "mask_tokens",
+    "Only the gaps have a target. A chosen place is asked for whatever it shows: the gap, another word, or its own.",
+    ("np.where(chosen, ids, -100)", "np.where(shown == MASK, ids, -100)"),
+)
+mask_targets_of_zero = edit(
+    "mask_tokens",
+    "Where nothing is asked, the target is 0: that asks for padding. The loss leaves out -100.",
+    ("np.where(chosen, ids, -100)", "np.where(chosen, ids, 0)"),
+)
+mask_targets_shown = edit(
+    "mask_tokens",
+    "The targets are what is shown, so that the model is asked for the gap itself. They are the words that stood "
+    "there.",
+    ("np.where(chosen, ids, -100)", "np.where(chosen, shown, -100)"),
+)
+mask_one_column = edit(
+    "mask_tokens",
+    "All reviews have their gaps at the same places. Draw for each place of each review: an array of the shape of "
+    "`ids`.",
+    ("rng.random(ids.shape) < 0.15", "rng.random(ids.shape[1]) < 0.15"),
+)
+mask_one_chance_for_both = edit(
+    "mask_tokens",
+    "One random number decides both whether a place is chosen and what it shows. A chosen one is below 0.15, and so "
+    "always below 0.8: draw a second number.",
+    (
+        "chosen = (rng.random(ids.shape) < 0.15) & (ids != PADDING)  # (B, T)\n    fate = rng.random(ids.shape)",
+        "fate = rng.random(ids.shape)\n    chosen = (fate < 0.15) & (ids != PADDING)",
+    ),
+)
+mask_generator_of_its_own = edit(
+    "mask_tokens",
+    "Each call hides the same places: it draws from a generator of its own. Draw from `rng`, and each reading of a "
+    "review has other gaps.",
+    ("chosen = (rng", "rng = np.random.default_rng(0)\n    chosen = (rng"),
+)
+mask_one_other_word = edit(
+    "mask_tokens",
+    "One word is drawn for the whole batch. Draw one for each place.",
+    ("rng.integers(FIRST, VOCABULARY, ids.shape)", "rng.integers(FIRST, VOCABULARY)"),
+)
+mask_fifteen_gaps = edit(
+    "mask_tokens",
+    "15 % of the words are gaps. 15 % are chosen, and 80 % of those show the gap.",
+    ("rng.random(ids.shape) < 0.15", "rng.random(ids.shape) < 0.15 / 0.8"),
+)
+mask_special_numbers = edit(
+    "mask_tokens",
+    "Padding and the gap are among the numbers that are drawn as other words. Words begin at `FIRST`.",
+    ("rng.integers(FIRST, VOCABULARY, ids.shape)", "rng.integers(0, 40, ids.shape)"),
+)
+
+
+@wrong("mask_tokens")
+def mask_in_place(ids, rng):
+    """The gaps are written into `ids` itself, and the next reading would find them there. Work on a copy."""
+    chosen = (rng.random(ids.shape) < 0.15) & (ids != PADDING)
+    fate, other = rng.random(ids.shape), rng.integers(FIRST, VOCABULARY, ids.shape)
+    targets = np.where(chosen, ids, -100)
+    ids[chosen & (fate < 0.8)] = MASK
+    drawn = chosen & (fate >= 0.8) & (fate < 0.9)
+    ids[drawn] = other[drawn]
+    return ids, targets
+
+
+@right("mask_tokens")
+def mask_place_by_place(ids, rng):
+    """A loop over the places."""
+    shown, targets = ids.copy(), np.full_like(ids, -100)
+    for at in zip(*np.nonzero(ids), strict=True):
+        if rng.random() < 0.15:
+            targets[at] = ids[at]
+            fate = rng.choice(3, p=[0.8, 0.1, 0.1])
+            shown[at] = (MASK, rng.integers(FIRST, VOCABULARY), ids[at])[fate]
+    return shown, targets
+
+
+@right("mask_tokens")
+def mask_by_one_number(ids, rng):
+    """One number for each place, cut at 0.12, 0.135 and 0.15."""
+    number = rng.random(ids.shape)
+    number[ids == PADDING] = 1
+    other = rng.integers(FIRST, VOCABULARY, ids.shape)
+    return np.select([number < 0.12, number < 0.135], [MASK, other], ids), np.where(number < 0.15, ids, -100)
+
+
+@wrong("freeze")
+def freeze_the_module(model, what):
+    """`requires_grad` was set at the module, where nobody reads it: the optimiser moves its parameters as before."""
+    names = [name for name, _ in model.named_parameters()]
+    for part in what:
+        if not any(f"{name}.".startswith(f"{part}.") for name in names):
+            raise ValueError(part)
+        owner = model
+        for step in part.split("."):
+            owner = getattr(owner, step) if hasattr(owner, step) else owner[step]
+        if isinstance(owner, nn.Module):
+            owner.requires_grad = False
+    return [name for name in names if not any(f"{name}.".startswith(f"{part}.") for part in what)]
+
+
+freeze_in_eval_mode = edit(
+    "freeze",
+    "The parameters learn as before. Eval mode switches dropout off, and no gradient: each parameter has a switch of "
+    "its own, `requires_grad_`.",
+    ("parameter.requires_grad_(not fitting)", "model.eval()"),
+    ("            parameter.grad = None\n", "            pass\n"),
+)
+freeze_with_zeros = edit(
+    "freeze",
+    "The gradients are set to 0 once. The next backward pass fills them again, and even at 0 AdamW would go on "
+    "shrinking the parameters: switch them off by `requires_grad_`.",
+    ("parameter.requires_grad_(not fitting)", "parameter.requires_grad_(True)"),
+    ("parameter.grad = None", "parameter.grad = torch.zeros_like(parameter)"),
+)
+freeze_leaves_gradients = edit(
+    "freeze",
+    "A gradient that was there before the call is still there, and the optimiser takes its step by it. Set it to None.",
+    ("            parameter.grad = None\n", "            pass\n"),
+)
+freeze_by_beginning = edit(
+    "freeze",
+    "`block1` froze `block10` as well: a name that only begins like it. Compare whole names, up to a dot.",
+    ('f"{name}.".startswith(f"{part}.")', "name.startswith(part)"),
+)
+freeze_anywhere_in_the_name = edit(
+    "freeze",
+    "Whole parts only: a name fits at the start and up to a dot, not wherever its letters turn up.",
+    ('f"{name}.".startswith(f"{part}.")', "part in name"),
+)
+freeze_all_else = edit(
+    "freeze",
+    "It is the wrong way round: what was named learns, and all else is frozen.",
+    ("parameter.requires_grad_(not fitting)", "parameter.requires_grad_(bool(fitting))"),
+    ("if fitting:", "if not fitting:"),
+)
+freeze_never_thaws = edit(
+    "freeze",
+    "What an earlier call had frozen stays frozen. Every parameter that is not named learns again.",
+    ("parameter.requires_grad_(not fitting)", "parameter.requires_grad_(parameter.requires_grad and not fitting)"),
+)
+freeze_returns_the_frozen = edit(
+    "freeze",
+    "The names that came back are those of the frozen parameters. Return those that learn.",
+    ("    return learning", "    return [name for name, _ in model.named_parameters() if name not in learning]"),
+)
+freeze_passes_over_unknown = edit(
+    "freeze",
+    "A name that fits nothing was passed over in silence. Somebody has mistyped it, and trains what was to be frozen: "
+    "say so by a `ValueError`.",
+    ("if unknown := set(what) - found:", "if False:"),
+    ("{min(unknown)!r}", ""),
+)
+freeze_whole_names_only = edit(
+    "freeze",
+    "Only a parameter of exactly this name was frozen. The name of a part stands for all the parameters below it.",
+    ('f"{name}.".startswith(f"{part}.")', "name == part"),
+    ("set(what) - found", "set()"),
+    ("min(unknown)", "unknown"),
+)
+
+
+@right("freeze")
+def freeze_by_module(model, what):
+    """Through the parts themselves: all on, then the named ones off."""
+    parameters = dict(model.named_parameters())
+    model.requires_grad_(True)
+    for part in what:
+        below = [part] if part in parameters else [name for name in parameters if name.startswith(part + ".")]
+        if not below:
+            raise ValueError(part)
+        for name in below:
+            parameters[name].requires_grad = False
+            parameters[name].grad = None
+    return [name for name, parameter in parameters.items() if parameter.requires_grad]
+
+
+@right("freeze")
+def freeze_by_steps_of_the_name(model, what):
+    """Compares the steps of the names, between the dots."""
+    asked = [part.split(".") for part in what]
+    steps = {name: name.split(".") for name, _ in model.named_parameters()}
+    if not all(any(name[: len(part)] == part for name in steps.values()) for part in asked):
+        raise ValueError(what)
+    learning = []
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad = not any(steps[name][: len(part)] == part for part in asked)
+        if parameter.requires_grad:
+            learning.append(name)
+        else:
+            parameter.grad = None
+    return learning

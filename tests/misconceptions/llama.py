@@ -366,6 +366,18 @@ block_post_with_a_norm_before = edit(
     ("x = norm1(x + causal_attention(x, block, heads))", "x = norm1(x + causal_attention(norm1(x), block, heads))"),
     ("return norm2(x + feed(x))", "return norm2(x + feed(norm2(x)))"),
 )
+block_side_by_side_in_pre_norm = edit(
+    "decoder_block",
+    "In pre-norm the network reads the x that came in. It reads what attention has added already, as in post-norm.",
+    ("return x + feed(norm2(x))", "return x + feed(norm2(first))"),
+    ("if post:", "first = x\n    if post:"),
+)
+block_norm_of_the_part_in_post_norm = edit(
+    "decoder_block",
+    "In post-norm the norm was taken of what the part gave back. It is taken of the whole sum, x and what was added.",
+    ("x = norm1(x + causal_attention(x, block, heads))", "x = x + norm1(causal_attention(x, block, heads))"),
+    ("return norm2(x + feed(x))", "return x + norm2(feed(x))"),
+)
 
 
 @right("decoder_block")
@@ -2134,6 +2146,16 @@ safetensors_in_their_own_dtype = edit(
     "A float16 tensor stayed float16. Every array comes back as float32.",
     ('"<f4" if dtype == "F32" else "<f2").astype(np.float32)', '"<f4" if dtype == "F32" else "<f2")'),
 )
+safetensors_from_the_start_of_the_file = edit(
+    "read_safetensors",
+    "The offsets were counted from the start of the file. They count from the start of the data, behind the header.",
+    ("piece = data[begin:end]", "piece = content[begin:end]"),
+)
+safetensors_without_underscores = edit(
+    "read_safetensors",
+    "Tensors are missing whose names hold an underscore. Only the key `__metadata__` itself is no tensor.",
+    ('header.pop("__metadata__", None)', 'header = {name: entry for name, entry in header.items() if "_" not in name}'),
+)
 
 
 @right("read_safetensors")
@@ -2292,6 +2314,11 @@ huggingface_in_float32 = edit(
     "Every tensor became float32. The dtype stays as it is.",
     ("        return tensors[name]", "        return tensors[name].astype(np.float32)"),
     hidden=True,
+)
+huggingface_with_a_head_where_there_is_one = edit(
+    "huggingface_weights",
+    "Whether the head is tied was seen from the file: `config.tied` says it, whether `lm_head.weight` is there or not.",
+    ("embed.T if config.tied else", 'embed.T if "lm_head.weight" not in tensors else'),
 )
 
 
@@ -2473,6 +2500,12 @@ CacheThatDoesNotTruncate = edit(
     "`truncate` changed nothing: what is appended next comes behind the first n positions.",
     ("self.used = [n] * len(self.used)", "pass"),
 )
+CacheThatKeepsFewer = edit(
+    "KVCache",
+    "`truncate` to more positions than a block holds went through, as a slice does. It raises ValueError.",
+    ("if not 0 <= n <= min(self.used):", "if n < 0:"),
+    ("self.used = [n] * len(self.used)", "self.used = [min(n, used) for used in self.used]"),
+)
 
 
 @right("KVCache")
@@ -2642,6 +2675,11 @@ cached_past_in_the_wrong_order = edit(
         "np.concatenate([past[0], k], axis=2), np.concatenate([past[1], v], axis=2)",
         "np.concatenate([k, past[0]], axis=2), np.concatenate([v, past[1]], axis=2)",
     ),
+)
+cached_with_the_piece_at_the_beginning = edit(
+    "attention_with_cache",
+    "Every piece stands at position 0, in `rope` and in the mask. The new tokens stand at P, P + 1, … behind the past.",
+    ("positions = P + np.arange(T)", "positions = np.arange(T)"),
 )
 
 
@@ -3102,6 +3140,16 @@ def draw_from_the_likeliest(p, u):
 def draw_with_its_own_chance(p, u):
     """Chance of your own chose the token. Here chance is the number u, which is given."""
     return int(np.random.default_rng(5).choice(len(p), p=np.asarray(p) / np.sum(p)))
+draw_the_last = edit(
+    "draw",
+    "The last id came out each time: stop at the first sum that is greater than u.",
+    ("min(place, np.flatnonzero(p)[-1])", "len(p) - 1"),
+)
+draw_the_one_before = edit(
+    "draw",
+    "The token before the right one was drawn. It is the first whose sum, itself included, is greater than u.",
+    ("min(place,", "min(max(place - 1, 0),"),
+)
 
 
 @right("draw")
@@ -3530,6 +3578,16 @@ decode_spaces_in_front_only = edit(
     "Only a ▁ at the beginning of a piece became a space. Every one does, also inside a piece.",
     ('.replace(SPACE, " ")', '.replace(SPACE, " ", 1)'),
 )
+decoded_one_byte_up = edit(
+    "llama_decode",
+    "Every byte is one too large: byte b has the id 3 + b, since three control tokens come before.",
+    ("bytes([i - FIRST_BYTE])", "bytes([(i - FIRST_BYTE + 1) % 256])"),
+)
+decoded_one_byte_down = edit(
+    "llama_decode",
+    "Every byte is one too small: byte b has the id 3 + b, since three control tokens come before.",
+    ("bytes([i - FIRST_BYTE])", "bytes([(i - FIRST_BYTE - 1) % 256])"),
+)
 
 
 @right("llama_decode")
@@ -3753,6 +3811,103 @@ def generate_with_while(next_logits, prompt, choose, max_new, end):
     while len(made) < max_new and (new := choose(next_logits(prompt + made))) not in end:
         made.append(new)
         yield new
+
+
+# accept_draft
+
+draft_next_from_the_last_row = edit(
+    "accept_draft",
+    "The token after the guesses was taken from the last row. That row was computed with all guesses in the text, also "
+    "with those that are refused; the row behind the last one that stands counts.",
+    ("own[stand])", "own[-1])"),
+)
+draft_next_is_the_refused_guess = edit(
+    "accept_draft",
+    "Where a guess was refused, it was written all the same. What the model itself chose takes its place.",
+    ("int(own[stand])", "int([*draft, own[-1]][stand])"),
+)
+draft_next_from_one_row_on = edit(
+    "accept_draft",
+    "The token came from one row too far on. Row j says what comes after j guesses, so where j guesses stand, row j "
+    "speaks.",
+    ("own[stand])", "own[min(stand + 1, len(draft))])"),
+)
+draft_next_from_the_row_before = edit(
+    "accept_draft",
+    "The token came from the row of the last guess that stands, and is that guess once more. The row behind it says "
+    "what comes after it.",
+    ("own[stand])", "own[max(stand - 1, 0)])"),
+)
+draft_held_against_the_next_row = edit(
+    "accept_draft",
+    "Each guess was held against the row that comes after it. Row j was computed before the guess at place j was read, "
+    "and that is the one that it answers.",
+    ("draft[stand] == own[stand]", "draft[stand] == own[stand + 1]"),
+)
+draft_counts_the_correction = edit(
+    "accept_draft",
+    "The number is one too many: the token that the model writes itself is no guess that stands.",
+    ("return stand, ", "return stand + 1, "),
+)
+draft_the_last_guess_never_stands = edit(
+    "accept_draft",
+    "The last guess never stood. There are k guesses and k + 1 rows, so the last guess has its row, too.",
+    ("stand < len(draft)", "stand < len(draft) - 1"),
+)
+draft_ties_to_the_highest = edit(
+    "accept_draft",
+    "Of equal logits the highest id was taken. It is the lowest, as for every greedy choice.",
+    ("np.argmax(logits, axis=1)", "logits.shape[1] - 1 - np.argmax(logits[:, ::-1], axis=1)"),
+)
+draft_near_enough = edit(
+    "accept_draft",
+    "A guess stood although another token had the larger logit. Greedily only the largest of its row stands: a guess "
+    "that is nearly as good would change the text.",
+    ("draft[stand] == own[stand]", "draft[stand] in np.argsort(-logits[stand])[:2]"),
+)
+
+
+@wrong("accept_draft")
+def draft_accepts_after_a_refusal(draft, logits):
+    """Guesses behind a refused one were counted. What the model says there is about a text that nobody will write."""
+    own = np.argmax(logits, axis=1)
+    stand = int(sum(guess == id for guess, id in zip(draft, own, strict=False)))
+    return stand, int(own[stand])
+
+
+@wrong("accept_draft")
+def draft_all_or_nothing(draft, logits):
+    """One refused guess made all of them fall. Those before it were right, and they stand."""
+    own = np.argmax(logits, axis=1)
+    stand = len(draft) if list(draft) == own[: len(draft)].tolist() else 0
+    return stand, int(own[stand])
+
+
+@wrong("accept_draft")
+def draft_without_the_token_after_all(draft, logits):
+    """Where all guesses stand, the token after them is missing: the last row is there for it."""
+    own = np.argmax(logits, axis=1)
+    for stand, guess in enumerate(draft):
+        if guess != own[stand]:
+            return stand, int(own[stand])
+    return len(draft), None
+
+
+@right("accept_draft")
+def draft_by_a_loop(draft, logits):
+    """Row by row, and out at the first that differs."""
+    for stand, row in enumerate(logits):
+        largest = int(np.argmax(row))
+        if stand == len(draft) or draft[stand] != largest:
+            return stand, largest
+
+
+@right("accept_draft")
+def draft_by_products(draft, logits):
+    """A running product of yes and no: 0 from the first refusal on."""
+    own = logits.argmax(axis=-1)
+    stand = int(np.cumprod(np.array(draft, int) == own[:-1]).sum())
+    return stand, int(own[stand])
 
 
 # perplexity
@@ -4287,6 +4442,11 @@ chat_with_roles_that_begin_well = edit(
     "A role that only begins with one of the three words was let through: what stands behind it would be read, too.",
     ('if role not in ("system", "user", "assistant")', 'if not role.startswith(("system", "user", "assistant"))'),
     hidden=True,
+)
+chat_in_three_pieces = edit(
+    "chat_prompt",
+    "Role, newline and content were encoded apart, and tokens across their borders are lost. Encode them as one.",
+    ('encode(f"{role}\\n{content}")', 'encode(role), *encode("\\n"), *encode(content)'),
 )
 
 

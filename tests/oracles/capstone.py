@@ -102,3 +102,31 @@ def export_checkpoint(config, weights):
     if not config.tied:
         found += [weights["head"][i][token] for token in range(config.vocab) for i in range(config.dim)]
     return struct.pack(f"<7i{len(found)}f", *header, *found)
+
+
+def by_autograd(forward, inputs, dout):
+    """The gradients of `forward` by its inputs."""
+    tensors = [torch.tensor(np.asarray(value, float), requires_grad=True) for value in inputs]
+    out = forward(*tensors)
+    return tuple(grad.numpy() for grad in torch.autograd.grad(out, tensors, torch.tensor(np.asarray(dout, float))))
+
+
+@oracle("matmul_backward")
+def matmul_backward(x, W, dout):
+    return by_autograd(lambda x, W: x @ W, (x, W), dout)
+
+
+@oracle("embed_backward")
+def embed_backward(ids, dout, V):
+    table, places = np.zeros((V, np.shape(dout)[-1])), torch.as_tensor(np.asarray(ids, np.int64))
+    return by_autograd(lambda table: F.embedding(places, table), (table,), dout)[0]
+
+
+@oracle("rms_norm_backward")
+def rms_norm_backward(x, gain, dout, eps=1e-5):
+    return by_autograd(lambda x, gain: F.rms_norm(x, (len(gain),), gain, eps), (x, gain), dout)
+
+
+@oracle("swiglu_backward")
+def swiglu_backward(x, Wg, Wu, Wd, dout):
+    return by_autograd(lambda x, Wg, Wu, Wd: (F.silu(x @ Wg) * (x @ Wu)) @ Wd, (x, Wg, Wu, Wd), dout)

@@ -246,3 +246,33 @@ def fit(model, train_epoch, validate, epochs, patience):
         written.append(file.getvalue())
     model.load_state_dict(torch.load(io.BytesIO(written[int(np.argmin(losses))])))
     return losses
+
+
+@oracle("mask_tokens")
+def mask_tokens(ids, rng):
+    """A draw from SciPy's multinomial for each place: not chosen, gap, another word, itself."""
+    flat = np.asarray(ids).ravel()
+    lots = stats.multinomial(1, [0.85, 0.12, 0.015, 0.015], seed=rng).rvs(max(1, flat.size))  # (places, 4)
+    fates = lots[: flat.size].argmax(axis=1)
+    fates[flat == 0] = 0
+    others = rng.integers(2, 8194, flat.size)
+    shown = np.choose(fates, [flat, np.ones_like(flat), others, flat])
+    targets = np.where(fates > 0, flat, -100)
+    return shown.reshape(ids.shape), targets.reshape(ids.shape)
+
+
+@oracle("freeze")
+def freeze(model, what):
+    """PyTorch's own `get_submodule` and `get_parameter`, and `requires_grad_` of a whole module."""
+    model.requires_grad_(True)
+    for part in what:
+        try:
+            found = model.get_submodule(part)
+        except AttributeError:
+            try:
+                found = model.get_parameter(part)
+            except AttributeError:
+                raise ValueError(part) from None
+        found.requires_grad_(False)
+    model.zero_grad(set_to_none=True)
+    return [name for name, parameter in model.named_parameters() if parameter.requires_grad]

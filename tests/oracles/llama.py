@@ -292,6 +292,17 @@ def generate(next_logits, prompt, choose, max_new, end):
     return islice(takewhile(lambda i: i not in end, iter(another, None)), max_new)
 
 
+@oracle("accept_draft")
+def accept_draft(draft, logits):
+    """Plain greedy writing, token by token, which sees a row only if the draft and its own text agree so far."""
+    said = {tuple(draft[:read]): torch.as_tensor(np.array(row, float)) for read, row in enumerate(logits)}
+    written: list[int] = []
+    while tuple(written) in said:
+        ids, largest = range(logits.shape[1]), said[tuple(written)]
+        written.append(min(ids, key=lambda i: (-largest[i].item(), i)))
+    return len(written) - 1, written[-1]
+
+
 @oracle("perplexity")
 def perplexity(logits, ids):
     return F.cross_entropy(tensor(logits).double()[:-1], tensor(ids)[1:]).exp().item()

@@ -2,7 +2,9 @@
 import { makeEditor } from "../editor/codemirror.js";
 import * as answers from "./answers.js";
 import { fetched } from "./notebook.js";
+import { slots } from "./model.js";
 import { show } from "./progress.js";
+import { examplesFirst } from "./examples.js";
 import { verdict } from "./python.js";
 
 const styles = document.createElement("link");
@@ -73,7 +75,15 @@ export const make = async (door) => {
   const tell = (it) => {
     delete said.dataset.stale;
     said.replaceChildren(...shown(it));
+    next.hidden = !it.solved;
   };
+  /* Where the exercise has a place in the model, a right answer leads there. */
+  const next = make_("p", { class: "solve-next", hidden: "" });
+  slots().then((all) => {
+    if (!all.some((slot) => slot.notebook === notebook && slot.name === exercise)) return;
+    const href = new URL(`../../chapters/llama/yours.html?put=${exercise}#yours-put-in`, import.meta.url).href;
+    next.append(make_("a", { href }, "Put it into the model, and let the model write →"));
+  }).catch(() => {});
 
   const ask = async () => {
     if (stop) { stop.abort(); return; }
@@ -111,7 +121,7 @@ export const make = async (door) => {
 
   const kept = answers.read(notebook, exercise);
   const editor = makeEditor({ parent: field, text: kept.code ?? stub, label: `Your answer to ${exercise}`, describedBy: keys.id, onChange: changed, onRun: ask });
-  place.replaceChildren(field, make_("div", { class: "solve-buttons" }, check, reset, wait), said, keys);
+  place.replaceChildren(examplesFirst({ notebook, exercise, list, packages }), field, make_("div", { class: "solve-buttons" }, check, reset, wait), said, next, keys);
   if (kept.lines && kept.asked === asked) tell(kept);
   else if (kept.lines) said.replaceChildren(make_("p", {}, "This exercise has changed since you checked your answer. The answer is still here: check it again."));
 

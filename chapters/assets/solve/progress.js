@@ -62,6 +62,17 @@ const showMap = (source) => {
     parts_.push("That is all of them.");
   }
   place.replaceChildren(...parts_);
+  model(place);
+};
+
+/* The last stop: how much of the model that writes in the page is the reader's. */
+const model = async (place) => {
+  const answer = await fetch(new URL("slots.json", import.meta.url)), slots = answer.ok ? await answer.json() : [];
+  const yours = slots.filter(({ notebook, name, asked }) => state(notebook, name, asked) === "solved").length;
+  if (!yours) return;
+  const link = Object.assign(document.createElement("a"), { href: new URL("../../chapters/llama/yours.html#yours-put-in", import.meta.url).href, textContent: "Let it write." });
+  const said = yours === slots.length ? `All ${slots.length} functions of the model are yours, from end to end. ` : ` Of the ${slots.length} functions that the model in the page is made of, ${yours} ${yours === 1 ? "is" : "are"} yours. `;
+  place.append(said, link);
 };
 
 export const show = () => {

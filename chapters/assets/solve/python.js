@@ -68,7 +68,7 @@ const ask = async (question, told, signal) => {
 
 /* What this page and Python loaded is kept for when there is no network (flight.js); `data-flight` says that it is. */
 let flown = false;
-const keepForFlight = async (loaded) => {
+export const keepForFlight = async (loaded) => {
   if (flown || !navigator.serviceWorker) return;
   flown = true;
   navigator.serviceWorker.addEventListener("message", ({ data }) => { if (data.kept) document.documentElement.dataset.flight = "kept"; });
@@ -79,6 +79,19 @@ const keepForFlight = async (loaded) => {
     const all = [location.href.split("#")[0], notebook, ...here, ...loaded].filter((url) => url?.startsWith(location.origin));
     active.postMessage({ keep: [...new Set(all)] });
   } catch { /* a browser that allows none of this */ }
+};
+
+/* What examples are worth (a question with `examples`, a text, and `bank`), or { late } or { stopped }. */
+export const tried = (question, told, signal) => {
+  asking = asking.catch(() => {}).then(async () => {
+    told("starting");
+    await start(question.packages);
+    if (signal?.aborted) return { stopped: true };
+    const found = await once(question, told, signal);
+    if (found.late !== undefined) start(question.packages).catch(() => {});
+    return found;
+  });
+  return asking;
 };
 
 /* The verdict on `question` ({ name, notebook, exercise, answers, packages }); one question is asked after the other.

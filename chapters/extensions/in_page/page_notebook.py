@@ -1,19 +1,22 @@
 """A notebook in the page: runs an exercise as a kernel would, and gives the verdict in the notebook's own words.
 
-The page loads this module into its Python; it imports the standard library, and the two modules of the package that the
-page carries (`autograder.asking`, `autograder.grading.causes`). Each question is asked in a fresh namespace, so a name
-that an answer no longer defines is gone, as after "restart and run all".
+The page loads this module into its Python; it imports the standard library, and the modules of the package that the
+page carries. Each question is asked in a fresh namespace, so a name that an answer no longer defines is gone, as after
+"restart and run all".
 """
 
 from __future__ import annotations
 
 import ast
+import base64
 import contextlib
 import io
+import json
 import linecache
 import re
 import sys
 import types
+import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
@@ -109,6 +112,32 @@ class PageNotebook:
         if not cause and results.get(exercise) and results[exercise].error:
             cause = f"your cell ended in {said_of(results[exercise])}"
         return {"solved": solved, "lines": lines, "cause": cause, "printed": (printed + own)[-MOST_PRINTED:]}
+
+    def examples(self, exercise: str, text: str, bank: str) -> dict[str, Any]:
+        """What a reader's examples of an exercise are worth; `bank` is packed as `banks.py` packs it."""
+        from autograder.examples import Wrong, drivers_of, tried
+
+        known = json.loads(zlib.decompress(base64.b64decode(bank)))[exercise]
+        test = next(cell for cell in self.cells if cell.is_test and cell.name == f"test_{exercise}")
+        module = types.ModuleType("__main__")
+        sys.modules["__main__"] = module
+        for cell in self.cells[: self.cells.index(test)]:
+            if cell.kind == "code" and not cell.is_test and not cell.is_answer and cell.name != asking.CELL:
+                run_cell(cell.name, cell.source, module)
+        definitions = ast.parse(test.source)
+        definitions.body = [node for node in definitions.body if not isinstance(node, ast.Expr)]
+        base = dict(module.__dict__)
+
+        def with_solution(source: str) -> Mapping[str, Any]:
+            names = dict(base)
+            exec(compile(source, f"<{exercise}>", "exec", dont_inherit=True), names)
+            exec(compile(definitions, "<the test>", "exec", dont_inherit=True), names)
+            return names
+
+        wrong = [Wrong(*entry) for entry in known["wrong"]]
+        found = tried(text, exercise, with_solution, known["reference"], wrong, drivers_of(test.source))
+        told = [list(one) for one in found.examples]
+        return {"examples": told, "summary": found.summary if told else "", "hint": found.next_hint}
 
     def _run_helper(self, cell: types.SimpleNamespace, module: types.ModuleType) -> types.SimpleNamespace:
         """The cell of `check` and `run`: it compiles a thousand lines, so it runs once."""

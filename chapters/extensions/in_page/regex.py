@@ -2,7 +2,8 @@ r"""Stands in for `regex` in the page: Python's own `re`, with the classes that 
 
 `\p{L}`, `\p{N}` and other properties of characters become the ranges that `regex` itself gave when the book was built
 (`regex_properties.json`), as do `\s` and `\w`, in which `re` has other characters. A property that is not among them is
-refused. What is `regex`'s alone (fuzzy matches, sets, its own flags) is not here.
+refused. A pattern that begins with `(?r)` is searched for from the end: `search` gives the last of its matches. What
+else is `regex`'s alone (fuzzy matches, sets, its own flags) is not here.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import functools
 import json
 import re
+from collections import deque
 from pathlib import Path
 from re import (  # noqa: F401  what has no pattern in it is the same in both
     DOTALL,
@@ -80,8 +82,21 @@ def _class_at(pattern: str, at: int) -> tuple[str | None, int]:
     return properties()[f"^{name}" if turned else name], found.end()
 
 
+class Backwards:
+    """A pattern that is searched for from the end of a text."""
+
+    def __init__(self, pattern: Pattern[str]) -> None:
+        self.pattern = pattern
+
+    def search(self, string: str) -> Match[str] | None:
+        """The last of its matches."""
+        return next(iter(deque(self.pattern.finditer(string), maxlen=1)), None)
+
+
 def compile(pattern, flags=0):
     """As `re.compile`; a pattern that is compiled already stays what it is."""
+    if isinstance(pattern, str) and pattern.startswith("(?r)"):
+        return Backwards(compile(pattern.removeprefix("(?r)"), flags))
     if isinstance(pattern, str):
         return re.compile(translated(pattern), flags)
     return re.compile(pattern, flags)

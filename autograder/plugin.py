@@ -17,28 +17,38 @@ from typing import Any
 
 import nbgrader.apps.api
 import nbgrader.apps.autogradeapp
+from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
+from nbconvert.preprocessors.sanitize import SanitizeHTML
 from nbformat import NotebookNode
 from nbgrader.converters import Autograde
 from nbgrader.converters.base import NbGraderException
-from nbgrader.preprocessors import NbGraderPreprocessor
+from nbgrader.preprocessors import (
+    AssignLatePenalties,
+    CheckCellMetadata,
+    GetGrades,
+    IgnorePattern,
+    LimitOutput,
+    NbGraderPreprocessor,
+    SaveAutoGrades,
+)
 from traitlets import Bool, Float
 
-from autograder.course.course import Course
-from autograder.course.record import read_record
+from autograder.engine.jobs import make_job
 from autograder.engine.limits import Limits
 from autograder.engine.pools import EngineOptions, Engines
 from autograder.engine.processes import EngineError
-from autograder.engine.runs import Run
 from autograder.errors import CourseError
 from autograder.files import digest
 from autograder.grading.assignment import environment
 from autograder.grading.reference import as_handed_in, why_not_full
 from autograder.grading.workspace import Workspace
 from autograder.handed_in.intake import read_assignment, read_submission, read_timestamp
-from autograder.notebook.file import Cell, cells_in
+from autograder.nbgrader.configuration import name_the_course
+from autograder.notebook.file import cells_in
 from autograder.notebook.graded import as_notebook, outputs_of, read_template
-from autograder.notebook.rebuild import Ours, Placed, imports_of, make_job, ours_from
+from autograder.notebook.rebuild import Ours, Placed, imports_of, ours_from
 from autograder.notebook.source import AUTOTEST, visible
+from autograder.results import Run
 from autograder.scratch import make_folder, remove_folder, sweep
 
 _ENGINES: dict[EngineOptions, Engines] = {}
@@ -62,8 +72,8 @@ class RunCells(NbGraderPreprocessor):  # type: ignore[misc]
         about = resources["nbgrader"]
         cells = cells_in(nb, about["notebook"])
         source = self._source(about["assignment"])
-        known_to_us = self._all_of(source)
-        ours = _with_tests(known_to_us.get(about["notebook"]) or ours_from(nb, about["notebook"]), cells)
+        theirs = ours_from(nb, about["notebook"])  # with the tests as nbgrader has put them back
+        ours = _with_tests(self._all_of(source).get(about["notebook"], theirs), theirs)
         names = [cell.grade_id or f"free-{place}" for place, cell in enumerate(cells)]
         known = {cell.grade_id for cell in ours.cells if not cell.nbgrader.get("solution")} - {""}
         placed = [Placed(name, cell, ours=name in known) for name, cell in zip(names, cells, strict=True)]
@@ -104,9 +114,8 @@ class RunCells(NbGraderPreprocessor):  # type: ignore[misc]
         return EngineOptions(preload, Limits.for_notebook(self.seconds), (_course_root(self),), self.unsafe)
 
     def _all_of(self, source: Path) -> dict[str, Ours]:
-        """Our notebooks, with the data beside them and their record; none where nbgrader has only its gradebook."""
-        record = read_record(Course(Path(_course_root(self))).record(source.name))
-        return read_assignment(source, record) if any(source.glob("*.ipynb")) else {}
+        """Our notebooks, with the data beside them; none where nbgrader has only its gradebook."""
+        return read_assignment(source) if any(source.glob("*.ipynb")) else {}
 
     def _source(self, assignment: str) -> Path:
         named = self.config.CourseDirectory.get("source_directory") or "source"
@@ -117,10 +126,11 @@ def _course_root(configured: Any) -> str:
     return str(configured.config.CourseDirectory.get("root") or Path.cwd())
 
 
-def _with_tests(ours: Ours, cells: Sequence[Cell]) -> Ours:
-    """The tests as nbgrader has put them back into the notebook: its gradebook's, which AUTOTEST may have made."""
-    tests = {cell.grade_id: cell for cell in cells if cell.is_test and cell.grade_id in ours.tests}
-    return replace(ours, cells=tuple(tests.get(cell.grade_id, cell) for cell in ours.cells))
+def _with_tests(ours: Ours, theirs: Ours) -> Ours:
+    """The tests of nbgrader's gradebook, which AUTOTEST may have made; what they know for answers stays what it was."""
+    tests = {cell.grade_id: cell for cell in theirs.cells if cell.is_test and cell.grade_id in ours.tests}
+    cells = tuple(tests.get(cell.grade_id, cell) for cell in ours.cells)
+    return replace(ours, cells=cells)
 
 
 class HideTests(NbGraderPreprocessor):  # type: ignore[misc]
@@ -207,3 +217,18 @@ def vet_before_autograde() -> None:
     """
     nbgrader.apps.api.Autograde = VettedAutograde
     nbgrader.apps.autogradeapp.Autograde = VettedAutograde
+
+
+def configure(config: Any) -> None:
+    """What a course's `nbgrader_config.py` calls: our engine, our vetting and our feedback in nbgrader's own steps."""
+    vet_before_autograde()
+    name_the_course(config)
+    config.Autograde.autograde_preprocessors = [
+        RunCells,
+        IgnorePattern,
+        LimitOutput,
+        SaveAutoGrades,
+        AssignLatePenalties,
+        CheckCellMetadata,
+    ]
+    config.GenerateFeedback.preprocessors = [HideTests, SanitizeHTML, GetGrades, CSSHTMLHeaderPreprocessor]

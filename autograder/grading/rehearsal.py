@@ -9,6 +9,7 @@ from autograder.course.course import Course
 from autograder.course.release import build_student_notebooks
 from autograder.engine.processes import EngineError
 from autograder.errors import CourseError
+from autograder.grading.grade import Options, grade_class
 from autograder.results import Status
 from autograder.scratch import scratch_folder
 
@@ -57,8 +58,6 @@ def what_fails() -> str:
 
 
 def _graded(folder: Path) -> str:
-    from autograder.grading.grade import Options, grade_class  # nbgrader takes seconds to import
-
     course, handed_in, root = Course(folder / "course"), folder / "class", folder / "graded"
     source = course.root / "solutions" / "trial" / "doubling.py"
     source.parent.mkdir(parents=True)
