@@ -14,6 +14,8 @@ from autograder.course.course import Course
 from autograder.grading.grade import grade_class
 
 ROOT = Path(__file__).parent.parent
+# Formgrader draws the field first and listens to it once the comments are fetched; then it says what to type there.
+LISTENING = "textarea.comment[placeholder]"
 
 
 @pytest.mark.slow
@@ -37,12 +39,12 @@ def test_the_class_is_listed_and_a_comment_is_kept(tiny: Course, blank: Path, tm
         assert any("5 / 5" in row for row in rows.values())
         page.goto(f"{address}/formgrader/gradebook/cooking/recipes")
         page.click("text=Submission #1")
-        page.wait_for_selector("textarea.comment")
+        page.wait_for_selector(LISTENING)
         assert "def portions" in page.inner_text("body")
-        page.locator("textarea.comment").first.fill("Well done.")
+        page.locator(LISTENING).first.fill("Well done.")
         with page.expect_response(lambda answer: "/api/comment/" in answer.url and answer.request.method == "PUT"):
-            page.locator("textarea.comment").first.blur()
+            page.locator(LISTENING).first.blur()
         page.reload()
-        page.wait_for_selector("textarea.comment")
-        assert page.locator("textarea.comment").first.input_value() == "Well done."
+        page.wait_for_selector(LISTENING)
+        assert page.locator(LISTENING).first.input_value() == "Well done."
     context.close()
