@@ -29,6 +29,7 @@ EVERY = [
     for name in [*PAGES, *MADE_BY_SPHINX]
 ]
 LIVE = "[data-ready]"  # what a figure carries once its script has built it
+LATE = f"main :is({FIGURE}):has(script[data-src])"  # its record is in a file of its own
 # Bytes of style sheets, scripts and fonts that a page asks for before its reader does anything. The theme alone had
 # 2.3 million; a page with figures now has about 90,000, and the text face another 63,000.
 BUDGET = 170_000
@@ -48,8 +49,10 @@ def figures_of(name: str) -> list[str]:
 
 
 def open_page(page, site: str, name: str) -> None:
-    """Open a page and wait until its figures have come alive."""
+    """Open a page and wait until its figures have come alive; those with a long record do when one comes near."""
     page.goto(f"{site}/{name}.html", wait_until="load")
+    for far in page.locator(LATE).all():
+        far.scroll_into_view_if_needed()
     page.wait_for_function(f"document.querySelector('main :is({FIGURE}):not({LIVE})') === null")
 
 
@@ -395,6 +398,20 @@ def test_page_opens_from_disk(page, book, name):
         assert not page.locator("mjx-merror").count(), "a formula that TeX does not understand"
     assert not errors, errors
     assert not failed, failed
+
+
+@pytest.mark.parametrize("where", ["served", "from disk"])
+def test_a_long_record_comes_when_its_figure_is_near(page, site, book, where):
+    """The page does not wait for what stands far below; the same from disk, where nothing may be fetched."""
+    asked = []
+    page.on("request", lambda request: asked.append(request.url) if "/records/" in request.url else None)
+    page.goto(f"{site if where == 'served' else book.as_uri()}/chapters/llama/generation.html", wait_until="load")
+    figure = page.locator("main sampling-lab")
+    assert not asked and not figure.get_attribute("data-ready")
+    assert "crowded" in figure.inner_text(), "until then its words are there"
+    figure.scroll_into_view_if_needed()
+    page.wait_for_selector(f"main sampling-lab{LIVE}")
+    assert len(asked) == 1 and figure.locator("input[type=range]").count() == 3
 
 
 @pytest.mark.parametrize("where", ["served", "from disk"])

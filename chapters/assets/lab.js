@@ -5,7 +5,9 @@
 
      <mask-lab><script type="application/json">{"tokens": …}</script><p>What the figure shows, in words.</p></mask-lab>
 
-   The JSON is computed by the page's Python. The paragraph is what a reader without scripts sees. In the script:
+   The JSON is computed by the page's Python. The paragraph is what a reader without scripts sees. Where the JSON is long,
+   the build puts it into a file of its own (`data-src`, see extensions/long_records.py), which is loaded when the reader
+   comes near. In the script:
 
      lab.define("mask-lab", (data, { show, live }) => {
        const box = lab.make("input", { type: "checkbox" });
@@ -47,15 +49,34 @@ window.lab = (() => {
     return es.map((e) => e / sum);
   };
 
+  const NEAR = "1500px";                        // of what is seen: the figure is there before the reader is
+  const records = {};                           // a long record's file says what it holds: lab.records["name.js"] = {…}
+
+  /** A figure's data, at once or, where it has a file of its own, when the figure comes near. */
+  const withData = (figure, source, use) => {
+    const file = source.dataset.src;
+    if (!file) { use(JSON.parse(source.textContent)); return; }
+    const name = file.replace(/^.*\/|\?.*$/g, "");
+    const near = new IntersectionObserver((seen) => {
+      if (!seen.some((entry) => entry.isIntersecting)) return;
+      near.disconnect();
+      document.head.append(Object.assign(document.createElement("script"), { src: file, onload: () => use(records[name]) }));
+    }, { rootMargin: NEAR });
+    near.observe(figure);
+  };
+
   const define = (tag, build) => customElements.define(tag, class extends HTMLElement {
     connectedCallback() {
       const source = this.querySelector("script[type='application/json']");
-      if (!source || this.dataset.ready) return;
-      const data = JSON.parse(source.textContent), parts = build(data, this);
-      this.dataset.ready = "yes";
-      this.setAttribute("role", "group");
-      if (data.label) this.setAttribute("aria-label", data.label);
-      this.replaceChildren(source, ...parts);
+      if (!source || this.asked) return;
+      this.asked = true;
+      withData(this, source, (data) => {
+        const parts = build(data, this);
+        this.dataset.ready = "yes";
+        this.setAttribute("role", "group");
+        if (data.label) this.setAttribute("aria-label", data.label);
+        this.replaceChildren(source, ...parts);
+      });
     }
   });
 
@@ -100,5 +121,5 @@ window.lab = (() => {
 
   const live = (text = "") => make("p", { class: "lab-notes", "aria-live": "polite" }, text);
 
-  return { make, svg, define, slider, checkbox, radios, bars, live, softmax };
+  return { make, svg, define, records, slider, checkbox, radios, bars, live, softmax };
 })();
