@@ -23,11 +23,16 @@ PAGES = [TOC["root"], *(page["file"] for part in TOC["parts"] for page in part["
 MADE_BY_SPHINX = ["search", "genindex"]
 FIGURES = sorted(path.stem for path in ASSETS.glob("*-*.js"))  # a figure's script is named after its element
 FIGURE = ", ".join(FIGURES)
-# The first page and one of each kind for every run; all of them where CI goes through the long matrices.
-EVERY = [
-    name if name in (PAGES[0], "chapters/attention/weights", "search") else pytest.param(name, marks=pytest.mark.slow)
-    for name in [*PAGES, *MADE_BY_SPHINX]
-]
+QUICK = {PAGES[0], "chapters/attention/weights", "search"}
+
+
+def mostly_slow(names: list[str]) -> list:
+    """The first page and one of each kind for every run; all of them where CI goes through the long matrices."""
+    return [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in names]
+
+
+EVERY = mostly_slow([*PAGES, *MADE_BY_SPHINX])
+WITH_FIGURES = mostly_slow([name for name in PAGES if name.count("/") == 2])
 LIVE = "[data-ready]"  # what a figure carries once its script has built it
 LATE = f"main :is({FIGURE}):has(script[data-src])"  # its record is in a file of its own
 # Bytes of style sheets, scripts and fonts that a page asks for before its reader does anything. The theme alone had
@@ -282,7 +287,7 @@ def test_panel_with_a_public_address(panel):
 # ---------- in a browser ----------
 
 
-@pytest.mark.parametrize("name", [*PAGES, *MADE_BY_SPHINX])
+@pytest.mark.parametrize("name", EVERY)
 def test_page_loads_in_peace(page, site, name):
     """No error in the console, no failed request, no request to another machine, few bytes."""
     errors, outside, failed, weights = [], [], [], {}
@@ -356,7 +361,7 @@ def test_code_is_legible(page, site, theme):
     assert not {pair: ratio for pair, ratio in found.items() if ratio < 4.5}
 
 
-@pytest.mark.parametrize("name", [*PAGES, *MADE_BY_SPHINX])
+@pytest.mark.parametrize("name", EVERY)
 def test_page_fits_a_phone(phone, site, name):
     """Nothing is wider than 390 px, doors open or closed; what is wider by nature scrolls within itself."""
     open_page(phone, site, name)
@@ -368,7 +373,7 @@ def test_page_fits_a_phone(phone, site, name):
             .slice(0, 5).map(e => e.outerHTML.slice(0, 120))""")
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", mostly_slow(PAGES))
 def test_page_reads_without_scripts(browser, site, name):
     """Text, navigation and what each figure shows are there; buttons that would do nothing are not."""
     context = browser.new_context(java_script_enabled=False, viewport={"width": 1280, "height": 900})
@@ -383,7 +388,7 @@ def test_page_reads_without_scripts(browser, site, name):
     context.close()
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", mostly_slow(PAGES))
 def test_page_opens_from_disk(page, book, name):
     """A page opened as a file is the same page: its figures live, its formulas are set, and no file is missing."""
     errors, failed = [], []
@@ -534,7 +539,7 @@ def reached(control) -> bool:
     return next(answer for answer in iter(lambda: control.evaluate(focus), object()) if answer is not None)
 
 
-@pytest.mark.parametrize("name", [name for name in PAGES if name.count("/") == 2])
+@pytest.mark.parametrize("name", WITH_FIGURES)
 def test_figures_answer_to_the_keyboard(page, site, name):
     """Each kind of control in each figure can be reached, has a name, and changes what is shown."""
     open_page(page, site, name)
@@ -557,7 +562,7 @@ def test_figures_answer_to_the_keyboard(page, site, name):
         assert all(answered.values()), f"{tag}: no answer to the keyboard: {answered}"
 
 
-@pytest.mark.parametrize("name", [name for name in PAGES if name.count("/") == 2])
+@pytest.mark.parametrize("name", WITH_FIGURES)
 def test_figures_answer_to_the_mouse(page, site, name):
     """Sliders are dragged; boxes, choices and buttons are clicked."""
     open_page(page, site, name)

@@ -96,6 +96,7 @@ def test_the_model_writes_in_the_page(page, site, python_in_the_book, model, loa
     assert not outside
 
 
+@pytest.mark.slow
 @pytest.mark.timing
 def test_the_page_writes_quickly_enough(page, site, python_in_the_book):
     """30 tokens a second by the course's functions, 8 on the clear model with the reader's."""
@@ -108,6 +109,7 @@ def test_the_page_writes_quickly_enough(page, site, python_in_the_book):
         assert max(rates) >= least, rates
 
 
+@pytest.mark.slow
 def test_every_exercise_of_the_model_can_be_put_into_it(page, site, python_in_the_book):
     """One after the other, by its box: the text is the same, and the report says how often it ran."""
     answered(page, site, RIGHT)
@@ -134,6 +136,7 @@ def test_every_exercise_of_the_model_can_be_put_into_it(page, site, python_in_th
         box.uncheck()
 
 
+@pytest.mark.slow
 def test_a_right_and_a_wrong_apply_rope(page, site, python_in_the_book):
     """The right one is put in by the link from its exercise; the wrong one breaks the text where it first differs."""
     answered(page, site, {"apply_rope": RIGHT["apply_rope"], "rms_norm": RIGHT["rms_norm"]})
@@ -161,6 +164,7 @@ def test_a_right_and_a_wrong_apply_rope(page, site, python_in_the_book):
     assert figure.locator(".write-report li").first.inner_text() == expected["words"][0]
 
 
+@pytest.mark.slow
 def test_each_known_mistake_of_the_page_breaks_the_text(page, site, python_in_the_book):
     open_page(page, site, YOURS)
     figure = lab(page, own=True)
@@ -175,6 +179,7 @@ def test_each_known_mistake_of_the_page_breaks_the_text(page, site, python_in_th
         assert "The text is another one from token" in said or "Your text stopped" in said, said
 
 
+@pytest.mark.slow
 def test_writing_can_be_stopped_and_a_loop_without_end_too(page, site, python_in_the_book):
     answered(page, site, {"rms_norm": "def rms_norm(x, gain, eps=1e-5):\n    while True:\n        pass\n"})
     page.goto(f"{site}/{YOURS}.html?put=rms_norm")
@@ -200,6 +205,7 @@ def test_writing_can_be_stopped_and_a_loop_without_end_too(page, site, python_in
     assert re.fullmatch(r"Stopped after \d+ tokens\.", plain.locator(".write-said").inner_text())
 
 
+@pytest.mark.slow
 def test_a_solved_exercise_leads_into_the_model_and_the_map_says_how_far(page, site, python_in_the_book):
     answered(page, site, {"rms_norm": RIGHT["rms_norm"], "swiglu": WRONG["swiglu_swapped"].source})
     page.goto(f"{site}/chapters/llama/parts.html#solve-rms_norm")
@@ -217,6 +223,7 @@ def test_a_solved_exercise_leads_into_the_model_and_the_map_says_how_far(page, s
     )
 
 
+@pytest.mark.slow
 def test_the_inside_answers_to_another_text_and_steps(page, site, python_in_the_book):
     open_page(page, site, YOURS)
     figure = page.locator("inside-lab")
@@ -252,6 +259,7 @@ def test_the_inside_answers_to_another_text_and_steps(page, site, python_in_the_
         assert f'"grade_id": "{exercise}"' in (ROOT / "solutions" / f"{page_}.py").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_the_figures_are_accessible_when_all_is_open(page, site, python_in_the_book):
     """With functions put in, a mistake chosen, and a report: in the light and in the dark."""
     from axe_playwright_python.sync_playwright import Axe
@@ -272,6 +280,7 @@ def test_the_figures_are_accessible_when_all_is_open(page, site, python_in_the_b
             assert not found, f"{theme}: " + "\n".join(f"{v['id']}: {v['nodes'][0]['html'][:200]}" for v in found)
 
 
+@pytest.mark.slow
 def test_the_figures_fit_a_phone(phone, site, python_in_the_book):
     open_page(phone, site, YOURS)
     phone.evaluate("for (const door of document.querySelectorAll('main details')) door.open = true")

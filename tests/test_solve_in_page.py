@@ -155,6 +155,7 @@ def test_an_exercise_is_solved_in_its_page(page, site):
     assert not [url for url in asked if not url.startswith((site, "blob:", "data:"))]
 
 
+@pytest.mark.slow
 def test_examples_come_before_code(page, site):
     """They are held against the reference and the known mistakes, which nobody loads before; and they are kept."""
     asked = []
@@ -176,6 +177,7 @@ def test_examples_come_before_code(page, site):
     assert "0.245" in door(page, "softmax").locator("textarea").input_value()
 
 
+@pytest.mark.slow
 def test_an_answer_that_is_no_python_is_told_where(page, site):
     open_exercise(page, site, WEIGHTS, "softmax")
     write(page, "softmax", "def softmax(x, axis=-1)\n    return x\n")
@@ -184,6 +186,7 @@ def test_an_answer_that_is_no_python_is_told_where(page, site):
     assert told[0] == "✗ softmax"
 
 
+@pytest.mark.slow
 def test_what_an_answer_prints_is_shown_apart(page, site):
     open_exercise(page, site, WEIGHTS, "softmax")
     write(page, "softmax", SOFTMAX.replace("    ", "    print('looking at', np.shape(x))\n    ", 1))
@@ -192,6 +195,7 @@ def test_what_an_answer_prints_is_shown_apart(page, site):
     assert told[1] == "Your code printed:" and told[2].startswith("looking at (")
 
 
+@pytest.mark.slow
 def test_other_answers_cost_nothing(page, site):
     """An answer that fails, or is no Python, leaves the verdict on the others alone."""
     open_exercise(page, site, WEIGHTS, "dot_and_angle")
@@ -203,6 +207,7 @@ def test_other_answers_cost_nothing(page, site):
     assert check(page, "softmax") == ["✓ softmax: 6 of 6"]
 
 
+@pytest.mark.slow
 @pytest.mark.timing
 def test_an_endless_loop_is_stopped(page, site):
     """It is said so, the page answers meanwhile, and the next verdict comes as ever; the same for a loop beside."""
@@ -223,6 +228,7 @@ def test_an_endless_loop_is_stopped(page, site):
     assert told[1] == "Your answer to dot_and_angle does not come to an end, so it was left out."
 
 
+@pytest.mark.slow
 def test_a_reader_can_stop_waiting(page, site):
     open_exercise(page, site, WEIGHTS, "softmax")
     write(page, "softmax", "def softmax(x, axis=-1):\n    while True:\n        pass\n")
@@ -236,6 +242,7 @@ def test_a_reader_can_stop_waiting(page, site):
     assert button.inner_text() == "Check"
 
 
+@pytest.mark.slow
 def test_reset_can_be_taken_back(page, site):
     open_exercise(page, site, WEIGHTS, "softmax")
     content, reset = door(page, "softmax").locator(".cm-content"), door(page, "softmax").locator(".solve-reset")
@@ -246,6 +253,7 @@ def test_reset_can_be_taken_back(page, site):
     assert "np.exp(x)" in content.inner_text()
 
 
+@pytest.mark.slow
 def test_the_keyboard_alone_is_enough(page, site):
     """To the exercise, into the editor, to a verdict, and out again."""
     open_page(page, site, WEIGHTS)
@@ -270,6 +278,7 @@ def test_the_keyboard_alone_is_enough(page, site):
     assert page.evaluate("document.activeElement.className") == "solve-reset"
 
 
+@pytest.mark.slow
 def test_an_open_exercise_is_accessible(page, site):
     """axe-core finds nothing with an editor and a verdict of each kind, in the light and in the dark."""
     from axe_playwright_python.sync_playwright import Axe
@@ -286,6 +295,7 @@ def test_an_open_exercise_is_accessible(page, site):
             assert not found, f"{theme}: " + "\n".join(f"{v['id']}: {v['nodes'][0]['html'][:200]}" for v in found)
 
 
+@pytest.mark.slow
 def test_an_open_exercise_fits_a_phone(phone, site):
     """At 390 px, with an editor and a long verdict; and what is typed is not under 16 px, at which phones zoom in."""
     open_exercise(phone, site, WEIGHTS, "softmax")
@@ -302,6 +312,7 @@ def test_an_open_exercise_fits_a_phone(phone, site):
 # ---------- nothing is lost ----------
 
 
+@pytest.mark.slow
 def test_leaving_and_coming_back(page, site):
     """Answer, verdict and state are there again, on a page that loads no Python for it."""
     open_exercise(page, site, WEIGHTS, "softmax")
@@ -320,6 +331,7 @@ def test_leaving_and_coming_back(page, site):
     assert not [url for url in asked if "/pyodide/" in url]
 
 
+@pytest.mark.slow
 def test_a_changed_question_keeps_the_answer_and_asks_again(browser, site):
     """When the book asks something else, the old verdict holds no longer; the answer is as it was."""
     # What the service worker has kept would come in the place of the changed page.
@@ -363,6 +375,7 @@ def bring(page, button: str, path: Path) -> str:
     return said.inner_text()
 
 
+@pytest.mark.slow
 def test_my_notebook_is_graded_as_the_page_said(page, site, course, tmp_path):
     """The notebook with the answers in it: `check` and `grade` give what the page gave, and a page takes it back."""
     open_exercise(page, site, WEIGHTS, "softmax")
@@ -396,6 +409,7 @@ def test_my_notebook_is_graded_as_the_page_said(page, site, course, tmp_path):
     assert set(kept(page)) == {"attention/weights/softmax", "attention/weights/scaled_scores"}
 
 
+@pytest.mark.slow
 def test_what_a_brought_notebook_replaces_can_be_put_back(page, site, tmp_path):
     """And a notebook without nbgrader's metadata is known by what its cells define."""
     open_exercise(page, site, WEIGHTS, "softmax")
@@ -410,6 +424,7 @@ def test_what_a_brought_notebook_replaces_can_be_put_back(page, site, tmp_path):
     assert kept(page)["attention/weights/softmax"]["code"].strip() == SOFTMAX.strip()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "text", "said"), [
     ("mine.ipynb", "not json", "mine.ipynb is no notebook."),
     ("mine.ipynb", '{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}', "has no answer to an exercise"),
@@ -421,6 +436,7 @@ def test_a_file_that_is_no_notebook_of_the_page_is_refused(page, site, tmp_path,
     assert kept(page) == {}
 
 
+@pytest.mark.slow
 def test_the_map_fills_and_says_what_is_next(page, site):
     """Part by part, in the book's order; nothing of it is loaded before something is solved."""
     asked = []
@@ -442,6 +458,7 @@ def test_the_map_fills_and_says_what_is_next(page, site):
     page.wait_for_selector("#solve-softmax[data-ready=yes]")
 
 
+@pytest.mark.slow
 def test_all_answers_go_into_a_file_and_come_back(page, site, tmp_path):
     """Into another browser; of two answers to an exercise the newer is kept."""
     open_exercise(page, site, WEIGHTS, "softmax")
@@ -465,6 +482,7 @@ def test_all_answers_go_into_a_file_and_come_back(page, site, tmp_path):
     assert refused == "This file holds no answers of the course."
 
 
+@pytest.mark.slow
 def test_a_browser_that_keeps_nothing_says_so(page, site):
     """An answer is checked all the same."""
     page.add_init_script("Storage.prototype.setItem = () => { throw new DOMException('no', 'QuotaExceededError'); };")
@@ -474,6 +492,7 @@ def test_a_browser_that_keeps_nothing_says_so(page, site):
     assert check(page, "softmax") == ["✓ softmax: 6 of 6"]
 
 
+@pytest.mark.slow
 def test_what_was_loaded_works_in_flight_mode(browser, book):
     """Without its server, a page that was run runs again; when the book is built anew, the older one is let go of."""
 
