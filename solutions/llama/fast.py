@@ -102,7 +102,7 @@ class Llama:
         config = self.config
         size = 4 * (config.layers * sum(rows * columns for rows, columns in shapes) + config.vocab * config.dim)
         if layout == FASTEST and size > IN_CACHE:
-            return fastest([*shapes, (config.vocab, config.dim)])
+            return fastest([*shapes, (config.vocab, config.dim)], [*[config.layers] * len(shapes), 1])
         # Where all weights stay in a core's cache, reading is not what takes the time.
         return fixed("rows-blas" if size <= IN_CACHE and layout in (FASTEST, "rows") else layout)
 

@@ -20,6 +20,8 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import mul
+from pathlib import Path
 
 import numpy as np
 
@@ -30,6 +32,7 @@ SMALL_RESULT, SMALL_WORK = 1200, 1_000_000  # numbers that come out, and multipl
 PIECE = 1 << 20  # numbers of each matrix that are timed: 4 MB
 STRIP = 256  # columns that are copied together
 ROUNDS = 3
+USUAL_CACHE = 32 << 20  # bytes
 
 
 def by_columns(W: Array, x: Array, out: Array | None = None) -> Array:
@@ -54,7 +57,7 @@ class Layout:
 
     name: str
     several: str  # rows or columns
-    seconds: dict[str, float]  # for once through the pieces that were timed; nothing where nothing was
+    seconds: dict[str, float]  # for once through the model, by the pieces that were timed; nothing where nothing was
 
     def __str__(self) -> str:
         if not self.seconds:
@@ -70,36 +73,49 @@ def fixed(name: str) -> Layout:
     return Layout(name, "columns" if name == "columns" else "rows", {})
 
 
-def fastest(shapes: Sequence[tuple[int, int]]) -> Layout:
-    """Time all ways on matrices of these shapes (O, I), in turn, and take the best."""
-    shapes = [(max(1, min(outputs, PIECE // inputs)), inputs) for outputs, inputs in shapes]
-    memory, place = room_for([*shapes, *shapes])
+def fastest(shapes: Sequence[tuple[int, int]], counts: Sequence[int]) -> Layout:
+    """Time all ways on matrices of these shapes (O, I), of which the model has so many each, and take the best.
+
+    Before each way, other numbers are read, as many as the CPU's caches hold: while a model writes, a matrix has
+    always left the cache before it is read again, and what is best for a cached one may cost twice as much then.
+    """
+    pieces = [(max(1, min(outputs, PIECE // inputs)), inputs) for outputs, inputs in shapes]
+    # What stands for how much: all matrices of a shape for a piece of one.
+    shares = [count * outputs / timed for count, (outputs, _), (timed, _) in zip(counts, shapes, pieces, strict=True)]
+    memory, place = room_for([*pieces, *pieces])
     memory[:] = 1
-    rows = [place(shape) for shape in shapes]
-    columns = [place(shape[::-1]) for shape in shapes]
-    xs = np.ones((SEVERAL // 2, max(inputs for _, inputs in shapes)), np.float32)
-    outs = [np.empty(outputs, np.float32) for outputs, _ in shapes]
+    rows = [place(shape) for shape in pieces]
+    columns = [place(shape[::-1]) for shape in pieces]
+    xs = [np.ones((SEVERAL // 2, inputs), np.float32) for _, inputs in pieces]
+    outs = [np.empty(outputs, np.float32) for outputs, _ in pieces]
+    others = np.ones(cache_size() // 4, np.float32)
 
-    def through(product: Callable[..., Array], matrices: list[Array]) -> None:
-        for W, (_, inputs), out in zip(matrices, shapes, outs, strict=True):
-            product(W, xs[0, :inputs], out=out)
-
-    ways: dict[str, Callable[[], object]] = {
-        name: lambda name=name, product=product: through(product, columns if name == "columns" else rows)  # type: ignore[misc]
+    Way = Callable[[Array, Array, Array], object]  # a matrix, some x, room for what comes out of one
+    ways: dict[str, tuple[list[Array], Way]] = {
+        name: (columns if name == "columns" else rows, lambda W, x, out, product=product: product(W, x[0], out=out))  # type: ignore[misc]
         for name, product in LAYOUTS.items()
     }
-    several = [np.ascontiguousarray(xs[:, :inputs]) for _, inputs in shapes]
-    ways["several by rows"] = lambda: [few(x, W) for x, W in zip(several, rows, strict=True)]
-    ways["several by columns"] = lambda: [x @ W for x, W in zip(several, columns, strict=True)]
-    seconds = dict.fromkeys(ways, math.inf)
+    ways["several by rows"] = rows, lambda W, x, out: few(x, W)
+    ways["several by columns"] = columns, lambda W, x, out: x @ W
+
+    seconds = {name: [math.inf] * len(pieces) for name in ways}
     for _ in range(ROUNDS):
-        for name, way in ways.items():
-            start = clock()
-            way()
-            seconds[name] = min(seconds[name], clock() - start)
-    best = min(LAYOUTS, key=lambda name: seconds[name])
-    by_rows = seconds["several by rows"] < seconds["several by columns"]
-    return Layout(best, "rows" if by_rows else "columns", seconds)
+        for name, (matrices, way) in ways.items():
+            others.max()
+            for i, (W, x, out) in enumerate(zip(matrices, xs, outs, strict=True)):
+                start = clock()
+                way(W, x, out)
+                seconds[name][i] = min(seconds[name][i], clock() - start)
+    total = {name: sum(map(mul, shares, each)) for name, each in seconds.items()}
+    best = min(LAYOUTS, key=lambda name: total[name])
+    several = "rows" if total["several by rows"] < total["several by columns"] else "columns"
+    return Layout(best, several, total)
+
+
+def cache_size() -> int:
+    """Bytes in the largest of the CPU's caches, as Linux tells; else what few exceed."""
+    sizes = [path.read_text().strip() for path in Path("/sys/devices/system/cpu/cpu0/cache").glob("index*/size")]
+    return max((int(size[:-1]) << 10 for size in sizes if size.endswith("K")), default=USUAL_CACHE)
 
 
 def few(x: Array, W: Array) -> Array:
