@@ -83,6 +83,7 @@ def test_a_reading_that_was_stopped_goes_on_as_if_it_had_not_been(
     assert [path.name for path in (tmp_path / "twice").iterdir()] == [f"{name}.pt"]
 
 
+@pytest.mark.slow
 def test_a_run_is_the_same_whenever_it_is_repeated(
     few_texts: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,30 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from asking_course import write_asking
 
 from autograder.course.questions import UNSTEADY, ask_everything
 
+DRAWN = {
+    "numpy": "np.random.choice(2, len(amounts))",
+    "random": "[random.randrange(2) for _ in amounts]",
+    "torch": "torch.randint(0, 2, (len(amounts),)).numpy()",
+}
 CHANCE = '''
 
 @wrong("shares")
-def drawn_by_numpy(amounts):
+def drawn(amounts):
     """These are drawn."""
-    return np.random.choice(2, len(amounts))
-
-
-@wrong("shares")
-def drawn_by_python(amounts):
-    """These are drawn one by one."""
-    import random
-    return [random.randrange(2) for _ in amounts]
-
-
-@wrong("shares")
-def drawn_by_torch(amounts):
-    """These are drawn as a tensor."""
-    import torch
-    return torch.randint(0, 2, (len(amounts),)).numpy()
+    import {module}
+    return {drawn}
 '''
 
 HUGE = '''
@@ -39,19 +32,19 @@ def far_too_large(amounts):
 '''
 
 
-def test_what_a_global_generator_gave_is_not_recorded(tmp_path: Path) -> None:
+@pytest.mark.parametrize("module", ["numpy", "random", pytest.param("torch", marks=pytest.mark.slow)])
+def test_what_a_global_generator_gave_is_not_recorded(tmp_path: Path, module: str) -> None:
     """Of two coins, both processes see the same now and then; a record made again would be another."""
     course = write_asking(tmp_path)
     bank = course.bank("cooking")
-    bank.write_text(bank.read_text(encoding="utf-8") + CHANCE, encoding="utf-8")
+    bank.write_text(bank.read_text(encoding="utf-8") + CHANCE.format(module=module, drawn=DRAWN[module]), encoding="utf-8")
     source = course.sources("cooking")[0]
     asked = "".join(f"    check(shares, np.array([1.0, {n}.0]))\n" for n in range(8, 24))
-    text = source.read_text(encoding="utf-8").replace("import numpy as np\n", "import numpy as np\nimport torch\n", 1)
+    imported = f"import numpy as np\nimport {module}\n"
+    text = source.read_text(encoding="utf-8").replace("import numpy as np\n", imported, 1)
     source.write_text(text.replace("    check(shares, np.array([2", asked + "    check(shares, np.array([2"), "utf-8")
-    once, again = (ask_everything(course, "cooking")["shares"]["entries"] for _ in range(2))
-    for name in ("drawn_by_numpy", "drawn_by_python", "drawn_by_torch"):
-        assert UNSTEADY in once[name]["marks"], name
-        assert once[name]["marks"] == again[name]["marks"], name
+    once, again = (ask_everything(course, "cooking")["shares"]["entries"]["drawn"]["marks"] for _ in range(2))
+    assert UNSTEADY in once and once == again
 
 
 def test_what_takes_all_memory_is_a_fault_of_its_own(tmp_path: Path) -> None:
