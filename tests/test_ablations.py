@@ -19,6 +19,7 @@ def stored() -> dict:
     return ablations.load()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", PARTS)
 def test_the_first_steps_of_a_stored_run_come_out_again(stored, part):
     run = ablations.runs_of(stored, part)[1]

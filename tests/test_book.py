@@ -349,7 +349,7 @@ CONTRASTS = """() => {
 }"""
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_code_is_legible(page, site, theme):
     """Every colour that code or output comes in has a contrast of 4.5 to 1 at least."""
     page.add_init_script(f"localStorage.setItem('mode', '{theme}')")

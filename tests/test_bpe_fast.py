@@ -125,6 +125,7 @@ def some_lines(count: int) -> Iterator[str]:
     return (" ,"[i % 2].join(rng.choices(words, k=8)) + "\n" for i in range(count))
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_number_of_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fast, "BLOCK", 1 << 10)  # so that a short text has many
     english()  # held once and for all
@@ -210,6 +211,7 @@ def test_ties_are_minbpes_or_cs336s(trainer: Callable, text: str, byte_ids: list
     assert in_bytes(trainer(words, 300, byte_ids, ties="cs336"), byte_ids) == by_cs336(text, 300)
 
 
+@pytest.mark.slow
 @TRAINERS
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_ties_on_the_courses_own_texts(trainer: Callable, slices: dict[str, str], language: str) -> None:

@@ -20,6 +20,7 @@ from solutions.texts import chinese_reviews, english
 from solutions.tokenization import bpe, fast
 
 LANGUAGES = ["en", "zh"]
+MOSTLY_ENGLISH = ["en", pytest.param("zh", marks=pytest.mark.slow)]  # Chinese takes several times as long
 SPECIAL = {"<|end|>": 5000, "<|user|>": 5003, "<|tool call|>": 5001}
 Merges = list[tuple[int, int]]
 
@@ -96,7 +97,7 @@ def hugging_face_encoder(merges: Merges) -> tokenizers.Tokenizer:
 # --- Training ---
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("language", MOSTLY_ENGLISH)
 def test_merges_are_hugging_faces_with_its_numbers_for_the_bytes(language: str) -> None:
     letters = bpe.byte_to_unicode()
     number = {letter: i for i, letter in enumerate(sorted(letters.values()))}
@@ -105,6 +106,7 @@ def test_merges_are_hugging_faces_with_its_numbers_for_the_bytes(language: str) 
     assert spelt(ours, byte_ids) == hugging_faces(text(language, 300_000), 2000)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("language", "characters"), [("en", 300_000), ("zh", 80_000)])
 def test_train_bpe_is_hugging_faces_up_to_the_first_tie(language: str, characters: int) -> None:
     sample = text(language, characters)
@@ -122,7 +124,7 @@ def test_train_bpe_is_hugging_faces_on_words_without_ties() -> None:
     assert spelt(bpe.train_bpe(sample, 256 + n)) == hugging_faces(sample, 256 + n)
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("language", MOSTLY_ENGLISH)
 def test_all_trainers_of_the_course_agree(language: str) -> None:
     sample = text(language, 12_000)
     expected = bpe.train_bpe(sample, 456)
@@ -159,7 +161,7 @@ def test_count_changes_is_the_difference_of_the_counts(ids: list[int], pair: tup
 # --- Encoding and decoding ---
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("language", MOSTLY_ENGLISH)
 def test_encode_is_tiktokens_id_by_id(language: str) -> None:
     merges, sample = merges_of(language), text(language, 40_000, skip=300_000)
     ids = tiktokens(merges).encode_ordinary(sample)

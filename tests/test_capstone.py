@@ -65,6 +65,7 @@ def test_what_ships_is_small() -> None:
     assert sum(file.stat().st_size for file in files) <= 4_000_000
 
 
+@pytest.mark.slow
 def test_the_record_is_of_these_files(name: str, made: dict, data: Data, oracle: LlamaForCausalLM) -> None:
     weights = (TRAINED / name / "model.safetensors").read_bytes()
     assert made["weights_sha256"] == hashlib.sha256(weights).hexdigest()
@@ -95,6 +96,7 @@ def test_tokenizers_agree(name: str, data: Data) -> None:
     assert vocabulary.decode(ids) == held_out
 
 
+@pytest.mark.slow
 def test_the_stated_bits_per_byte_are_reached(made: dict, data: Data, oracle: LlamaForCausalLM) -> None:
     T, ids = RECIPES["austen"].context, data.held_out
     assert oracle.config.max_position_embeddings == T
@@ -199,6 +201,7 @@ def test_a_save_that_fails_leaves_the_last_one(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.slow
 def test_the_command_trains_on_any_text(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text(grammar.stories(400, seed=5), encoding="utf-8")
     command = [sys.executable, "-m", "solutions.capstone.pretrain", str(tmp_path / "mine.txt"), "--steps", "2"]

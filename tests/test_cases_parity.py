@@ -278,6 +278,7 @@ def results() -> dict:
     return json.loads(experiments.RESULTS.read_text(encoding="utf-8"))
 
 
+@pytest.mark.slow
 def test_a_run_is_the_same_twice_and_as_stored() -> None:
     first, second = (experiments.run("case1", 0, epochs=1, limit=200) for _ in range(2))
     for key in ("epochs", "test", "test_best", "best", "parameters"):
@@ -411,6 +412,7 @@ def test_word_vectors_are_those_of_a_table_counted_by_hand() -> None:
     assert np.allclose(found[0], 0, atol=1e-6), "padding has no neighbours"
 
 
+@pytest.mark.slow
 def test_a_frozen_embedding_is_left_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
     made, fit = [], experiments.fit
 

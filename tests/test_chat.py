@@ -679,6 +679,7 @@ def test_smollm2s_logits_are_those_of_transformers() -> None:
     assert np.abs(llama.prefill(ids)[0] - expected[-1]).max() < close
 
 
+@pytest.mark.slow
 @needs_smollm
 def test_smollm2_answers() -> None:
     config, weights, vocabulary = smollm()

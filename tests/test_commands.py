@@ -140,6 +140,7 @@ def test_doctor_takes_a_submission_from_end_to_end(monkeypatch: pytest.MonkeyPat
     assert "Nothing was graded: mend the course" in rehearsal.what_fails()
 
 
+@pytest.mark.slow
 def test_git_sees_nothing_of_what_a_run_writes(tiny: Course, blank: Path, tmp_path: Path) -> None:
     """After release, grade, report and export in the course's own folder there is nothing to commit but the release."""
 

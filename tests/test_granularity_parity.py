@@ -128,6 +128,7 @@ def dictionary() -> dict[str, int]:
     return {word: count for word, count in jieba.dt.FREQ.items() if count}
 
 
+@pytest.mark.slow
 def test_segment_dag_is_jiebas_without_its_hmm(dictionary) -> None:
     """On runs of Chinese characters; ours cuts them all in one text, where each line end is a token of its own."""
     reviews = dict.fromkeys(chinese_reviews())

@@ -160,6 +160,7 @@ def build(tiny_book):
     return run
 
 
+@pytest.mark.slow
 def test_a_failure_is_named_and_does_not_survive(tiny_book, build):
     """One line for a page that fails, which leaves the site; a broken link fails until it is mended."""
     html = tiny_book.root / "_build" / "html"

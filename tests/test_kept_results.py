@@ -65,6 +65,7 @@ def test_numbers_agree_up_to_what_is_asked(folder):
     assert kept.Kept("doubling", folder).again(close, 3, within=1e-2)["number"] == 6.0
 
 
+@pytest.mark.slow
 def test_a_page_that_fails_leaves_its_results(tmp_path, monkeypatch):
     page = "---\nkernelspec: {display_name: Python 3, language: python, name: python3}\n---\n# Cups\n\n"
     cell = '```{code-cell} ipython3\nfrom benchmarks.kept import Kept\nkept = Kept("a/cups")\nkept(divmod, 7, 2)\n```\n'

@@ -9,7 +9,7 @@ import re
 
 import pytest
 from bs4 import BeautifulSoup
-from test_book import PAGES, open_page
+from test_book import PAGES, QUICK, open_page
 
 READERS = {"light": (1280, 900, "light"), "dark": (1280, 900, "dark"), "phone": (390, 844, "light")}
 TEXT_FACE = "Course Serif"
@@ -89,12 +89,13 @@ def faults_of(context, address: str, name: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "reader", ["light", *(pytest.param(reader, marks=pytest.mark.slow) for reader in ("dark", "phone"))]
+    ("reader", "names"),
+    [("light", sorted(QUICK)), *(pytest.param(reader, PAGES, marks=pytest.mark.slow) for reader in READERS)],
 )
-def test_nothing_is_wrong_with_the_look(browser, site, reader):
+def test_nothing_is_wrong_with_the_look(browser, site, reader, names):
     width, height, scheme = READERS[reader]
     context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
-    found = {name: faults for name in PAGES if (faults := faults_of(context, site, name))}
+    found = {name: faults for name in names if (faults := faults_of(context, site, name))}
     context.close()
     assert not found, "\n".join(f"{name} ({reader}): {fault}" for name, faults in found.items() for fault in faults)
 

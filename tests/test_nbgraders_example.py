@@ -74,6 +74,7 @@ def test_grade_gives_it_too_where_the_course_is_written_our_way(tmp_path: Path) 
     assert {row.student: row.score for row in results.rows} == {name: s for name, (s, _) in SCORES.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("minor", range(6))
 def test_any_minor_format_of_the_course_is_read(example: Path, tmp_path: Path, minor: int) -> None:
     """Source and release in each format 4.x: with ids from 4.5 on, and without."""

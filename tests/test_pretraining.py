@@ -57,6 +57,7 @@ def test_no_review_of_validation_or_test_was_read() -> None:
     assert len(trained & set(map(reviews.normal, read))) > 3000, "the training part may be read, and is"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["short", "next"])
 def test_a_reading_that_was_stopped_goes_on_as_if_it_had_not_been(
     few_texts: None, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -32,12 +32,15 @@ def far_too_large(amounts):
 '''
 
 
-@pytest.mark.parametrize("module", ["numpy", "random", pytest.param("torch", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "module", ["numpy", *(pytest.param(name, marks=pytest.mark.slow) for name in ("random", "torch"))]
+)
 def test_what_a_global_generator_gave_is_not_recorded(tmp_path: Path, module: str) -> None:
     """Of two coins, both processes see the same now and then; a record made again would be another."""
     course = write_asking(tmp_path)
     bank = course.bank("cooking")
-    bank.write_text(bank.read_text(encoding="utf-8") + CHANCE.format(module=module, drawn=DRAWN[module]), encoding="utf-8")
+    entry = CHANCE.format(module=module, drawn=DRAWN[module])
+    bank.write_text(bank.read_text(encoding="utf-8") + entry, encoding="utf-8")
     source = course.sources("cooking")[0]
     asked = "".join(f"    check(shares, np.array([1.0, {n}.0]))\n" for n in range(8, 24))
     imported = f"import numpy as np\nimport {module}\n"

@@ -512,7 +512,7 @@ def test_long_lists_are_cut_and_say_so(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("students", [1, 20])
+@pytest.mark.parametrize("students", [1, pytest.param(20, marks=pytest.mark.slow)])
 def test_everybody_can_use_the_page(browser: Any, students: int, theme: str, tmp_path: Path) -> None:
     """On a desk and on a phone; axe-core looks at a class of many once."""
     target = tmp_path / "report.html"

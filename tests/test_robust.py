@@ -63,7 +63,9 @@ def rows_of(root: Path) -> list[tuple[Any, ...]]:
 
 
 @pytest.mark.timing
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["SIGINT", "SIGKILL"])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, pytest.param(signal.SIGKILL, marks=pytest.mark.slow)], ids=["SIGINT", "SIGKILL"]
+)
 def test_a_broken_run_goes_on_where_it_stopped(tiny: Course, many: Path, tmp_path: Path, number: int) -> None:
     root = tmp_path / "graded"
     process = command(tiny, many, root)

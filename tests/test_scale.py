@@ -91,6 +91,7 @@ def test_a_worker_that_dies_costs_nobody_anything(
         assert {s.student_id: s.score for s in gradebook.assignment_submissions("cooking")} == EXPECTED
 
 
+@pytest.mark.slow
 def test_a_cluster_that_is_not_there_is_said_in_one_line(tiny: Course, classroom: Path, tmp_path: Path) -> None:
     with pytest.raises(CourseError, match="no scheduler answers there"):
         grade_class(tiny, "cooking", classroom, tmp_path / "graded", Options(scheduler="tcp://127.0.0.1:9"))

@@ -234,6 +234,7 @@ def invented(rng: random.Random, lines: int = 25) -> str:
     return "\n".join(["def work(rows):", *body, f"    return {rng.choice(names)}"])
 
 
+@pytest.mark.slow
 def test_a_class_of_a_thousand_takes_seconds() -> None:
     """1,000 students, 15 exercises of 17 lines (more than the longest of the course), three pairs that copied."""
     rng = random.Random(0)

@@ -261,6 +261,7 @@ def python_in_the_book(book):
 SETTLED = "() => document.querySelector('token-bench .bench-status').textContent === ''"
 
 
+@pytest.mark.slow
 def test_the_pages_python_cuts_the_readers_text(page, site, python_in_the_book) -> None:
     page.goto(f"{site}/{BEYOND}.html")
     lab = page.locator("token-bench[data-ready]")

@@ -62,6 +62,7 @@ def test_an_answer_to_an_exercise_that_is_gone_is_kept(versions: tuple[Path, Pat
     assert "grams + grams" in mine.read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_older_tests_give_way_to_those_that_ask(tmp_path: Path) -> None:
     """A notebook from before its tests asked takes the new tests, and the cell that they need."""
     course = write_asking(tmp_path / "course")
