@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from solutions.llama import generation
@@ -61,11 +61,12 @@ def write(reader: Any, prompt: list[int], count: int, choose: Any = greedy) -> l
 
 
 def differ_only_where_two_are_near(llama: Llama, prompt: list[int], plain: list[int], drafted: list[int]) -> bool:
+    """The first two tokens that differ have logits that rounding may order either way: for the best, and for a draw."""
     at = next((at for at, (a, b) in enumerate(zip(plain, drafted, strict=True)) if a != b), None)
     if at is None:
         return True
-    second, first = np.sort(Reader(llama)([*prompt, *plain[:at]]))[-2:]
-    return bool(first - second < NEAR)
+    logits = Reader(llama)([*prompt, *plain[:at]])
+    return bool(abs(logits[plain[at]] - logits[drafted[at]]) < NEAR)
 
 
 @pytest.mark.parametrize("name", ["austen", "tang"])
@@ -85,6 +86,7 @@ def test_fifty_prompts_of_each_shipped_model_are_written_as_without_guesses(name
 
 @settings(max_examples=40)
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=30), st.integers(0, 2**31), st.integers(0, 3))
+@example([0, 5], 231, 0)  # the draw falls on one of two tokens whose logits differ by 2e-6
 def test_whatever_is_guessed_the_text_is_the_same(prompt: list[int], seed: int, right: int) -> None:
     """Guesses by chance, of which `right` of 4 are what will be chosen; greedily and drawn by the same seed."""
     rng = np.random.default_rng(seed)
@@ -102,7 +104,10 @@ def test_whatever_is_guessed_the_text_is_the_same(prompt: list[int], seed: int, 
                 return [id if rng.random() * 4 < right else (id + 1) % TINY.vocab for id in coming]
 
         reader = Guessing(fast(TINY))
-        assert write(reader, prompt, 30, make()) == expected
+        drafted = write(reader, prompt, 30, make())
+        if drafted != expected:  # from there on, two texts are written
+            assert differ_only_where_two_are_near(fast(TINY), prompt, expected, drafted)
+            continue
         assert 0 <= reader.stood <= reader.offered and reader.offered > 0
         if right == 0:
             assert reader.stood == 0
