@@ -1,4 +1,4 @@
-"""A figure's data in a file of its own where there is much of it: a page's text should not wait for what stands far below.
+"""A figure's data in a file of its own where there is much of it: no text should wait for what stands far below it.
 
 A figure holds its data as JSON (assets/lab.js). Up to LONG characters it stays in the page. A longer one becomes a
 script beside the page's other files, which lab.js loads when the reader comes near: a script, since a page that is
