@@ -38,7 +38,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import nn
 
-from benchmarks.experiments import commit
+from benchmarks.experiments import commit, stored_in
 from solutions.capstone import grammar, own, pretrain, training
 
 RESULTS = Path(__file__).parent / "results" / "ablations.json"
@@ -194,11 +194,7 @@ def facts() -> dict[str, Any]:
 
 
 def load(path: Path = RESULTS) -> dict[str, Any]:
-    """What is stored; an empty frame if nothing is."""
-    if not path.exists():
-        return {"runs": []}
-    stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return stored
+    return stored_in(path, "runs")
 
 
 def store(results: dict[str, Any], path: Path) -> None:

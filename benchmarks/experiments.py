@@ -379,12 +379,16 @@ def facts() -> dict[str, Any]:
     }
 
 
-def load(path: Path = RESULTS) -> dict[str, Any]:
-    """What is stored; an empty frame if nothing is."""
+def stored_in(path: Path, *lists: str) -> dict[str, Any]:
+    """What is stored; an empty frame of these lists if nothing is."""
     if not path.exists():
-        return {"runs": []}
+        return {name: [] for name in lists}
     stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return stored
+
+
+def load(path: Path = RESULTS) -> dict[str, Any]:
+    return stored_in(path, "runs")
 
 
 def store(results: dict[str, Any], path: Path) -> None:

@@ -37,7 +37,7 @@ from rich.table import Table
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from benchmarks.experiments import commit, count_words, cut, draw, scores, span
+from benchmarks.experiments import commit, count_words, cut, draw, scores, span, stored_in
 from solutions.classification import outside, reviews
 from solutions.classification.case4 import Case4, Encoder
 from solutions.classification.pretraining import FIRST, MASK, VOCABULARY, freeze, mask_tokens
@@ -474,11 +474,7 @@ def counting() -> list[dict[str, Any]]:
 
 
 def load(path: Path = RESULTS) -> dict[str, Any]:
-    """What is stored; an empty frame if nothing is."""
-    if not path.exists():
-        return {"readings": [], "counting": [], "runs": []}
-    stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return stored
+    return stored_in(path, "readings", "counting", "runs")
 
 
 def store(results: dict[str, Any], path: Path) -> None:
