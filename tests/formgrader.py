@@ -9,10 +9,12 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
-SERVES = "is running at"  # what Jupyter's server says once it answers
+SERVES = "is running at"  # Jupyter's server says so when its extensions are loaded, just before it listens
+UNASKED = range(20_000, 30_000)  # ports that no system hands out by itself, to a neighbour's test, say
 
 
 @contextlib.contextmanager
@@ -21,9 +23,7 @@ def jupyter_lab(root: Path, home: Path) -> Iterator[tuple[str, str]]:
 
     Whatever Jupyter keeps of its own goes to `home`. AssertionError with its log if it ends before it serves.
     """
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = secrets.choice(UNASKED)
     token = secrets.token_hex()
     own = {"HOME": home, "JUPYTER_CONFIG_DIR": home / "config", "JUPYTER_DATA_DIR": home / "data",
            "JUPYTER_RUNTIME_DIR": home / "runtime", "IPYTHONDIR": home / "ipython"}  # fmt: skip
@@ -42,8 +42,23 @@ def jupyter_lab(root: Path, home: Path) -> Iterator[tuple[str, str]]:
                 break
         else:
             raise AssertionError("".join(log[-40:]))
-        threading.Thread(target=server.stderr.read, daemon=True).start()  # else it waits when the pipe is full
+        rest = threading.Thread(target=log.extend, args=[server.stderr], daemon=True)
+        rest.start()  # else it waits when the pipe is full
+        while not listens(port):
+            if server.poll() is not None:
+                rest.join()
+                raise AssertionError("".join(log[-40:]))
+            time.sleep(0.05)
         yield f"http://127.0.0.1:{port}", token
     finally:
         server.terminate()
         server.wait()
+
+
+def listens(port: int) -> bool:
+    """Whether somebody answers at this port of the loopback."""
+    try:
+        socket.create_connection(("127.0.0.1", port)).close()
+    except ConnectionRefusedError:
+        return False
+    return True
