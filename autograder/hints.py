@@ -57,10 +57,10 @@ def _of_the_form(exercise: str, pairs: Sequence[tuple[Asked, Difference]], visib
     """An error, no answer at all, changed arguments, another kind, shape or type."""
     one, found = pairs[0]
     expected, got = found.expected, found.got
+    if _none_came_back(exercise, pairs):
+        return "None came back: is the `return` missing?"
     if one.answer.kind == "error" and found.kind == "error":
         return _of_an_error(exercise, one, expected, visible)
-    if all(o.answer.kind == "none" for o, _ in pairs):
-        return "None came back: is the `return` missing?"
     if found.kind == "changed":
         names = ", ".join(ordinal(place) for place in one.changed)
         return f"{exercise} changes {names}: leave the arguments as they are, and work on a copy."
@@ -71,8 +71,19 @@ def _of_the_form(exercise: str, pairs: Sequence[tuple[Asked, Difference]], visib
     if found.kind == "shape":
         return _of_the_shape(expected, got, visible)
     if found.kind == "kind":
-        return f"Expected {_kind_name(expected)}, and {_kind_name(got)} came back{_at(found) if visible else ''}."
+        said = f"Expected {_kind_name(expected)}, and {_kind_name(got)} came back{_at(found) if visible else ''}"
+        return f"{said}: is a `return` missing?" if got.kind == "none" else f"{said}."
     return ""
+
+
+def _none_came_back(exercise: str, pairs: Sequence[tuple[Asked, Difference]]) -> bool:
+    """Whether nothing but None, or errors about None, came of it; one of them where the exercise's answer is used."""
+    errors = [one for one, _ in pairs if one.answer.kind == "error"]
+    if any(one.answer.kind not in ("none", "error") for one, _ in pairs):
+        return False
+    if any("NoneType" not in one.answer.items[1] for one in errors):
+        return False
+    return len(errors) < len(pairs) or any(f"{exercise}(" in one.where for one in errors)
 
 
 def _of_an_error(exercise: str, one: Asked, expected: Plain, visible: bool) -> str:

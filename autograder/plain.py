@@ -275,8 +275,8 @@ def mark(answer: Plain, changed: Sequence[Any] = (), form: str = "") -> list[Any
 
     Numbers are no part of the checksum: the last digits of real ones differ from one machine to the next, and a whole
     number says the same as a real one of its value. Where both are whole they count exactly, by another checksum. The
-    order of a dictionary does not count, and of an error only its type. `form` is what the answer came as, where that
-    is what is wrong.
+    order of a dictionary does not count, and of an error only its type, and whether it speaks of None. `form` is what
+    the answer came as, where that is what is wrong.
     """
     exact: list[Any] = []
     numbers: list[Any] = []
@@ -316,7 +316,7 @@ def _gather(answer: Plain, exact: list[Any], numbers: list[Any]) -> None:
         exact += ["number" if kind != "complex" else kind, shape, sorted(odd.items())]
         numbers += [x for i, x in enumerate(found) if i not in odd]
     elif kind == "error":
-        exact += [kind, items[0][0]]
+        exact += [kind, items[0][0], *(["NoneType"] if "NoneType" in items[1] else [])]  # a forgotten return's own
     elif kind in ("list", "set"):
         exact += [kind, len(items)]
         for item in items:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -489,6 +490,49 @@ def test_an_error_shows_the_line_that_raised_it() -> None:
 
 def _divides(x: float) -> float:
     return 1 / x
+
+
+TAKEN_APART = """
+def f(x):
+    {body}
+
+def total(x):
+    first, second = f(x)
+    return first + second
+
+def test_f():
+    check(f, 1)
+    check(total, 2)
+"""
+
+
+def told_where_a_test_takes_it_apart(body: str, tmp_path: Path) -> Any:
+    """The verdict on an `f` that should give (x, x), known to be wrong where it gives x alone."""
+    source = TAKEN_APART.format(body=body)
+    (tmp_path / "cell.py").write_text(source, encoding="utf-8")
+    names: dict[str, Any] = {}
+    exec(compile(source, str(tmp_path / "cell.py"), "exec"), names)
+    one_alone = TypeError("cannot unpack non-iterable int object")
+    ask = Asking(record([(1, 1), 4], {"alone": [one_alone, one_alone]}))
+    return ask.judge("f", ask.ask(names["test_f"]))
+
+
+@pytest.mark.parametrize("body", ["(x, x)", "return", "if x > 9:\n        return (x, x)"])
+def test_a_forgotten_return_is_told_where_a_test_takes_the_answer_apart(body: str, tmp_path: Path) -> None:
+    found = told_where_a_test_takes_it_apart(body, tmp_path)
+    assert found.message.startswith("None came back: is the `return` missing?")
+
+
+def test_an_error_about_none_is_no_error_of_another_mistake(tmp_path: Path) -> None:
+    """Both raise a TypeError where the answer is taken apart; only one of them gave x alone."""
+    assert told_where_a_test_takes_it_apart("raise TypeError('an int')", tmp_path).entry == "alone"
+    assert told_where_a_test_takes_it_apart("return None + x", tmp_path).entry == ""
+    assert mark(plain(TypeError("'NoneType' object is not iterable"))) != mark(plain(TypeError("no int")))
+
+
+def test_none_within_the_code_is_no_forgotten_return(tmp_path: Path) -> None:
+    """The student's own line works with a None: that says nothing of the `return`."""
+    assert "`return`" not in told_where_a_test_takes_it_apart("return (None + x, x)", tmp_path).message
 
 
 def test_a_stub_is_told_that_it_is_one() -> None:
