@@ -4,6 +4,7 @@ import functools
 import http.server
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -17,6 +18,9 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 # A thread for each process, as under make: two workers whose matrices want all cores only wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# What a script starts in the background ignores Ctrl-C, and so would all that the tests start, and mean to interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import hypothesis
 import pytest
