@@ -6,8 +6,8 @@
 Three texts of which the beginning is given twice, so that the model may go on as before: a poem up to its refrain, a
 file of code, a passage of a novel that is quoted. It writes greedily, without guesses and with them in turn, in CPU
 seconds. Both texts must be equal, or first differ where the two best logits are within 1e-4, and then it is said. A
-fourth row is the worst case: guesses of which none ever stands. Needs the chat model (make chat-model); with another,
---checkpoint.
+fourth row is the worst case: none of the guesses that are read ever stands. Needs the chat model (make chat-model);
+with another, --checkpoint.
 """
 
 from benchmarks.llama import READ, bandwidth, clock, machine  # first: it sets the threads
@@ -75,14 +75,15 @@ def write(reader: Reader, prompt: list[int], count: int) -> tuple[list[int], flo
 
 
 class Wrong(DraftingReader):
-    """Guesses what will not be written."""
+    """Guesses what will be written until a guess is read, and then what will not."""
 
     def __init__(self, model: Any, text: list[int]) -> None:
         super().__init__(model)
         self.text = text
 
     def guess(self, ids: list[int], most: int) -> list[int]:
-        return [(id + 1) % self.model.config.vocab for id in self.text[len(ids) : len(ids) + most]]
+        wrong = int(self.proved >= self.wanted)
+        return [(id + wrong) % self.model.config.vocab for id in self.text[len(ids) : len(ids) + most]]
 
 
 def first_difference(model: Any, prompt: list[int], plain: list[int], drafted: list[int]) -> dict[str, float] | None:

@@ -2,8 +2,10 @@
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache, partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from hypothesis import strategies as st
 
 from solutions.llama import generation
 from solutions.llama.checkpoints import Config, load
-from solutions.llama.drafting import LONGEST_PAUSE, MOST, DraftingReader, Lookup
+from solutions.llama.drafting import FIRST, MOST, MOST_WANTED, DraftingReader, Lookup
 from solutions.llama.fast import Llama, Reader, sample
 from solutions.llama.generation import accept_draft
 
@@ -104,6 +106,7 @@ def test_whatever_is_guessed_the_text_is_the_same(prompt: list[int], seed: int, 
                 return [id if rng.random() * 4 < right else (id + 1) % TINY.vocab for id in coming]
 
         reader = Guessing(fast(TINY))
+        reader.wanted = 0  # the first guess is read, right or wrong
         drafted = write(reader, prompt, 30, make())
         if drafted != expected:  # from there on, two texts are written
             assert differ_only_where_two_are_near(fast(TINY), prompt, expected, drafted)
@@ -134,9 +137,9 @@ def test_drawn_tokens_have_the_probabilities_of_the_model() -> None:
     first, second = Counter[int](), Counter[int]()
     reader = One(llama)
     for _ in range(800):
-        reader.resting = 1
+        reader.on = False
         reader(prompt[:-1])  # without a guess, so that the last id and its guess are read together
-        reader.most, reader.resting = 1, 0
+        reader.on, reader.wanted = True, 0
         drawn = sample(reader(prompt), temperature, rng=rng)
         first[drawn] += 1
         if drawn == likely:
@@ -186,24 +189,41 @@ class Counted(Llama):
         return super().look(ids, cache)
 
 
-def test_it_guesses_more_where_guesses_stand_and_seldom_where_none_does() -> None:
-    llama = Counted(TINY, random_weights(TINY))
+def looks_of(llama: Counted, guess: Callable[[DraftingReader, list[int]], int]) -> list[int]:
+    """How many ids were read together, each time 150 are written; `guess` says how far each guess is off."""
     expected = write(Reader(fast(TINY)), [1, 2], 150)
 
     class Oracle(DraftingReader):
-        shift = 0
-
         def guess(self, ids: list[int], most: int) -> list[int]:
-            return [(id + self.shift) % TINY.vocab for id in expected[len(ids) - 2 : len(ids) - 2 + most]]
+            coming = expected[len(ids) - 2 : len(ids) - 2 + most]
+            return [(id + guess(self, ids)) % TINY.vocab for id in coming]
 
-    assert write(Oracle(llama), [1, 2], 150) == expected
-    assert max(llama.calls) == MOST + 1 and len(llama.calls) < 20
     llama.calls.clear()
-    Oracle.shift = 1
     assert write(Oracle(llama), [1, 2], 150) == expected
-    looks = [calls for calls in llama.calls if calls > 1]
-    assert len(llama.calls) == 149 and looks[1:] == [2] * (len(looks) - 1), "a refused guess makes the next one short"
-    assert len(looks) <= 7 and LONGEST_PAUSE > 50
+    return list(llama.calls)
+
+
+def test_it_guesses_more_where_guesses_stand_and_reads_none_where_none_does() -> None:
+    llama = Counted(TINY, random_weights(TINY))
+    right = looks_of(llama, lambda reader, ids: 0)
+    assert max(right) == MOST + 1 and len(right) < 22
+    assert looks_of(llama, lambda reader, ids: 1) == [1] * 149, "a guess is read though none has proved right"
+
+
+def test_guesses_that_are_right_until_they_are_read_cost_little() -> None:
+    """The worst case: each reading is in vain, and each time more guesses have to prove right before the next one."""
+    llama = Counted(TINY, random_weights(TINY))
+    calls = looks_of(llama, lambda reader, ids: int(reader.proved >= reader.wanted))
+    places = [place for place, count in enumerate(calls) if count > 1]
+    assert [calls[place] for place in places] == [FIRST + 1] * len(places)
+    pauses = [after - before - 1 for before, after in pairwise(places)]
+    assert pauses == [4, 16, 64] and MOST_WANTED == 64
+
+
+def test_a_failure_after_a_success_asks_for_one_proof() -> None:
+    llama = Counted(TINY, random_weights(TINY))
+    calls = looks_of(llama, lambda reader, ids: int(len(ids) == 40))
+    assert len(calls) < 30, "after one wrong guess among right ones it hardly guesses"
 
 
 def test_at_the_end_of_what_a_model_can_read() -> None:
@@ -216,7 +236,7 @@ def test_it_can_be_switched_and_interrupted() -> None:
     reader = DraftingReader(llama, on=False)
     ids = write(reader, [1, 2, 1, 2], 30)
     assert reader.offered == 0
-    reader.on = True
+    reader.on, reader.wanted = True, 0
     assert write(reader, [1, 2, 1, 2], 30) == ids and reader.offered > 0
     text = [1, 2, 1, 2, *ids]
     _, reader.cache = llama.prefill([text[-1]], reader.cache)  # as an interruption leaves it: more was read than noted

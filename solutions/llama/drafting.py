@@ -13,8 +13,9 @@ So the text is chosen by the model alone, greedily or by chance: a guess that is
 probability p, and the same seed draws the same tokens. Only the last digits of the logits may differ, since a product of
 several rows adds in another order than a product of one; two tokens that are that close may change places.
 
-How much to guess is learnt on the way: twice as much as stood the last time, up to MOST, and after a guess of which
-nothing stood there is a pause, twice as long as the pause before it.
+How much to guess is learnt on the way: twice as much as stood the last time, up to MOST. A guess that is made and not
+read costs nothing, and the next token tells whether it was right. So at the beginning, and after a reading in which no
+guess stood, guesses have to prove right before the next one is read: one of them, then 4 in a row, 16, up to MOST_WANTED.
 """
 
 from collections.abc import Sequence
@@ -28,7 +29,7 @@ from solutions.llama.layouts import SEVERAL
 Array = np.ndarray
 WIDTHS = (3, 2)  # so many last tokens are looked for in the text before, the more the better
 FIRST, MOST = 3, SEVERAL - 1  # guesses at first, and at most: with the token before them they are read by `few`
-FIRST_PAUSE, LONGEST_PAUSE = 2, 64  # tokens that are written without a guess
+MOST_WANTED = 64  # guesses in a row that have to prove right, before one is read
 
 
 def share_that_stood(stood: int, offered: int) -> str:
@@ -67,7 +68,9 @@ class DraftingReader(Reader):
         self.on = on
         self.lookup = Lookup()
         self.offered = self.stood = 0  # guesses so far, and how many of them were chosen
-        self.most, self.pause, self.resting = FIRST, FIRST_PAUSE, 0
+        self.most = FIRST
+        self.wanted, self.proved = 1, 0  # guesses in a row that have to prove right before one is read; so far
+        self.unread: tuple[int, int] | None = None  # a place of the text, and the id that was guessed for it
         if on:
             model.want(SEVERAL)
         self.forget()
@@ -84,6 +87,7 @@ class DraftingReader(Reader):
                 self.good, self.stood = row, self.stood + 1
             return self.rows[row]
         self.settle(len(ids))
+        self.prove(ids)
         draft = self.draft(ids)
         if not draft:
             return super().__call__(ids)
@@ -97,13 +101,19 @@ class DraftingReader(Reader):
         if self.rows is None:
             return
         if self.good:
-            self.most, self.pause = min(2 * self.good + 1, MOST), FIRST_PAUSE
+            self.most, self.wanted = min(2 * self.good + 1, MOST), 0
         else:
-            self.most, self.resting = 1, self.pause
-            self.pause = min(2 * self.pause, LONGEST_PAUSE)
+            self.most, self.proved = FIRST, 0
+            self.wanted = min(max(1, 4 * self.wanted), MOST_WANTED)
         self.ids = self.ids[: min(self.base + self.good, length - 1)]
         self.cache.truncate(len(self.ids))
         self.forget()
+
+    def prove(self, ids: list[int]) -> None:
+        """Whether the last guess that was not read would have stood."""
+        if self.unread is not None and len(ids) == self.unread[0] + 1:
+            self.proved = self.proved + 1 if ids[-1] == self.unread[1] else 0
+        self.unread = None
 
     def draft(self, ids: list[int]) -> list[int]:
         """The guesses for what comes after the ids, of which all but the last have been read."""
@@ -111,11 +121,11 @@ class DraftingReader(Reader):
             return []
         if self.cache.length > len(self.ids):
             self.cache.truncate(len(self.ids))  # it was interrupted in the middle
-        if self.resting:
-            self.resting -= 1
-            return []
         room = self.model.config.max_len - len(ids)
-        return self.guess(ids, min(self.most, room)) if room > 0 else []
+        draft = self.guess(ids, min(self.most, room)) if room > 0 else []
+        if draft and self.proved < self.wanted:
+            self.unread, draft = (len(ids), draft[0]), []
+        return draft
 
     def guess(self, ids: list[int], most: int) -> list[int]:
         return self.lookup.guess(ids, most)
