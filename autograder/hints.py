@@ -111,8 +111,10 @@ def _of_the_shape(expected: Plain, got: Plain, visible: bool) -> str:
 
 
 def _kind_name(answer: Plain) -> str:
+    whole = answer.kind == "real" and all(float(x).is_integer() for x in answer.items)
+    real = "floats" if whole else "numbers with a fraction (float)"
     name = {
-        "none": "None", "bool": "True or False", "whole": "whole numbers", "real": "numbers with a fraction (float)",
+        "none": "None", "bool": "True or False", "whole": "whole numbers", "real": real,
         "complex": "complex numbers", "text": "text", "bytes": "bytes", "list": f"a {answer.form or 'list'}",
         "dict": "a dictionary", "set": "a set", "error": "an error", "object": str(answer.items),
     }[answer.kind]  # fmt: skip
@@ -510,8 +512,9 @@ def _of_lists(rights: list[Plain], mine: list[Plain], within: tuple[float, float
     elif len(a) == len(b):
         yield from _of_items(rights, mine, within, visible)
     if visible and sum(missing.values()) + sum(extra.values()) <= FEW and len(a) > sum(missing.values()):
-        parts = [f"missing: {', '.join(missing.elements())}"] if missing else []
-        parts += [f"too many: {', '.join(extra.elements())}"] if extra else []
+        shown = {text: show(item, 5) for text, item in zip([*a, *b], [*rights, *mine], strict=True)}
+        parts = [f"missing: {', '.join(shown[text] for text in missing.elements())}"] if missing else []
+        parts += [f"too many: {', '.join(shown[text] for text in extra.elements())}"] if extra else []
         yield f"All but a few items are right ({'; '.join(parts)})."
     if missing and not extra and _within(b, a):
         yield f"Some items are missing, the others are right and in order{counts}."
@@ -528,6 +531,7 @@ def _of_lists(rights: list[Plain], mine: list[Plain], within: tuple[float, float
 
 
 def _as_text(item: Plain) -> str:
+    """Enough to know an item again; not to be shown."""
     return show(item, 5) if len(str(item.items)) < 50 else json.dumps(mark(item))
 
 
@@ -612,9 +616,10 @@ def _of_arrays(right: Plain, mine: Plain, visible: bool) -> Iterator[str]:
     if len(rights) < 2 or not all(map(math.isfinite, (*rights, *got))):
         return
     places = next((n for n in range(5) if all(round(a, n) == b for a, b in zip(rights, got, strict=True))), None)
-    if places is not None:
+    if places is not None and any(got):
         yield f"The numbers are rounded{f' to {places} places' if places else ''}."
-    if max(abs(a - b) for a, b in zip(rights, got, strict=True)) <= 2e-3 * max(map(abs, rights)):
+    apart = [(abs(a - b), abs(a)) for a, b in zip(rights, got, strict=True)]
+    if all(off <= 2e-3 * max(map(abs, rights)) and off <= 2e-2 * size for off, size in apart):
         yield "The numbers are nearly right: is something rounded, or computed with too few digits?"
     if len(set(rights)) > 1:
         yield from _of_numbers(rights, got, visible)
@@ -818,14 +823,7 @@ def which_questions(asked: Sequence[Asked], differences: Sequence[Difference | N
         return "The questions with the smallest arguments are answered rightly, all larger ones wrongly."
     if max(sizes[n] for n in wrong) < min(sizes[n] for n in right):
         return "The questions with the largest arguments are answered rightly, all smaller ones wrongly."
-    for name in (name for name in names if name not in _COMMON):
-        without = [n for n in right if name not in traits[n]]
-        if all(name in traits[n] for n in wrong) and len(without) > 1 and 2 * len(without) >= len(right):
-            return f"Every wrong answer is to a question with {name}."
     return ""
-
-
-_COMMON = ("several items", "several rows", "a dictionary", "a text of several characters", "white space")
 
 
 def _traits(one: Asked) -> dict[str, None]:

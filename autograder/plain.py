@@ -19,6 +19,7 @@ RTOL, ATOL = 1e-4, 1e-6  # how near a number must be, unless the question says o
 HALF = (1e-2, 1e-3)  # the same where an argument has half precision
 LISTED = ("list", "tuple", "range", "iterator")  # how the form of a list begins
 LARGEST = 1e150
+LARGEST_EXACT = 2**16  # a larger one in single precision may be whole by chance
 LONG = ("longdouble", "clongdouble", "float128", "complex256")  # of more than 64 bits a number: Python has none
 MOST_ITEMS = 100_000  # of an iterator: it may have no end
 MOST_SHOWN = 72  # characters of a value that is shown whole
@@ -274,9 +275,10 @@ def mark(answer: Plain, changed: Sequence[Any] = (), form: str = "") -> list[Any
     """A checksum of all that is exact; three sums of the numbers (plain, by place, of squares), and their count.
 
     Numbers are no part of the checksum: the last digits of real ones differ from one machine to the next, and a whole
-    number says the same as a real one of its value. Where both are whole they count exactly, by another checksum. The
-    order of a dictionary does not count, and of an error only its type, and whether it speaks of None. `form` is what
-    the answer came as, where that is what is wrong.
+    number says the same as a real one of its value. Where both are whole in the same places, they count exactly there,
+    by another checksum: the sums of many numbers hide which of them have changed places. The order of a dictionary does
+    not count, and of an error only its type, and whether it speaks of None. `form` is what the answer came as, where
+    that is what is wrong.
     """
     exact: list[Any] = []
     numbers: list[Any] = []
@@ -290,11 +292,16 @@ def mark(answer: Plain, changed: Sequence[Any] = (), form: str = "") -> list[Any
             math.fsum(x**2 for x in bounded),
         )
         found += [*(float(f"{x:.6g}") for x in sums), count]
-        if wholes := {i: x for i, x in enumerate(numbers) if isinstance(x, int)}:
+        if wholes := {i: int(x) for i, x in enumerate(numbers) if _is_exact(x)}:
             found.append(f"whole {_checksum(list(wholes))} {_checksum(list(wholes.values()))}")
     if form:
         found.append(f"form {form}")
     return [*found, list(changed)] if changed else found
+
+
+def _is_exact(x: Any) -> bool:
+    """Whether a number is whole, and so small that a real one is not whole for want of digits."""
+    return isinstance(x, int) or (abs(x) <= LARGEST_EXACT and float(x).is_integer())
 
 
 def wrong_mark(one: Asked, found: Difference | None) -> list[Any]:
@@ -354,7 +361,7 @@ def same_mark(one: Sequence[Any], other: Sequence[Any], rtol: float = RTOL) -> b
     lists = [[part for part in found if isinstance(part, list)] for found in (one, other)]
     words = [dict(part.split(" ", 1) for part in found[1:] if isinstance(part, str)) for found in (one, other)]
     wholes = [found.get("whole", " ").split(" ") for found in words]
-    if wholes[0][0] == wholes[1][0] and wholes[0] != wholes[1]:
+    if rtol <= RTOL and wholes[0][0] == wholes[1][0] and wholes[0] != wholes[1]:  # half precision is seldom exact
         return False
     return lists[0] == lists[1] and words[0].get("form") == words[1].get("form")
 
@@ -390,7 +397,8 @@ def show(answer: Plain, digits: int = 4) -> str:
     kind, shape, items, form = answer
     if kind in KINDS:
         if 3 * len(items) <= MOST_SHOWN:  # with more numbers it is longer, whatever they are: "1, " is three characters
-            text = _nested([_show_number(number, digits) for number in items], shape)
+            numbers = [_show_number(number, digits) for number in items]
+            text = _round_brackets(numbers) if form.startswith("tuple") and len(shape) == 1 else _nested(numbers, shape)
             if len(text) <= MOST_SHOWN:
                 return text
         what = {"bool": "truth values", "whole": "whole numbers", "complex": "complex numbers"}.get(kind, "numbers")
@@ -409,9 +417,10 @@ def show(answer: Plain, digits: int = 4) -> str:
     if kind == "dict":
         text = "{" + ", ".join(f"{show(key, digits)}: {show(item, digits)}" for key, item in items) + "}"
         return text if len(text) <= MOST_SHOWN else f"a dictionary of {len(items)}: {_shorter(text)}"
-    inside = ", ".join(show(item, digits) for item in items)
-    text = f"({inside})" if form == "tuple" else f"{{{inside}}}" if kind == "set" and items else f"[{inside}]"
-    return _shorter(text)
+    parts = [show(item, digits) for item in items]
+    if form == "tuple":
+        return _shorter(_round_brackets(parts))
+    return _shorter(f"{{{', '.join(parts)}}}" if kind == "set" and items else f"[{', '.join(parts)}]")
 
 
 def _show_number(number: Any, digits: int) -> str:
@@ -421,6 +430,10 @@ def _show_number(number: Any, digits: int) -> str:
         return f"{number:.{digits}g}"
     text = f"{number:.{digits}g}"
     return f"{text}.0" if text.lstrip("-").isdigit() else text
+
+
+def _round_brackets(parts: Sequence[str]) -> str:
+    return f"({', '.join(parts)}{',' if len(parts) == 1 else ''})"
 
 
 def _nested(texts: list[str], shape: tuple[int, ...]) -> str:
@@ -451,6 +464,8 @@ def show_argument(value: Any) -> str:
     """An argument as the student would write it, short."""
     if callable(value) and not isinstance(value, type):
         return str(getattr(value, "__name__", "a function"))
+    if type(value) is float:  # with all its digits: 0.9999999999999999 is not 1.0
+        return repr(value)
     answer = plain(value) if not isinstance(value, Iterator) else Plain("object", (), "an iterator", "")
     if type(value).__name__ in ("Generator", "Random", "RandomState"):
         return "rng"

@@ -70,10 +70,13 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def text_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("text")
+    return write_text_model(tmp_path_factory.mktemp("text"), TINY.max_len)
+
+
+def write_text_model(folder: Path, max_len: int) -> Path:
     tokenizer = byte_level_tokenizer(size=400)
     tokenizer.save(str(folder / "tokenizer.json"))
-    random_llama(replace(TINY, vocab=tokenizer.get_vocab_size())).save_pretrained(folder)
+    random_llama(replace(TINY, vocab=tokenizer.get_vocab_size(), max_len=max_len)).save_pretrained(folder)
     return folder
 
 
@@ -476,8 +479,9 @@ def test_a_tokenizer_from_elsewhere_and_weights_in_eight_bits(text_model: Path, 
 
 
 @pytest.mark.timing
-def test_interrupting_ends_quietly(text_model: Path) -> None:
-    words = [*COMMAND, "It is", "--checkpoint", str(text_model), "--tokens", "10000000"]
+def test_interrupting_ends_quietly(tmp_path: Path) -> None:
+    endless = write_text_model(tmp_path, max_len=100_000)  # it cannot be done before it is interrupted
+    words = [*COMMAND, "It is", "--checkpoint", str(endless), "--tokens", "10000000"]
     with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
         assert running.stdout and running.stderr
         assert running.stdout.read(40)

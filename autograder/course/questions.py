@@ -17,7 +17,7 @@ from autograder.course.answers import Answers, Broken, OfEntry, marks_of
 from autograder.course.bank import Entry
 from autograder.course.course import Course
 from autograder.course.findings import Fill, Verdict, Verification
-from autograder.course.record import Known, KnownQuestion
+from autograder.course.record import Known, KnownQuestion, Mark
 from autograder.errors import CourseError
 from autograder.files import digest
 from autograder.plain import ATOL, RTOL, difference, from_json, same_mark, show
@@ -202,13 +202,17 @@ def _kept_exercise(new: Known, old: Known | None) -> Known:
             answers = from_json(before["answer"]), from_json(mine["answer"])
             if difference(*answers, (RTOL, ATOL), exact=True) is None:
                 question["answer"] = before["answer"]
-        if "mark" in mine and "mark" in before and same_mark(mine["mark"], before["mark"]):
-            question["mark"] = before["mark"]
+        if "mark" in mine and "mark" in before:
+            question["mark"] = _kept_mark(mine["mark"], before["mark"])
         question["marks"] = {
-            name: before["marks"][name] if same_mark(mark, before["marks"].get(name, ["none"])) else mark
-            for name, mark in mine["marks"].items()
+            name: _kept_mark(mark, before["marks"].get(name, ["none"])) for name, mark in mine["marks"].items()
         }
         questions.append(question)
     kept = new.copy()
     kept["questions"] = questions
     return kept
+
+
+def _kept_mark(new: Mark, old: Mark) -> Mark:
+    """The old mark, where it says as much as the new one."""
+    return old if len(new) == len(old) and same_mark(new, old) else new

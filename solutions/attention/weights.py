@@ -89,6 +89,8 @@ def test_dot_and_angle():
     check(dot_and_angle, np.array([3, 0, 4], np.float32), np.array([1, 2, 2], np.float32), about="single precision")
     check(dot_and_angle, np.array([-3.0]), np.array([2.0]), about="vectors of one number")
     check(dot_and_angle, np.zeros(2), np.zeros(2), about="two vectors of zeros")
+    check(dot_and_angle, np.array([1.0, 2.0]), np.zeros(2), about="the second vector is zeros")
+    check(dot_and_angle, np.array([3.0, -4.0, 5.0]), np.zeros(3), about="the second vector is zeros")
     check(dot_and_angle, np.arange(9.0) * 1000, np.arange(9.0)[::-1] - 2, about="long vectors")
     ### END HIDDEN TESTS
 
@@ -279,6 +281,8 @@ def test_attention():
         check(attention, q, k, v, rng.random(Tk) < 0.7, about=f"one mask for all queries, {size}")
         check(attention, q, k, v, np.zeros((Tq, 1), bool), about=f"nobody may look, {size}")
     check(attention, Q * -1e5, K + 1, V, SOME, about="very low scores")
+    lowest = np.array([[1e5]]), np.array([[-1e5], [0.0]]), np.array([[7.0], [9.0]]), np.array([[True, False]])
+    check(attention, *lowest, about="the one key that may be seen has a very low score")
     check(attention, Q.astype(int), K.astype(int), V.astype(int), SOME, about="whole numbers")
     check(attention, Q.astype(np.float32), K.astype(np.float32), V.astype(np.float32), SOME, about="single precision")
     ### END HIDDEN TESTS

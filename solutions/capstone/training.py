@@ -121,6 +121,7 @@ def test_get_batch():
     ### BEGIN HIDDEN TESTS
     check(seen, np.array([200, 100], np.uint8), 1, about="two ids")
     check(seen, np.array([7, 3, 9, 1, 300, 2], np.uint16), 2, about="ids of two bytes")
+    check(seen, np.array([70_000, 1, 2, 130_000]), 2, about="ids above 65,535")
     check(seen, np.array([4, 4, 4, 5, 4]), 2, about="an id that comes again")
     check(how_often, 9, 1, about="windows of one id")
     check(how_often, 70, 65, about="a window nearly as long as the text")
@@ -326,6 +327,7 @@ def test_clip_gradients():
     check(clip_gradients, [grad.astype(np.float32) for grad in LONG], 2, about="single precision")
     check(clip_gradients, [np.full(3, 300, np.float16)] * 2, 1.0, within=0.01, about="large numbers in half precision")
     check(clip_gradients, [LONG[0], np.zeros((0, 2))], 1.0, about="an array without numbers")
+    check(clip_gradients, [np.array([1e20, 0.0])], 1.0, about="very large numbers")
     check(clip_gradients, [np.zeros((2, 2), np.float32)], 0.5, about="zeros in single precision")
     ### END HIDDEN TESTS
 
@@ -489,6 +491,7 @@ def test_cosine_with_warmup():
     check(rates, range(3), steps=1, warmup=0, peak=1.0, floor=0.1, about="a run of one step")
     check(rates, range(25), steps=20, warmup=5, peak=0.1, floor=0.1, about="floor and peak the same")
     check(rates, range(10), steps=10, warmup=3, peak=2, floor=1, about="whole numbers")
+    check(rates, range(9), steps=8, warmup=3, peak=3e-5, floor=3e-6, within=(1e-4, 1e-9), about="small rates")
     check(cosine_with_warmup, 0, 5, 1, 1.0, 0.1, about="a warm-up of one step")
     check(cosine_with_warmup, 4, 4, 0, 1.0, 0.0, about="the end itself")
     ### END HIDDEN TESTS

@@ -766,4 +766,6 @@ def test_fit():
     check(watched, [-1, -3, -2, -4, 0], 5, 3, about="losses below zero")
     check(watched, [4, 3, 3.9, 2.999, 3.5], 5, 10, about="more patience than epochs")
     check(watched, [0.5, *[0.6] * 30], 31, 20, about="a long run")
+    check(watched, [0, 1, 2, 3], 4, 2, about="a loss of 0")
+    check(watched, [3000, 2000, 2500, 2600, 1500], 5, 2, about="large losses")
     ### END HIDDEN TESTS

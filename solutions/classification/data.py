@@ -357,6 +357,8 @@ def test_masked_mean():
     check(dtype, H.half(), torch.tensor([[True, True, False], [False, False, False]]), about="half precision")
     check(dtype, H, torch.tensor([[True, True, False], [False, False, False]]), about="single precision")
     check(gradient, H, torch.zeros(2, 3, dtype=torch.bool), torch.ones(2, 2), about="no word at all")
+    words = torch.tensor([[[0.0, 0.0], [4.0, 2.0]], [[0.0, 0.0], [0.0, 0.0]]])
+    check(masked_mean, words, torch.ones(2, 2, dtype=torch.bool), about="a word whose vector is zero")
     rng = np.random.default_rng(23)
     for B, T, D in [(1, 1, 1), (2, 5, 3), (4, 4, 4), (3, 7, 2)]:
         h = torch.tensor(rng.random((B, T, D)) * 20 - 10)

@@ -478,6 +478,7 @@ def test_rank_agreement():
     check(rank_agreement, np.array([1.0, 2.0]), np.array([7.0, 3.0]), about="two numbers")
     check(rank_agreement, np.array([3.0, 3.0, 1.0, 2.0]), np.array([0.1, 0.1, 0.1, 0.1]), about="a constant list")
     check(rank_agreement, np.array([3, 1, 2, 2, 9]), np.array([-4, 0, -1, 7, 0]), about="whole numbers")
+    check(rank_agreement, np.array([0.1, 0.1, 0.1]), np.array([1.0, 2.0, 3.0]), about="a constant list")
     check(rank_agreement, np.array([200, 3, 90], np.uint8), np.array([7, 250, 9], np.uint8), about="bytes")
     check(rank_agreement, np.array([1e-9, 3e-9, 2e-9, 4e-9]), np.array([1e9, 1e9 + 1, 1e9 + 3, 1e9 + 2]), about="sizes")
     rng = np.random.default_rng(13)

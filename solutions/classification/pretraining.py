@@ -131,6 +131,19 @@ def test_mask_tokens():
     check(broken, 1, 5000, 4999, 7, about="one long review")
     check(broken, 50, 10, 0, 8, about="padding alone")
     check(mask_tokens, np.zeros((0, 7), dtype=int), np.random.default_rng(9), about="no review")
+
+    def spread(count, width):
+        """The share of each quarter of the vocabulary, and whether words drawn and fates differ within rows and columns."""
+        shown, targets = mask_tokens(np.full((count, width), FIRST), np.random.default_rng(12))
+        shown, chosen = np.asarray(shown), np.asarray(targets) != -100
+        drawn = np.where(chosen & (shown > FIRST), shown, 0)  # 0 where none was drawn
+        fate = np.where(chosen, 1 + (shown == MASK) + 2 * (shown > FIRST), 0)
+        quarters = np.bincount(4 * (drawn[drawn > 0] - FIRST) // (VOCABULARY - FIRST), minlength=4)
+        lines = (drawn, drawn.T, fate, fate.T)
+        differ = [np.mean([len(np.unique(line[line > 0])) > 1 for line in each]) > 0.5 for each in lines]
+        return [round(4 * n / max(quarters.sum(), 1)) for n in quarters.tolist()], [bool(each) for each in differ]
+
+    check(spread, 300, 300, about="which words are drawn, and where")
     ### END HIDDEN TESTS
 
 
@@ -221,4 +234,14 @@ def test_freeze():
     check(moved, ["embedding", "block1", "block10", "classifier"], trained=True, about="all frozen")
     check(moved, ("block10.weight",), about="one parameter, by its own name")
     check(moved, ["block1", "block1.weight"], about="a part that is named twice")
+
+    def learning(what):
+        """What `freeze` returns, and what learns, of a model that has parts within parts."""
+        blocks = nn.ModuleList([nn.Sequential(nn.Linear(1, 1, bias=False)) for _ in range(11)])
+        model = nn.ModuleDict({"embedding": nn.Linear(1, 1, bias=False), "blocks": blocks})
+        returned = freeze(model, what)
+        return list(returned), [name for name, parameter in model.named_parameters() if parameter.requires_grad]
+
+    for what in (["blocks.1"], ["blocks"], ["embedding", "blocks.1.0"], ["blocks.10.0.weight"], ["embedding", "block"]):
+        check(learning, what, about="parts within parts")
     ### END HIDDEN TESTS

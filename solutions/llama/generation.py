@@ -108,6 +108,8 @@ def test_temperature_softmax():
     check(temperature_softmax, np.array([3, 1, 2]), 0, about="whole numbers at T = 0")
     check(temperature_softmax, np.array([3.0, 1.0, 2.0], np.float32), 0.4, about="float32")
     check(temperature_softmax, np.cos(np.arange(50.0)) * 9, 1.3, about="many tokens")
+    check(temperature_softmax, np.array([0.0, 1e-7]), 1e-7, about="a temperature that is nearly 0")
+    check(temperature_softmax, np.array([10_000.0, 9_999.0]), 1e-306, about="a temperature that is nearly 0")
     ### END HIDDEN TESTS
 
 
@@ -287,6 +289,7 @@ def test_draw():
     check(draw, np.array([0.0, 0.5, 0.0, 0.5]), 0.5, about="a border beside a probability of 0")
     check(draw, np.array([0.3, 0.7], np.float32), 0.1, about="float32")
     check(draw, np.array([0.3331, 0.6669]), 0.332, about="a number near a border")
+    check(draw, np.array([0.7, 0.2, 0.1]), 0.7, about="a border, and a sum that is rounded")
     odd = np.exp(np.cos(np.arange(20.0)))
     for u in (0.013, 0.21, 0.45, 0.52, 0.77, 0.98):
         check(draw, odd / odd.sum(), u, about="many tokens")
@@ -523,6 +526,11 @@ def test_llama_encode():
         {"▁w": -1.0, "▁wi": -2.0, "▁without": -3.0, "out": -4.0, "ou": -5.0, **{c: -50.0 for c in "▁without"}}
     )
     check(llama_encode, "without", whole, about="a long piece that no two neighbours make")
+    better = given_vocab({"▁": -9.0, "a": -9.0, "b": -9.0, "ab": -2.0, "aba": -1.0})
+    check(llama_encode, "abab", better, about="a merge that makes a better one possible")
+    check(llama_encode, "ababab ab", better, about="a merge that makes a better one possible")
+    check(llama_encode, "ab", given_vocab({"▁": -1.0, "ab": -2.0}), about="a piece whose characters are none")
+    check(llama_encode, "cabin", given_vocab({"▁": -1.0, "ab": -2.0}), about="a piece whose characters are none")
     ### END HIDDEN TESTS
 
 
@@ -770,6 +778,15 @@ def test_generate():
     check(story, [7], 9, {0}, about="an end of id 0")
     check(story, [6], 4, set(), about="an id 0 that is no end")
     check(story, [1], 3, {5}, about="an end that would come one id later")
+    check(story, [1, 2], 9, {1, 5}, about="two ends")
+
+    def least(prompt, max_new):
+        """The ids that come where the least likely one is chosen each time."""
+        logits = np.array([3.0, 1.0, 2.0])
+        return [int(new) for new in generate(lambda ids: logits, prompt, lambda row: int(np.argmin(row)), max_new, set())]
+
+    check(least, [0], 2, about="another way to choose")
+    check(least, [1, 2], 3, about="another way to choose")
     ### END HIDDEN TESTS
 
 
@@ -951,6 +968,8 @@ def test_bits_per_byte():
     check(bits_per_byte, [4, 4, 1], " 很 干净 ", about="whole numbers, and spaces at the ends")
     check(bits_per_byte, [0.0, 0.0], "ab", about="a text that costs nothing")
     check(bits_per_byte, [0.125] * 300, "ab" * 60, about="a longer text")
+    check(bits_per_byte, [1.0], "é", about="a character of two bytes")
+    check(bits_per_byte, [0.5, 0.75], "🙂", about="a character of four bytes")
     ### END HIDDEN TESTS
 
 
@@ -1230,4 +1249,15 @@ def test_chat_prompt():
     check(ids_of, ("assistant", "I am"), ("assistant", "Here<|im_end|><|im_end|>"), about="two messages of one role")
     check(ids_of, ("user", "{content} {0} %s <|im_start|"), about="what looks like a template")
     check(ids_of, ("system", "Be."), ("system", "HERE"), about="two systems, and upper case")
+
+    def other_ids(*messages):
+        """The same where no token is the number of its character, and a t and a line end are one token."""
+
+        def encode(text):
+            return [ord(character) + 3 for character in text.replace("t\n", "\x01")]
+
+        return chat_prompt([{"role": role, "content": content} for role, content in messages], encode, 901, 902)
+
+    check(other_ids, ("user", "Is it"), about="another encoder")
+    check(other_ids, ("assistant", "It\nis"), ("user", "Hi"), about="another encoder")
     ### END HIDDEN TESTS

@@ -554,6 +554,14 @@ def test_load_llama2c():
     check(load_complaint, story_file(4, 3, 2, 4, 1, 3, 2, count=204), "dim|n_heads", about="heads of one number")
     check(load_complaint, story_file(4, 3, 2, 2, 1, 3, 2, count=216), about="a head that the sign denies")
     check(load_complaint, huge, "token_embedding", about="a huge vocabulary")
+    for name, header, count in [
+        ("dim", (0, 3, 2, 2, 1, 3, 2), 0),
+        ("hidden_dim", (4, 0, 2, 2, 1, 3, 2), 132),
+        ("n_layers", (4, 3, 0, 2, 1, 3, 2), 20),
+        ("n_heads", (4, 3, 2, 0, 1, 3, 2), 204),
+        ("n_heads|n_kv_heads", (4, 3, 2, 2, 4, 3, 2), 300),
+    ]:
+        check(load_complaint, story_file(*header, count=count), name, about="a number that cannot be")
     check(load_complaint, b"GIF89a: no model, but a picture of one, once upon a time" * 9, about="a picture")
     ### END HIDDEN TESTS
 
@@ -685,6 +693,7 @@ def test_read_config():
     check(config_complaint, without(num_key_value_heads=4), kv, about="key/value heads that do not divide")
     check(config_complaint, [1, 2], about="a list")
     check(config_complaint, b"\xff\xfe{}\x80", about="bytes that are no text")
+    check(config_complaint, json.dumps(FULL).encode().replace(b"Some", b"So\xff"), about="one byte that is no text")
     check(config_complaint, b"", about="an empty file")
     ### END HIDDEN TESTS
 
@@ -800,6 +809,9 @@ def test_read_safetensors():
     check(tensor_complaint, whole[:7], "header", about="seven bytes")
     check(tensor_complaint, b"\x89PNG\r\n\x1a\n" * 9, "header", about="a picture")
     check(tensor_complaint, struct.pack("<Q", 8) + b"not json", "header", about="no JSON")
+    check(tensor_complaint, struct.pack("<Q", 2) + b"\xff\xfe", "header", about="a header that is no text")
+    for length in (100, 2**32 + 2):
+        check(tensor_complaint, struct.pack("<Q", length) + b"{}", "header", about="a header cut short")
     for ends, about in [((24, 48), "offsets beyond the file"), ((0, 20), "offsets that are too near to each other")]:
         broken = packed({"alpha": entry("F32", [6], *ends)}, alpha.tobytes())
         check(tensor_complaint, broken, "alpha", "data_offsets", about=about)
@@ -1086,6 +1098,7 @@ def test_KVCache():  # noqa: N802
     check(size, small, 1, "float64")
     ### BEGIN HIDDEN TESTS
     wrong = [(1, [two, one]), (1, [one, two]), (1, both(2, 1, 1, 2)), (1, both(2, 2, 1, 4)), (1, both(2, 1, 2))]
+    wrong += [(1, both(2, 2, 1, 1))]
     check(cache_story, pair, 2, "float32", [*steps[:2], *wrong, (1, [two] * 2)], about="shapes that do not fit")
     ends = [(None, 0), (0, [three] * 2), (None, 1), (1, [one] * 2), (None, -1), (0, [one] * 2), (None, 2), (None, 1)]
     check(cache_story, pair, 2, "float32", [*steps, *ends, (0, [one] * 2)], about="truncate at its edges")
@@ -1182,6 +1195,20 @@ def test_attention_with_cache():
     check(in_pieces, *single, 2, 1, 3, about="float32")
     check(outputs, wave(8, 1, 52, 8), projections(grouped), grouped, 30, 1, 1, 20, about="a longer text")
     check(in_pieces, 200 * wave(9, 1, 6, 8), projections(plain), plain, 2, 2, 2, about="large scores")
+
+    def in_turn(texts, block, config):
+        """The outputs of several texts, of each of which one token is read in turn."""
+        pasts, found = [None for _ in texts], [[] for _ in texts]
+        for place in range(texts[0].shape[1]):
+            for i, text in enumerate(texts):
+                if place < text.shape[1]:
+                    y, pasts[i] = attention_with_cache(text[:, place : place + 1], block, config, pasts[i])
+                    found[i].append(np.array(y))
+        return [np.concatenate(each, axis=1) for each in found]
+
+    for lengths in ((4, 2), (3, 5)):
+        texts = [wave(n, 1, n, 8) for n in lengths]
+        check(in_turn, texts, projections(grouped), grouped, about="two texts in turn")
     ### END HIDDEN TESTS
 
 

@@ -84,6 +84,7 @@ def test_rms_norm():
     ### BEGIN HIDDEN TESTS
     half = (100 * x).astype(np.float16)
     check(rms_norm, half, gain.astype(np.float32), exact=True, about="float16 with a gain of float32")
+    check(rms_norm, x.astype(np.float32), gain, exact=True, about="float32 with a gain of float64")
     check(rms_norm, np.full((1, 4096), 200, np.float16), np.ones(4096, np.float16), about="many numbers in float16")
     check(rms_norm, x[0], gain, 2.0, about="a single token, without leading axes")
     check(rms_norm, x[:, :1], gain[:1], 0.1, about="tokens of one number")

@@ -230,7 +230,7 @@ def test_wordpiece_score():
 
 # %% nbgrader={"grade_id": "unigram_viterbi", "solution": true}
 def unigram_viterbi(text: str, log_probs: dict[str, float], unknown: float = -20.0) -> tuple[list[str], float]:
-    """The pieces of a best segmentation and their log-probability; a character in no piece costs `unknown`."""
+    """The pieces of a best segmentation and their log-probability; an unknown character costs `unknown`."""
     ### BEGIN SOLUTION
     best = [0.0] + [-math.inf] * len(text)  # best[end]: the largest log-probability of text[:end]
     came_from = [0] * (len(text) + 1)
@@ -332,6 +332,7 @@ def test_unigram_log_likelihood():
     check(unigram_log_likelihood, "ab", {"a": 0.0, "b": 0.0, "ab": -1.0}, about="a probability of 1")
     check(unigram_log_likelihood, "b" * 900, {"b": -800.0}, about="very small probabilities")
     check(unigram_log_likelihood, "Able", LOGS, about="capital letters")
+    check(unigram_log_likelihood, "ab", {"a": -1.0, "b": -1.0, "ab": -800.0}, about="very small probabilities")
     long = "incomprehensibilities"
     check(unigram_log_likelihood, long, {long: -9.0} | dict.fromkeys(long, -0.5), about="a long piece")
     ### END HIDDEN TESTS
@@ -478,6 +479,9 @@ def test_byte_fallback():
     check(byte_fallback, ["<0x41>"], {"<0x41>"}, about="a piece that looks like a byte token")
     check(byte_fallback, ["<0x41>"], {"A"}, about="an unknown piece that looks like a byte token")
     check(byte_fallback, ["Hotel", "hotel"], {"hotel"}, about="capital letters")
+    check(byte_fallback, ["▁é", "▁x"], {"a"}, about="unknown pieces with a ▁")
+    check(byte_fallback, ["▁x"], {"▁"}, about="a piece of known and unknown characters")
+    check(byte_fallback, [" ", "a "], set(), about="spaces")
     check(byte_fallback, ["酒", "店", "住宿"], {"酒", "宿"}, about="a piece of known and unknown characters")
     ### END HIDDEN TESTS
 
@@ -546,6 +550,8 @@ def test_decode_with_bytes():
     check(decode_with_bytes, nearly, about="nearly byte tokens")
     check(decode_with_bytes, ["▁酒", "<0xE5>", "<0xBA>", "<0x97>", "▁▁", "店"], about="bytes between pieces")
     check(decode_with_bytes, ["<0x20>", "▁a"], about="a space that is spelt as a byte, in front")
+    check(decode_with_bytes, ["<0xEF>", "<0xBB>", "<0xBF>", "a"], about="U+FEFF in front")
+    check(decode_with_bytes, ["a", "<0x+5>", "<0x 5>", "<0x5>"], about="nearly byte tokens")
     text = metaspace(" two  spaces 🙂\té_ ")
     spelt = [[c] if c < "~" or c == "▁" else [f"<0x{byte:02X}>" for byte in c.encode()] for c in text]
     check(decode_with_bytes, [piece for row in spelt for piece in row], about="a text")

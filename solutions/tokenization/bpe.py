@@ -101,6 +101,7 @@ def test_pretokenize():
     check(pretokenize, "一二三四", r"(.)(.)", about="groups")
     check(pretokenize, "你好\n你", r".", about="a new line that the pattern skips")
     check(pretokenize, "aAbB", r"a|b", about="capital letters")
+    check(pretokenize, "concat cat", r"\bcat\b", about="a pattern that looks at what is around")
     ### END HIDDEN TESTS
 
 
@@ -251,6 +252,7 @@ def test_pair_counts():
     ### BEGIN HIDDEN TESTS
     check(pair_counts, {}, about="no words")
     check(pair_counts, {(): 2, (5,): 1}, about="words without a pair")
+    check(pair_counts, {(0, 1, 0): 2}, about="the id 0")
     check(pair_counts, {(300, 1, 300, 1, 300): 10_000, (1, 300): 7}, about="words that occur often")
     words = ["clean", "cleaner", "酒店", "酒", "aaaa", "哈哈哈哈"]
     check(pair_counts, {tuple(word.encode()): i + 1 for i, word in enumerate(words)}, about="words of bytes")
@@ -397,6 +399,8 @@ def test_train_bpe():
     check(train_bpe, "ababab", 256, about="no merges asked for")
     check(train_bpe, "ababab", 100, about="fewer ids than bytes")
     check(train_bpe, "a b c d", 300, r"\S|\s", about="parts of one byte")
+    check(train_bpe, "a\n\n", 257, about="line ends")
+    check(train_bpe, "a\n\n\nb", 257, about="line ends")
     check(train_bpe, "酒店很干净，酒店很好，房间也很干净。酒店🙂", 300, about="Chinese")
     check(train_bpe, "the hotel, the hotels; a hostel's hosts\n\nthe host " * 3, 330, about="English")
     check(train_bpe, "zb za zb za zc zc", 262, about="ties")
@@ -475,6 +479,12 @@ def test_encode():
     check(encode, "xxxxxxxxx", [(120, 120), (256, 256), (257, 256), (257, 120)], about="a byte again and again")
     check(encode, "é", [(195, 169)], about="a letter of two bytes")
     check(encode, "New NEW new", MERGES, about="capital letters")
+    check(encode, "ab", [(97, 98)], about="one merge")
+    check(encode, "ab", [], about="the same text without a merge")
+    check(encode, " ab ", [], about="white space at the ends")
+    check(encode, "ab\n", [(97, 98)], about="white space at the ends")
+    later = [*((128 + i % 100, 128 + i // 100) for i in range(1200)), (97, 98)]
+    check(encode, "abc", later, about="more than a thousand merges")
     some = [(97, 98), (99, 97), (256, 99), (98, 98), (257, 256), (258, 97), (98, 257), (256, 256)]
     check(encode, "abcabbcacabab bcabcabb cabcab", some, about="merges that overlap")
     ### END HIDDEN TESTS
@@ -528,6 +538,9 @@ def test_decode():
     check(decode, [256, 257, 258, 258, 259], [(229, 186), (256, 151), (257, 257), (151, 229)], about="merges of merges")
     check(decode, [0xFF, 0xE9, 0x85, 0xE9, 0x85, 0x92, 0x80], MERGES, about="bytes that are no UTF-8")
     check(decode, [456], [(97, 97), *((256 + i, 98) for i in range(200))], about="a long chain of merges")
+    check(decode, [259], [(97, 98), (98, 99), (256, 99), (97, 257), (100, 101)], about="two merges of the same bytes")
+    check(decode, [260], [(97, 98), (98, 99), (256, 99), (97, 257), (100, 101)], about="two merges of the same bytes")
+    check(decode, [0xEF, 0xBB, 0xBF, 65], [], about="U+FEFF in front")
     ### END HIDDEN TESTS
 
 
@@ -674,6 +687,7 @@ def test_decode_special():
     check(decode_special, [256, 257, 258, 40_000, 65], [(110, 101), (256, 119)], {"酒": 40_000, "<s>": 258}, about="gaps")
     check(decode_special, [300, 300, 0xF0, 0x9F, 300, 0x99, 0x82], [], {"</s>": 300}, about="a token inside a character")
     check(decode_special, [32, 299, 32], [], {" ": 299}, about="spaces at the ends")
+    check(decode_special, [0xEF, 0xBB, 0xBF, 65], [], {"<s>": 300}, about="U+FEFF in front")
     ### END HIDDEN TESTS
 
 
@@ -910,6 +924,9 @@ def test_train_bpe_fast():
     check(train_bpe_fast, "abcab", 256, about="no merges asked for")
     check(train_bpe_fast, "abcab", 100, about="fewer ids than bytes")
     check(train_bpe_fast, "ab-ab-ab", 257, r"\w+|-", about="another pattern")
+    check(train_bpe_fast, "ab-ab ab-ab", 258, r"\S+", about="another pattern")
+    check(train_bpe_fast, "a\n\n", 257, about="line ends")
+    check(train_bpe_fast, "a\n\n\nb", 257, about="line ends")
     check(train_bpe_fast, "哈哈哈哈 哈哈哈 哈哈 哈哈哈哈哈", 300, about="a character again and again")
     check(train_bpe_fast, "the hotel, the hotels; a hostel's hosts\n\nthe host " * 3, 330, about="English")
     check(train_bpe_fast, "酒店很干净，酒店很好，房间也很干净。酒店🙂", 320, about="Chinese")

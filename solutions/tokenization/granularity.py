@@ -150,6 +150,7 @@ def test_word_tokenize():
     check(word_tokenize, "$5--$6, 20%... (e.g., 9 a.m.)", about="signs of money and per cent")
     check(word_tokenize, "'' -- . n't 's [n't]", about="pieces of nothing but signs")
     check(word_tokenize, "CANNOT DON'T mr. MR. Cannot", about="capital letters")
+    check(word_tokenize, "a well-known a---b - c-", about="hyphens")
     check(word_tokenize, "cannot, (cannot) gonna--cannot cannot", about="one exception again and again")
     check(word_tokenize, "🙂\t酒店很干净,\u3000服务好.\r\n", about="other letters and white space")
     check(word_tokenize, "((([''[deep]'']))).,;:!?...", about="many signs around a word")
@@ -216,6 +217,7 @@ def test_coverage():
     check(coverage, train, test, [], about="no sizes")
     words = {"Room": 4, "room": 3, "bed": 2}
     check(coverage, words, {"room": 2, "Room": 1, "Bed": 5}, [1, 2, 3], about="capital letters")
+    check(coverage, {"a": 1, "B": 1}, {"a": 1, "B": 3}, [1], about="capital letters among equals")
     letters = "qwertyuiopasdfghjklzxcvbnm"
     tied = {a + b: 2 + (a == "m") for a in letters for b in letters}
     check(coverage, tied, {w: i % 7 + 1 for i, w in enumerate(tied)}, [26, 27, 100, 400, 675, 676], about="many ties")
@@ -413,6 +415,9 @@ def test_segment_dag():
     check(segment_dag, "甲乙丙", {"甲乙": 7, "丙": 10, "乙丙": 50}, about="an unknown character that costs too much")
     check(segment_dag, "甲乙", {"甲乙": 1, "丙": 9}, about="a single word that occurred once")
     check(segment_dag, "甲乙", {"甲乙": 2, "甲": 5, "乙": 5}, about="two cuts that are nearly equal")
+    whole = {"甲乙丙": 6, "甲": 15, "乙丙": 17, "丙": 2}
+    check(segment_dag, "甲乙丙XYZ", whole, about="unknown characters, which are none of the total")
+    check(segment_dag, "甲 乙\n", {"甲": 1}, about="white space")
     check(segment_dag, "ABab", {"ab": 5, "AB": 1, "A": 9, "B": 9, "a": 2, "b": 2}, about="capital letters")
     words = {"a": 31, "ab": 17, "abc": 11, "bca": 37, "ca": 5, "b": 3, "cab": 13, "bcab": 7, "d": 2, "cad": 41}
     check(segment_dag, "abcabcadbcabdcab", words, about="many words that overlap")
@@ -432,7 +437,7 @@ def test_segment_dag():
 #
 # `fertility(tokenizer, text)` returns the pair `(tokens per character, tokens per byte)`.
 #
-# - `tokenizer` is a function: call it with the whole text, as it is, and it returns a list of tokens, which may be empty.
+# - `tokenizer` is a function: call it with the whole text, as it is, and it returns a list of tokens. The list may be empty.
 # - A character is what Python's `len` counts (a code point); bytes are those of UTF-8. The text has at least one.
 #
 # By hand: the text `酒店ok🙂` has 5 characters and 3 + 3 + 1 + 1 + 4 = 12 bytes. If the tokenizer returns three tokens,
@@ -489,6 +494,9 @@ def test_fertility():
     check(fertility, pieces_between_spaces, " \n", about="no token at all")
     check(fertility, pieces_between_spaces, " Hotel  酒店 \n", about="white space at the ends")
     check(fertility, runs_of_letters, "🙂", about="one character")
+    check(fertility, characters, " a\n", about="white space at the ends")
+    check(fertility, characters, "a\nb", about="two lines")
+    check(fertility, code_units, "a\0", about="a token that is 0")
     check(fertility, runs_of_letters, "OK ok ok", about="capital letters, and a token twice")
     check(fertility, pairs_of_characters, "e\u0301a\u0300", about="accents that are characters of their own")
     ### END HIDDEN TESTS

@@ -12,6 +12,12 @@ from autograder.course.bank import edit, right, wrong
 # The notebook `weights`
 
 
+angle_asks_the_first_vector_alone = edit(
+    "dot_and_angle",
+    "The second vector may be zeros, too. Then there is no angle either, and the cosine is 0.",
+    ("if lengths == 0:", "if not np.any(u):"),
+    hidden=True,
+)
 @wrong("dot_and_angle")
 def angle_lengths_forgotten(u, v):
     """The dot product stands in both places. For the cosine it has to be divided by the lengths of both vectors."""
@@ -290,6 +296,12 @@ def soft_by_differences(x, axis=-1):
 # --- scaled_scores ---
 
 
+scores_by_reshape = edit(
+    "scaled_scores",
+    "The keys were reshaped, not transposed: the numbers of a key no longer stand in one column. Swap the last two "
+    "axes.",
+    ("np.swapaxes(k, -1, -2)", "k.reshape(*k.shape[:-2], k.shape[-1], k.shape[-2])"),
+)
 @wrong("scaled_scores")
 def scores_unscaled(q, k):
     """These are the dot products. The scale is missing: divide by the root of d."""
@@ -406,6 +418,19 @@ def scores_in_float32(q, k):
 
 # --- attention ---
 
+attention_hides_with_a_thousand_million = edit(
+    "attention",
+    "A score that may be seen can be lower than -1e9, and then the hidden key takes all the weight. Hide it with -inf, "
+    "or with something far lower.",
+    ("-1e30", "-1e9"),
+    hidden=True,
+)
+attention_over_the_queries = edit(
+    "attention",
+    "The softmax runs over the queries. For each query the weights of its keys sum to 1: that is the last axis.",
+    ("weights = scipy_softmax(scores, axis=-1)", "weights = scipy_softmax(scores, axis=-2)"),
+    ("scipy_softmax(np.where(mask, scores, -1e30), axis=-1)", "scipy_softmax(np.where(mask, scores, -1e30), axis=-2)"),
+)
 attn_mask_inverted = edit(
     "attention",
     "The mask is inverted: `True` means that a key may be looked at, and the keys marked `False` are hidden.",
@@ -1207,6 +1232,14 @@ def merge_as_lists(x):
 
 # --- multi_head_attention ---
 
+heads_never_moved_in_front = edit(
+    "multi_head_attention",
+    "The heads stayed behind the tokens, (B, T, H, d), so that each token's heads attended to one another. Swap the "
+    "two axes before `attend`, and back after it.",
+    (".transpose(0, 2, 1, 3)  # (B, H, T, d)\n        for W", "  # (B, T, H, d)\n        for W"),
+    ("heads = attend(q, k, v, mask)", "heads = attend(q, k, v, np.tri(H, dtype=bool) if causal else None)"),
+    ("heads.transpose(0, 2, 1, 3).reshape(B, T, D)", "heads.reshape(B, T, D)"),
+)
 mha_scale_by_model_width = edit(
     "multi_head_attention",
     "The scores are divided by the root of D. Each head has queries of width d, so its scale is the root of d.",
@@ -1987,6 +2020,12 @@ def backward_in_float32(q, k, v, dout):
 
 # --- online_softmax ---
 
+online_takes_low_for_hidden = edit(
+    "online_softmax",
+    "Scores that are only low were taken for hidden ones. A key is hidden where its score is -inf, and only there.",
+    ("if new == -np.inf:", "if new < -1000.5:"),
+    hidden=True,
+)
 online_without_rescale = edit(
     "online_softmax",
     "The old sum is not rescaled: when the maximum grows, every old term shrinks by the same factor.",
@@ -2179,6 +2218,13 @@ def online_by_logarithms(tile, m=-np.inf, ell=0.0):
 
 # --- attention_tiled ---
 
+tiled_from_minus_ten_thousand = edit(
+    "attention_tiled",
+    "The largest score so far begins at a number, and all scores may lie below it: then every sum vanishes. Begin with "
+    "-inf.",
+    ("(-np.inf, 0.0, 0.0)", "(-1e4, 0.0, 0.0)"),
+    hidden=True,
+)
 tiled_without_rescale = edit(
     "attention_tiled",
     "Neither sum nor mixture is rescaled. Both were taken against the old maximum; when it grows, both shrink.",

@@ -10,6 +10,12 @@ from autograder.course.bank import edit, right, wrong
 
 # --- get_batch ---
 
+batch_in_two_bytes = edit(
+    "get_batch",
+    "The ids were put into two bytes, which hold no number above 65,535. Make them int64.",
+    ("ids[places].astype(np.int64)", "ids.astype(np.uint16)[places].astype(np.int64)"),
+    hidden=True,
+)
 targets_not_shifted = edit(
     "get_batch",
     "y is equal to x, so the model would learn to copy. y holds, for each id of x, the one that follows it.",
@@ -586,6 +592,12 @@ def by_autograd_of_torch(logits, targets):
 
 # --- clip_gradients ---
 
+clip_adds_up_in_single_precision = edit(
+    "clip_gradients",
+    "The squares of large numbers are too large for single precision. Add them up in float64.",
+    ("np.square(grad, dtype=np.float64)", "np.square(grad, dtype=np.float32)"),
+    hidden=True,
+)
 clip_each_by_itself = edit(
     "clip_gradients",
     "Each array was clipped by itself, so the whole step points elsewhere. There is one norm and one factor for all.",
@@ -956,6 +968,14 @@ def by_torch(w, grad, m, v, step, lr, beta1, beta2, eps, weight_decay):
 
 # --- cosine_with_warmup ---
 
+rate_rounded_to_six_places = edit(
+    "cosine_with_warmup",
+    "The rate is rounded, and a small one loses its digits. Return it as it is.",
+    ("return peak * (step + 1) / warmup", "return round(peak * (step + 1) / warmup, 6)"),
+    ("return floor + (peak - floor) * (1 + np.cos(np.pi * done)) / 2",
+     "return round(floor + (peak - floor) * (1 + np.cos(np.pi * done)) / 2, 6)"),
+    hidden=True,
+)  # fmt: skip
 warmup_from_nothing = edit(
     "cosine_with_warmup",
     "The first step has rate 0 and moves nothing, and the peak comes one step late. In the warm-up the "
@@ -1401,6 +1421,12 @@ def each_place_in_turn(ids, dout, V):
 
 # --- rms_norm_backward ---
 
+rms_gain_by_the_scaled_gradient = edit(
+    "rms_norm_backward",
+    "The gradient of the gain was multiplied by the gain. out = n · gain: by gain it moves as n, so it is the sum of "
+    "`dout` · n.",
+    ("(dout * n).reshape", "(dn * n).reshape"),
+)
 root_taken_for_a_constant = edit(
     "rms_norm_backward",
     "dx is what it would be if the root stood still. But x stands in the root as well: what points along x has to go.",

@@ -581,6 +581,12 @@ def encode_with_pad_sequence(texts, vocab, max_len):
 
 # --- masked_mean ---
 
+mean_counts_vectors_that_are_not_0 = edit(
+    "masked_mean",
+    "A word whose vector is zero was not counted. The mask says which places hold words, whatever their vectors are.",
+    ("real = mask[:, :, None].to(h.dtype)", "real = (mask & (h != 0).any(dim=-1))[:, :, None].to(h.dtype)"),
+    hidden=True,
+)
 mean_divided_by_the_longest = edit(
     "masked_mean",
     "The sum over the real words is divided by T. Divide it by how many real words the row has.",
@@ -714,6 +720,11 @@ def mean_row_by_row(h, mask):
 
 # --- tf_idf ---
 
+tf_idf_with_the_1_inside_the_logarithm = edit(
+    "tf_idf",
+    "The last 1 stands inside the logarithm. It is added to the logarithm, so that no word that occurs counts nothing.",
+    ("np.log((1 + N) / (1 + df)) + 1", "np.log((1 + N) / (1 + df) + 1)"),
+)
 tf_idf_by_occurrences = edit(
     "tf_idf",
     "df counts occurrences. It counts the documents that have the word at all, however often.",
@@ -1164,6 +1175,12 @@ class CaseOneReviewByReview(nn.Module):
         return weights, self.classifier(torch.stack([row.mean(0) for row in rows]))
 
 
+layer_norm_over_the_words = edit(
+    "layer_norm",
+    "Mean and variance run over axis 1, the words. Each vector is normalised by itself: along the last axis.",
+    ("x.mean(dim=-1, keepdim=True)", "x.mean(dim=min(1, x.dim() - 1), keepdim=True)"),
+    ("centred.square().mean(dim=-1, keepdim=True)", "centred.square().mean(dim=min(1, x.dim() - 1), keepdim=True)"),
+)
 norm_unbiased = edit(
     "layer_norm",
     "The variance was divided by D − 1, as `torch.var` does it. Divide by D: `correction=0`.",
@@ -1804,6 +1821,20 @@ step_with_a_loss_module = edit(
     right=True,
 )
 
+fit_takes_a_loss_of_0_for_none = edit(
+    "fit",
+    "A loss of 0 was taken for no loss at all: `not best` holds for both. Ask for `None`, or begin with infinity.",
+    ("losses, best, kept, waited = [], math.inf, None, 0", "losses, best, kept, waited = [], None, None, 0"),
+    ("if loss < best:", "if not best or loss < best:"),
+    hidden=True,
+)
+fit_begins_with_a_best_of_1000 = edit(
+    "fit",
+    "The first loss was held against a number that it need not be below. The first epoch is always the best so far: "
+    "begin with infinity.",
+    ("best, kept, waited = [], math.inf, None, 0", "best, kept, waited = [], 1000, model.state_dict(), 0"),
+    hidden=True,
+)
 fit_without_eval = edit(
     "fit",
     "validate was called in training mode, with dropout at work. Call `model.eval()` before it.",
@@ -2840,6 +2871,14 @@ def removal_by_numpy(model, ids):
 
 # --- rank_agreement ---
 
+agreement_by_a_standard_deviation_of_0 = edit(
+    "rank_agreement",
+    "A list of equal numbers may have a standard deviation that is not quite 0: three times 0.1 has 1.4e-17. Then NaN "
+    "comes back. Ask it of the ranks, which are exact.",
+    ("    centred = []\n", "    if a.std() == 0 or b.std() == 0:\n        return 0.0\n    centred = []\n"),
+    ("/ size if size else 0.0", "/ size if size else math.nan"),
+    hidden=True,
+)
 pearson = edit(
     "rank_agreement",
     "That is the correlation of the numbers themselves. Take their ranks: only the order counts.",
@@ -3083,6 +3122,32 @@ def mask_by_one_number(ids, rng):
     return np.select([number < 0.12, number < 0.135], [MASK, other], ids), np.where(number < 0.15, ids, -100)
 
 
+mask_one_fate_a_row = edit(
+    "mask_tokens",
+    "What happens to a chosen word was decided once for each review. Each place has a fate of its own.",
+    ("fate = rng.random(ids.shape)  # (B, T)", "fate = rng.random((len(ids), 1))"),
+    hidden=True,
+)
+mask_one_word_a_column = edit(
+    "mask_tokens",
+    "One word was drawn for each column, and all reviews show it there. Draw one for each place.",
+    ("rng.integers(FIRST, VOCABULARY, ids.shape)", "rng.integers(FIRST, VOCABULARY, ids.shape[1])"),
+    hidden=True,
+)
+mask_one_word_a_row = edit(
+    "mask_tokens",
+    "One word was drawn for each review, which shows it at every place. Draw one for each place.",
+    ("rng.integers(FIRST, VOCABULARY, ids.shape)", "rng.integers(FIRST, VOCABULARY, (len(ids), 1))"),
+    hidden=True,
+)
+mask_draws_from_the_first_words = edit(
+    "mask_tokens",
+    "The other words come from a part of the vocabulary only. Draw them evenly from `FIRST` to `VOCABULARY - 1`.",
+    ("other = rng.integers(FIRST, VOCABULARY, ids.shape)  # (B, T)", "other = rng.integers(FIRST, 1000, ids.shape)"),
+    hidden=True,
+)
+
+
 @wrong("freeze")
 def freeze_the_module(model, what):
     """`requires_grad` was set at the module, where nobody reads it: the optimiser moves its parameters as before."""
@@ -3157,6 +3222,45 @@ freeze_whole_names_only = edit(
     ("set(what) - found", "set()"),
     ("min(unknown)", "unknown"),
 )
+
+
+freeze_by_the_first_name = edit(
+    "freeze",
+    "Only the first part of a name was looked at. `blocks.1` is a part as well: compare up to any dot.",
+    ('f"{name}.".startswith(f"{part}.")', 'part in (name, name.split(".")[0])'),
+    hidden=True,
+)
+freeze_by_the_last_owner = edit(
+    "freeze",
+    "Only the part that holds the parameter itself was looked at. What is named may lie further up: `blocks` stands "
+    "for all the parameters of all its blocks.",
+    ('f"{name}.".startswith(f"{part}.")', 'part in (name, name.rpartition(".")[0])'),
+    hidden=True,
+)
+freeze_asks_for_a_beginning = edit(
+    "freeze",
+    "A name that is only the beginning of another one was taken for a part. `block` is no part where there is only "
+    "`blocks`: that is a `ValueError`.",
+    ("        found |= fitting\n", "        found |= {part for part in what if name.startswith(part)}\n"),
+    hidden=True,
+)
+
+
+@wrong("freeze", hidden=True)
+def freeze_with_a_dot_at_the_top_alone(model, what):
+    """`blocks.1` froze `blocks.10` as well. Every name ends with a dot or with the whole name, however deep."""
+    found, learning = set(), []
+    for name, parameter in model.named_parameters():
+        fitting = {p for p in what if p in (name, name.split(".")[0]) or ("." in p and name.startswith(p))}
+        found |= fitting
+        parameter.requires_grad_(not fitting)
+        if fitting:
+            parameter.grad = None
+        else:
+            learning.append(name)
+    if found != set(what):
+        raise ValueError("no such part")
+    return learning
 
 
 @right("freeze")

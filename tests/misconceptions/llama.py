@@ -1201,6 +1201,17 @@ def repeat_by_list(x, n):
 
 # rope_attention
 
+attention_turns_keys_by_a_base_of_their_own = edit(
+    "rope_attention",
+    "The keys are turned by 10000, whatever `base` is, and the queries by `base`. Hand it on to both.",
+    ("rotate(k, positions, base)", "rotate(k, positions)"),
+)
+attention_turns_by_a_base_of_its_own = edit(
+    "rope_attention",
+    "`base` makes no difference: queries and keys are turned by 10000. Hand it on to `rotate`.",
+    ("rotate(q, positions, base)", "rotate(q, positions)"),
+    ("rotate(k, positions, base)", "rotate(k, positions)"),
+)
 rope_attention_turns_values = edit(
     "rope_attention",
     "The values were turned, too, so what a token says hangs on where it stands. Places act on the scores only.",
@@ -2576,6 +2587,12 @@ class CacheOfLists:
 
 # attention_with_cache
 
+cached_attention_with_a_base_of_its_own = edit(
+    "attention_with_cache",
+    "`config.rope_base` makes no difference: queries and keys are turned by 10000. Hand it on to `rope`.",
+    ("rope(q, positions, config.rope_base)", "rope(q, positions, 1e4)"),
+    ("rope(k, positions, config.rope_base)", "rope(k, positions, 1e4)"),
+)
 cached_with_positions_from_zero = edit(
     "attention_with_cache",
     "Every piece begins at position 0. The positions go on where the last piece ended: at P.",
@@ -3301,6 +3318,26 @@ def sample_by_gumbel(logits, temperature=1.0, top_k=None, top_p=None, rng=None):
 
 # llama_encode
 
+encode_merges_all_alike_at_once = edit(
+    "llama_encode",
+    "All places of the best pair were put together in one go. One merge may make a better one possible: put one pair "
+    "together, the leftmost, and look again.",
+    (
+        "        parts[best : best + 2] = [parts[best] + parts[best + 1]]\n",
+        "        pair, at = parts[best : best + 2], 0\n"
+        "        while at < len(parts) - 1:\n"
+        "            if parts[at : at + 2] == pair:\n"
+        "                parts[at : at + 2] = [pair[0] + pair[1]]\n"
+        "            at += 1\n",
+    ),
+    hidden=True,
+)
+encode_merges_pieces_alone = edit(
+    "llama_encode",
+    "Two parts were put together only where both are pieces themselves. It is what they make that has to be a piece.",
+    ("if a + b in scores]", "if a + b in scores and a in scores and b in scores]"),
+    hidden=True,
+)
 encode_without_prefix = edit(
     "llama_encode",
     "The space before the text is missing (the dummy prefix): with it, a word has the same piece at the beginning and "
@@ -3710,6 +3747,18 @@ def stream_with_empty_pieces(ids, token_bytes):
 
 # generate
 
+generate_takes_the_likeliest = edit(
+    "generate",
+    "`choose` was not asked: the likeliest id came each time. Which id comes is for `choose` to say.",
+    ("choose(next_logits(list(ids)))", "int(np.argmax(next_logits(list(ids))))"),
+    hidden=True,
+)
+generate_knows_one_end = edit(
+    "generate",
+    "Only one id of `end` ends the text. Each of them does.",
+    ("if new in end:", "if end and new == min(end):"),
+    hidden=True,
+)
 generate_yields_the_end = edit(
     "generate",
     "The end token was yielded. It ends the text and is no part of it.",
@@ -4011,6 +4060,12 @@ def perplexity_with_logaddexp(logits, ids):
 
 # bits_per_byte
 
+bits_by_three_bytes_a_character = edit(
+    "bits_per_byte",
+    "Each character beyond ASCII was counted as three bytes. In UTF-8 it has two, three or four.",
+    ('len(text.encode("utf-8"))', "sum(1 if character.isascii() else 3 for character in text)"),
+    hidden=True,
+)
 bits_per_character = edit(
     "bits_per_byte",
     "This is by character. A character may have several bytes in UTF-8, and it is bytes that were asked for.",
@@ -4328,6 +4383,12 @@ def int8_with_max_and_min(weights, group):
 # chat_prompt
 
 
+chat_with_the_line_end_10 = edit(
+    "chat_prompt",
+    "A line end was written as 10. Which id it has, `encode` knows.",
+    (', end, *encode("\\n")]', ", end, 10]"),
+    hidden=True,
+)
 @wrong("chat_prompt")
 def chat_as_one_text(messages, encode, start, end):
     """What a user typed has become a special token: this is the injection that the form is to prevent. The special

@@ -3120,6 +3120,11 @@ never_the_whole_word = edit(
 one_mark_only = edit("wordpiece_encode", "The mark has two signs: ##.", ('"##" if', '"#" if'))
 
 
+score_divides_by_the_first_alone = edit(
+    "wordpiece_score",
+    "`count / a * b` divides by a and then multiplies by b. Both belong below: put a · b in brackets.",
+    ("count / (units[a] * units[b])", "count / units[a] * units[b]"),
+)
 score_is_the_count = edit(
     "wordpiece_score",
     "That is the pair's count, which is what BPE looks at: divide it by the counts of both units.",
@@ -3455,6 +3460,11 @@ viterbi_rounded = edit(
 )
 
 
+likelihood_without_the_top_again = edit(
+    "unigram_log_likelihood",
+    "The largest way was taken out of the sum, and not put back: log Σ exp(w) = top + log Σ exp(w − top).",
+    ("total[end] = top + math.log", "total[end] = math.log"),
+)
 likelihood_of_the_best_path = edit(
     "unigram_log_likelihood",
     "That is the best segmentation alone: all of them count, so add the ways to each place.",
