@@ -731,8 +731,10 @@ def _of_places(pair: _Pair, visible: bool) -> Iterator[str]:
     listed = right.form.startswith(LISTED)
     what = "item" if listed and len(shape) == 1 else "value" if right.kind == "bool" else "number"
     if right.kind == mine.kind == "bool" and wrong:
-        if len(wrong) == whole > 1:
+        if len(wrong) == whole > 1 and len(set(right.items)) > 1:
             yield "True and False are exchanged everywhere."
+        if len(wrong) == whole > 1:
+            yield f"{mine.items[0]} comes everywhere, and it should be {right.items[0]}."
         if all(mine.items[k] for k in wrong) and len(wrong) < whole:
             yield "True comes where it should be False, never the other way round."
         if not any(mine.items[k] for k in wrong) and len(wrong) < whole:

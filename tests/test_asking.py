@@ -22,7 +22,19 @@ from autograder.asking import Asking, WrongAnswer, unchanged
 from autograder.course import answers
 from autograder.course.record import visible_part
 from autograder.notebook.helper import MODULES, helper_cell
-from autograder.plain import ATOL, MOST_SHOWN, RTOL, difference, from_json, mark, plain, same_mark, show, to_json
+from autograder.plain import (
+    ATOL,
+    MOST_SHOWN,
+    RTOL,
+    difference,
+    from_json,
+    mark,
+    plain,
+    same_mark,
+    show,
+    show_argument,
+    to_json,
+)
 
 NEAR = (RTOL, ATOL)
 
@@ -156,6 +168,7 @@ def test_a_mark_hangs_on_no_order_of_a_dictionary_and_on_no_0_beside_0_0(one: An
         ([10**6, 0.5], [10**6 + 1, 0.5]),
         ({"a": 1.5}, {"b": 1.5}),
         ({"a": 1.5, "b": 2.5}, {"a": 2.5, "b": 1.5}),
+        (np.arange(4000.0), np.arange(4000.0)[[1, 0, *range(2, 4000)]]),
         ([True, False], [1, 0]),
         ([1.0, float("nan")], [float("nan"), 1.0]),
     ],
@@ -266,6 +279,7 @@ def test_an_answer_that_says_little_names_nothing_by_itself() -> None:
         (np.array([0.2, 0.3, 0.5]), [0.3, 0.1, 0.6], "sums are right"),
         (np.array([[True, False], [True, True]]), [[False, True], [False, False]], "exchanged everywhere"),
         (np.array([[True, False], [True, True]]), [[True, True], [True, True]], "True comes where"),
+        (np.array([True, True]), [False, False], "False comes everywhere, and it should be True."),
         ((np.ones(2), 3.0), (np.ones(2), 4.0), "the second part is wrong, the rest is right"),
         ((np.ones(2), np.zeros(3)), np.ones(2), "only the first part came back"),
         (([1.0, 2.0], 3.0), (3.0, [1.0, 2.0]), "have changed places"),
@@ -434,6 +448,27 @@ def test_the_kind_of_question_that_fails_is_told() -> None:
     assert "answered" not in verdict(lambda x: 7, [(3,), (2,), (0,), (5,), (4,)], known).message
 
 
+def test_what_wrong_answers_happen_to_share_is_no_cause() -> None:
+    """All wrong answers are to questions with a negative number, and so is a right one: it says nothing."""
+    asks = [(-1, 2), (-3, 4), (-5, 5), (6, 6), (7, 7)]
+    found = verdict(lambda x, y: x + y if x == y or x < -4 else x - y, asks, record([x + y for x, y in asks]))
+    assert "negative number for" not in found.message
+
+
+def test_an_item_too_many_is_shown_as_it_is_however_long() -> None:
+    rows = [("very clean" * 9, 1), ("very clean" * 8, 0), ("dirty", 1)]
+    found = verdict(lambda n: rows, [(0,)], record([rows[:1] + rows[2:]]))
+    assert re.search(r"too many: \('very clean.*…", found.message.splitlines()[0])
+    assert not re.search(r"[0-9a-f]{8}", found.message)
+
+
+def test_numbers_that_are_small_beside_the_others_are_not_nearly_right() -> None:
+    right = np.array([1.0, 0.5, 2e-5])
+    assert "nearly right" not in verdict(lambda n: right * [1, 1, 4], [(0,)], record([right])).message
+    assert "rounded" not in verdict(lambda n: 0 * right, [(0,)], record([right / 9])).message
+    assert "nearly right" in verdict(lambda n: right * [1, 1.001, 1], [(0,)], record([right])).message
+
+
 def test_an_argument_that_makes_no_difference_is_told() -> None:
     right = [[2.0, 4.0], [4.0, 2.0], [6.0, 10.0], [10.0, 6.0]]
     asks = [([1.0, 2.0], False), ([1.0, 2.0], True), ([3.0, 5.0], False), ([3.0, 5.0], True)]
@@ -554,6 +589,13 @@ def test_a_question_is_shown_as_it_was_asked(more: str) -> None:
     names: dict[str, Any] = {"f": f}
     exec(source, names)
     assert [one.call for one in Asking().ask(names["test_f"])] == ["f([1, 2])", "f([1, 2, 3])"]
+
+
+@pytest.mark.parametrize(
+    "value", [(1, 2), ("t",), (), [(1,), (2, 3)], {(1, 2): (3.5,)}, 0.9999999999999999, -0.1, [1, 2]]
+)
+def test_an_argument_is_shown_as_it_would_be_written(value: Any) -> None:
+    assert show_argument(value) == repr(value)
 
 
 def test_a_changed_argument_is_seen() -> None:
