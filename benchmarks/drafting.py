@@ -5,9 +5,9 @@
 
 Three texts of which the beginning is given twice, so that the model may go on as before: a poem up to its refrain, a
 file of code, a passage of a novel that is quoted. It writes greedily, without guesses and with them in turn, in CPU
-seconds. Both texts must be equal, or first differ where the two best logits are within 1e-4, and then it is said. A
-fourth row is the worst case: none of the guesses that are read ever stands. Needs the chat model (make chat-model);
-with another, --checkpoint.
+seconds. Both texts must be equal, or first differ where the two best logits are within 1e-4, and then it is said. Two
+more rows are for a text on which no guess stands: no guess is ever right, and, as bad as can be, each is right until it
+is read. Needs the chat model (make chat-model); with another, --checkpoint.
 """
 
 from benchmarks.llama import READ, bandwidth, clock, machine  # first: it sets the threads
@@ -33,7 +33,7 @@ from solutions.texts import english
 RESULTS = Path(__file__).parent / "results" / "drafting.json"
 CODE = Path(__file__).parent.parent / "solutions" / "llama" / "rope.py"
 NEAR = 1e-4
-NOTHING_STANDS = "guesses that never stand"
+NEVER_RIGHT, WRONG_WHEN_READ = "guesses that are never right", "guesses that are right until they are read"
 REFRAIN = """For auld lang syne, my jo,
 For auld lang syne,
 We'll tak a cup o' kindness yet,
@@ -75,14 +75,14 @@ def write(reader: Reader, prompt: list[int], count: int) -> tuple[list[int], flo
 
 
 class Wrong(DraftingReader):
-    """Guesses what will be written until a guess is read, and then what will not."""
+    """Guesses what will not be written: always, or only where the guess is read."""
 
-    def __init__(self, model: Any, text: list[int]) -> None:
+    def __init__(self, model: Any, text: list[int], always: bool) -> None:
         super().__init__(model)
-        self.text = text
+        self.text, self.always = text, always
 
     def guess(self, ids: list[int], most: int) -> list[int]:
-        wrong = int(self.proved >= self.wanted)
+        wrong = int(self.always or self.proved >= self.wanted)
         return [(id + wrong) % self.model.config.vocab for id in self.text[len(ids) : len(ids) + most]]
 
 
@@ -97,7 +97,9 @@ def first_difference(model: Any, prompt: list[int], plain: list[int], drafted: l
 
 def measure(model: Any, name: str, prompt: list[int], count: int, rounds: int) -> dict[str, Any]:
     plain, expected = Reader(model), write(Reader(model), prompt, count)[0]
-    make = partial(Wrong, text=prompt + expected) if name == NOTHING_STANDS else DraftingReader
+    make: Any = DraftingReader
+    if name in (NEVER_RIGHT, WRONG_WHEN_READ):
+        make = partial(Wrong, text=prompt + expected, always=name == NEVER_RIGHT)
     times: dict[str, list[float]] = {"plain": [], "drafted": []}
     for _ in range(rounds):
         times["plain"].append(write(plain, prompt, count)[1])
@@ -142,7 +144,7 @@ def main(
     engine = reference_engine(checkpoint or chat_model(), layout="fastest")
     model, encode = engine.model, engine.vocabulary.encode
     prompts = {name: encode(text)[-(model.config.max_len // 2) :] for name, text in texts().items()}
-    prompts[NOTHING_STANDS] = next(iter(prompts.values()))
+    prompts |= dict.fromkeys((NEVER_RIGHT, WRONG_WHEN_READ), next(iter(prompts.values())))
     count, rounds = (12, 1) if quick else (96, rounds)
     bound = 1 / bandwidth(model, rounds)[READ]
     rows = [measure(model, name, prompt, count, rounds) for name, prompt in prompts.items()]

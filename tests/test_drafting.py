@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from solutions.llama import generation
 from solutions.llama.checkpoints import Config, load
-from solutions.llama.drafting import FIRST, MOST, MOST_WANTED, DraftingReader, Lookup
+from solutions.llama.drafting import FIRST, MOST, PROOFS, DraftingReader, Lookup
 from solutions.llama.fast import Llama, Reader, sample
 from solutions.llama.generation import accept_draft
 
@@ -217,7 +217,7 @@ def test_guesses_that_are_right_until_they_are_read_cost_little() -> None:
     places = [place for place, count in enumerate(calls) if count > 1]
     assert [calls[place] for place in places] == [FIRST + 1] * len(places)
     pauses = [after - before - 1 for before, after in pairwise(places)]
-    assert pauses == [4, 16, 64] and MOST_WANTED == 64
+    assert pauses == [3, 64, 64] and PROOFS == (1, 3, 64)
 
 
 def test_a_failure_after_a_success_asks_for_one_proof() -> None:

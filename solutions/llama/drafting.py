@@ -15,7 +15,7 @@ several rows adds in another order than a product of one; two tokens that are th
 
 How much to guess is learnt on the way: twice as much as stood the last time, up to MOST. A guess that is made and not
 read costs nothing, and the next token tells whether it was right. So at the beginning, and after a reading in which no
-guess stood, guesses have to prove right before the next one is read: one of them, then 4 in a row, 16, up to MOST_WANTED.
+guess stood, guesses have to prove right before the next one is read: one of them, then 3 in a row, and then 64.
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ from solutions.llama.layouts import SEVERAL
 Array = np.ndarray
 WIDTHS = (3, 2)  # so many last tokens are looked for in the text before, the more the better
 FIRST, MOST = 3, SEVERAL - 1  # guesses at first, and at most: with the token before them they are read by `few`
-MOST_WANTED = 64  # guesses in a row that have to prove right, before one is read
+PROOFS = (1, 3, 64)  # guesses in a row that have to prove right before one is read: after one, two, three in vain
 
 
 def share_that_stood(stood: int, offered: int) -> str:
@@ -69,7 +69,7 @@ class DraftingReader(Reader):
         self.lookup = Lookup()
         self.offered = self.stood = 0  # guesses so far, and how many of them were chosen
         self.most = FIRST
-        self.wanted, self.proved = 1, 0  # guesses in a row that have to prove right before one is read; so far
+        self.wanted, self.proved = PROOFS[0], 0  # guesses in a row that have to prove right before one is read; so far
         self.unread: tuple[int, int] | None = None  # a place of the text, and the id that was guessed for it
         if on:
             model.want(SEVERAL)
@@ -104,7 +104,7 @@ class DraftingReader(Reader):
             self.most, self.wanted = min(2 * self.good + 1, MOST), 0
         else:
             self.most, self.proved = FIRST, 0
-            self.wanted = min(max(1, 4 * self.wanted), MOST_WANTED)
+            self.wanted = next((proofs for proofs in PROOFS if proofs > self.wanted), PROOFS[-1])
         self.ids = self.ids[: min(self.base + self.good, length - 1)]
         self.cache.truncate(len(self.ids))
         self.forget()
