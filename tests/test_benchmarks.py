@@ -56,5 +56,6 @@ def test_the_benchmark_of_guesses_runs_on_a_small_model(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", timeout=600)
     assert done.returncode == 0, done.stderr
     rows = json.loads(out.read_text(encoding="utf-8"))["rows"]
-    assert len(rows) == 4 and all(row["plain"] > 0 and row["drafted"] > 0 for row in rows)
-    assert rows[-1]["stood"] == 0 < rows[-1]["offered"], "those of the last row are never right"
+    assert len(rows) == 5 and all(row["plain"] > 0 and row["drafted"] > 0 for row in rows)
+    assert rows[-2]["offered"] == 0, "a guess is read though none has been right"
+    assert rows[-1]["stood"] == 0 < rows[-1]["offered"], "those of the last row are wrong where they are read"

@@ -378,5 +378,9 @@ def test_attention_tiled():
     check(read, (np.array([[100.0], [1.0]]), rising[::-1].copy(), np.eye(12), [4, 4, 4]), about="scores that fall")
     check(read, (np.array([[-100.0], [-1.0]]), rising + 8, np.eye(12), [5, 1, 6]), about="very negative scores")
     check(read, (np.array([[1000.0]]), rising[:3] - 50, np.eye(3), [1, 2]), about="scores far below zero")
+    low = np.array([[-2.0], [-2.0]]) * 1e9
+    check(read, (np.array([[1.0]]), low, np.array([[1.0], [3.0]]), [1, 1]), about="scores far below zero")
+    same, first, second = np.array([[1.0]]), np.array([[1.0], [1.0]]), np.array([[5.0], [5.0]])
+    check(read, (same, first * 0, first, [1, 1]), (same, first * 0, second, [1, 1]), about="two texts of one query")
     check(read, (Q.astype(int), K.astype(int), V.astype(int), [1, 2]), about="whole numbers")
     ### END HIDDEN TESTS

@@ -105,6 +105,7 @@ def test_causal_mask():
     ### BEGIN HIDDEN TESTS
     for q_len, k_len in [(1, 1), (1, 7), (6, 6), (8, 9), (5, 1)]:
         check(causal_mask, q_len, k_len, about=f"{q_len} of {k_len} tokens are queries")
+    check(causal_mask, 70, 80, about="many tokens")
     ### END HIDDEN TESTS
 
 
@@ -148,6 +149,7 @@ def test_padding_mask():
     ### BEGIN HIDDEN TESTS
     check(padding_mask, np.array([1]), 1, about="one sentence of one token")
     check(padding_mask, np.array([0, 0]), 3, about="nothing but empty sentences")
+    check(padding_mask, np.array([3, 200], np.uint8), 300, about="lengths in bytes, and many places")
     check(padding_mask, np.array([6, 3, 1, 0, 5, 6]), 6, about="as many sentences as tokens")
     ### END HIDDEN TESTS
 
@@ -205,6 +207,8 @@ def test_self_attention():
     check(self_attention, X.astype(int), WQ.astype(int), WK.astype(int), WV.astype(int), about="whole numbers")
     single = [a.astype(np.float32) for a in (X, WQ, WK, WV)]
     check(self_attention, *single, about="single precision")
+    blank = np.array([[[0.0, 0.0], [1.0, 2.0], [3.0, -1.0]]])
+    check(self_attention, blank, *np.arange(3 * 2 * 5).reshape(3, 2, 5) / 9, about="a token of zeros, and d above D")
     ### END HIDDEN TESTS
 
 
@@ -361,6 +365,7 @@ def test_multi_head_attention():
             check(multi_head_attention, *args, H, causal, about=f"{B=}, {T=}, {D=}, {H=}, {causal=}")
     whole = [a.astype(int) for a in (X, WQ, WK, WV, np.eye(4))]
     check(multi_head_attention, *whole, 2, causal=True, about="whole numbers")
+    check(multi_head_attention, rng.random((1, 2, 4)), *rng.random((4, 4, 4)) * 4 - 2, 2, about="as many heads as tokens")
     ### END HIDDEN TESTS
 
 
@@ -419,6 +424,8 @@ def test_cross_attention():
         check(cross_attention, x, memory, *weights, about=f"{Tq=}, {Tk=}, {D=}, {M=}, {d=}, {dv=}")
     whole = [a.astype(int) for a in (X[:, 2:], X[:, :2], WQ, WK, WV)]
     check(cross_attention, *whole, about="whole numbers")
+    blank = np.array([[[0.0, 0.0], [1.0, 2.0], [3.0, -1.0]]])
+    check(cross_attention, blank, blank, np.eye(2), np.eye(2), np.eye(2), about="a token of zeros, and memory like x")
     ### END HIDDEN TESTS
 
 
@@ -471,4 +478,5 @@ def test_sinusoidal_positions():
     ### BEGIN HIDDEN TESTS
     for T, D, base in [(1, 2, 10000.0), (7, 8, 10000.0), (4, 10, 50.0), (9, 2, 7.0), (20, 16, 500)]:
         check(sinusoidal_positions, T, D, base, within=1e-4, about=f"{T=}, {D=}, {base=}")
+    check(sinusoidal_positions, 7, 8, 100.0, within=1e-4, about="the same size, another base")
     ### END HIDDEN TESTS

@@ -207,6 +207,9 @@ def test_scaled_scores():
     check(scaled_scores, Q.astype(int), K.astype(int), about="whole numbers")
     check(scaled_scores, Q.astype(np.float32), K.astype(np.float32), about="single precision")
     check(scaled_scores, Q[:0], K, about="no query at all")
+    square = np.array([[1.0, 2.0], [3.0, 4.0]])
+    check(scaled_scores, square, square, about="as many queries and keys as numbers in each")
+    check(scaled_scores, np.array([[2.0]]), np.array([[3.0]]), about="vectors of one number")
     ### END HIDDEN TESTS
 
 
@@ -283,6 +286,8 @@ def test_attention():
     check(attention, Q * -1e5, K + 1, V, SOME, about="very low scores")
     lowest = np.array([[1e5]]), np.array([[-1e5], [0.0]]), np.array([[7.0], [9.0]]), np.array([[True, False]])
     check(attention, *lowest, about="the one key that may be seen has a very low score")
+    ones, nobody = np.ones((1, 2, 2)), np.array([[[False, False], [True, True]]])
+    check(attention, ones, ones, ones, nobody, about="a row of a text's mask in which nobody may look")
     check(attention, Q.astype(int), K.astype(int), V.astype(int), SOME, about="whole numbers")
     check(attention, Q.astype(np.float32), K.astype(np.float32), V.astype(np.float32), SOME, about="single precision")
     ### END HIDDEN TESTS

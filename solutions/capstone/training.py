@@ -190,6 +190,7 @@ def test_lm_loss():
     rng = np.random.default_rng(10)
     logits, targets = rng.random((3, 5, 7)) * 8 - 4, rng.integers(0, 7, (3, 5))
     check(lm_loss, logits, targets, about="every place counts")
+    check(lm_loss, BY_HAND[:, [0, 1, 1]], np.array([[0, -1, 1]]), about="a place in the middle that does not count")
     check(lm_loss, logits * 1000, targets, about="large logits")
     check(lm_loss, logits - 9000, targets, about="logits far below zero")
     targets[0], targets[1, 1:] = -1, -1
@@ -257,6 +258,8 @@ def test_loss_gradient():
     rng = np.random.default_rng(20)
     logits, targets = rng.random((3, 4, 5)) * 8 - 4, rng.integers(0, 5, (3, 4))
     check(loss_gradient, logits, targets, about="every place counts")
+    three = np.concatenate([TWO_TEXTS, TWO_TEXTS[:1]]).reshape(1, 3, 2)
+    check(loss_gradient, three, np.array([[0, -1, 1]]), about="a place in the middle that does not count")
     check(loss_gradient, logits * 1000, targets, about="large logits")
     check(loss_gradient, logits - 9000, targets, about="logits far below zero")
     targets[0], targets[1, 1:] = -1, -1
@@ -328,6 +331,7 @@ def test_clip_gradients():
     check(clip_gradients, [np.full(3, 300, np.float16)] * 2, 1.0, within=0.01, about="large numbers in half precision")
     check(clip_gradients, [LONG[0], np.zeros((0, 2))], 1.0, about="an array without numbers")
     check(clip_gradients, [np.array([1e20, 0.0])], 1.0, about="very large numbers")
+    check(clip_gradients, [np.array([100_000, 0], np.int32)], 1e6, about="large whole numbers")
     check(clip_gradients, [np.zeros((2, 2), np.float32)], 0.5, about="zeros in single precision")
     ### END HIDDEN TESTS
 
@@ -419,6 +423,9 @@ def test_adamw_step():
     two = [np.stack([array, array[::-1]]) for array in (W, G, M, V)]
     check(adamw_step, *two, **(LATER | {"step": 1}), about="two axes, the first step")
     check(adamw_step, *two, **(LATER | {"step": 1000}), about="a late step")
+    tiny = {"w": np.array(1.0), "grad": np.array(1e-8), "m": np.array(0.0), "v": np.array(0.0)}
+    check(adamw_step, *tiny.values(), **HAND, about="single numbers, a very small gradient and no eps")
+    check(adamw_step, *two, **(LATER | {"step": 150, "beta1": 0.99, "beta2": 0.999}), about="a late step")
     check(adamw_step, W, G, M * 0, V * 0, **(LATER | {"step": 1, "beta1": 0.0, "beta2": 0.0}), about="betas of 0")
     check(adamw_step, W, G * 0, M * 0, V * 0, **(LATER | {"step": 1}), about="no gradient: only the decay")
     check(adamw_step, W, G, M, V, **(LATER | {"lr": 0.0}), about="a learning rate of 0")
@@ -493,6 +500,8 @@ def test_cosine_with_warmup():
     check(rates, range(10), steps=10, warmup=3, peak=2, floor=1, about="whole numbers")
     check(rates, range(9), steps=8, warmup=3, peak=3e-5, floor=3e-6, within=(1e-4, 1e-9), about="small rates")
     check(cosine_with_warmup, 0, 5, 1, 1.0, 0.1, about="a warm-up of one step")
+    check(cosine_with_warmup, 6, 10, 2, 2.0, 0.2, about="another peak")
+    check(rates, [1, 900, 5000], steps=2000, warmup=10, peak=1.0, floor=0.25, about="far steps")
     check(cosine_with_warmup, 4, 4, 0, 1.0, 0.0, about="the end itself")
     ### END HIDDEN TESTS
 
@@ -651,6 +660,9 @@ def test_export_checkpoint():
     check(numbers, far, counted(far), about="three layers, another base for RoPE")
     check(header, far, counted(far), about="three layers")
     check(numbers, UNTIED, counted(UNTIED, np.float32), about="weights in single precision")
+    check(numbers, TIED, counted(TIED) | {"embed": np.asfortranarray(counted(TIED)["embed"])}, about="an embedding that lies in another order")
+    alike = counted(UNTIED)
+    check(size, UNTIED, alike | {"head": alike["embed"].T.copy()}, about="not tied, and a head that is like the embedding")
     check(numbers, TIED, counted(TIED, int), about="weights that are whole numbers")
     check(export_checkpoint, SMALLEST, counted(SMALLEST), about="the bytes themselves")
     ### END HIDDEN TESTS

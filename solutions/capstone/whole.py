@@ -116,6 +116,9 @@ def test_embed_backward():
     for shape, V in [((7,), 3), ((2, 5), 4), ((1,), 6), ((3, 1, 4), 2)]:
         check(embed_backward, rng.integers(0, V, shape), rng.random((*shape, 4)) - 0.5, V, about=f"ids of shape {shape}")
     check(embed_backward, np.array([0, 0, 2]), np.array([[1, 2], [3, 4], [5, 6]]), 3, about="whole numbers in dout")
+    check(embed_backward, np.array([1, 0, 1]), np.array([[1.0], [3.0], [10.0]]), 3, about="rows of one number")
+    check(embed_backward, np.array([200, 3], np.uint8), np.array([[1.0, 2.0], [3.0, 4.0]]), 201, about="ids in bytes")
+    check(embed_backward, np.array(1), np.array([1.0, 2.0]), 3, about="one id alone")
     check(embed_backward, np.array([], dtype=int), np.zeros((0, 2)), 2, about="no ids")
     ### END HIDDEN TESTS
 
@@ -168,6 +171,8 @@ def test_rms_norm_backward():
         check(rms_norm_backward, x, rng.random(shape[-1]) + 0.5, dout, about=f"x of shape {shape}")
     check(rms_norm_backward, np.array([[0.1, -0.2], [0.0, 0.0]]), np.ones(2), np.ones((2, 2)), 0.1, about="a large eps")
     check(rms_norm_backward, np.array([2, 1, 2]), np.array([1, 3, 1]), np.array([1, 0, 2]), about="whole numbers")
+    check(rms_norm_backward, np.array([0.001, 0.007]), np.ones(2), np.array([1.0, 0.0]), 0.0, about="no eps")
+    check(rms_norm_backward, np.array([[2.0, 1.0]]), np.array([0.0, 3.0]), np.array([[1.0, 2.0]]), about="a gain of 0")
     ### END HIDDEN TESTS
 
 
@@ -228,4 +233,5 @@ def test_swiglu_backward():
         matrices = [rng.random(size) * 2 - 1 for size in [(D, F), (D, F), (F, D)]]
         check(swiglu_backward, x, *matrices, dout, about=f"x of shape {shape} and F = {F}")
     check(swiglu_backward, np.array([1, 2]), np.eye(2, dtype=int), np.eye(2, dtype=int), np.eye(2, dtype=int), np.array([1, 3]), about="whole numbers")
+    check(swiglu_backward, np.array([[0.0], [-9.0]]), one, one, one, np.array([[1.0], [1.0]]), about="a gate of 0, and one far below")
     ### END HIDDEN TESTS

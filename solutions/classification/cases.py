@@ -237,6 +237,15 @@ def test_Case1():  # noqa: N802
     check(case1, longer, longer > 0, about="more padding, which changes nothing but the weights' shape")
     check(case1, IDS[:1], IDS[:1] > 0, about="a mask without padding")
     check(case1, IDS[:1, :1], IDS[:1, :1] > 0, about="one review of one word")
+    check(case1, IDS, sizes=(5, 2, 1), about="one label")
+
+    def after_a_mask(ids):
+        """What the model says without a mask, when it has had one before."""
+        model = filled(Case1(5, 2, 3))
+        model(ids, ids > 0)
+        return model(ids)
+
+    check(after_a_mask, IDS, about="no mask after a mask")
     check(case1, IDS[:1].flip(1), about="the words in another order: the same logits")
     rng = np.random.default_rng(37)
     for lengths, sizes in [([7, 7, 1, 3], (30, 8, 2)), ([2, 25], (60, 4, 5)), ([3, 1, 2], (9, 6, 3))]:
@@ -368,6 +377,7 @@ def test_Case2():  # noqa: N802
     check(case2, IDS, seed=1)
     ### BEGIN HIDDEN TESTS
     check(case2, IDS[:1, :1], about="one review of one word")
+    check(case2, IDS, sizes=(5, 4, 1), about="one label")
     check(case2, IDS % 2, sizes=(2, 16, 2), about="two words, a wide model")
     rng = np.random.default_rng(43)
     for B, T, sizes in [(4, 6, (20, 8, 3)), (1, 2, (5, 6, 2)), (3, 30, (50, 5, 4))]:
@@ -667,6 +677,15 @@ def test_train_step():
     ### BEGIN HIDDEN TESTS
     check(steps, BATCHES * 3, 0.2, seed=1, optimiser=torch.optim.Adam, about="six steps of Adam")
     check(steps, BATCHES[::-1], 0.0, about="a learning rate of 0")
+
+    def of_three(y):
+        """The loss of a model that has three labels, and its weights after a step."""
+        model = filled(Bag(6, 2, 3))
+        loss = train_step(model, torch.optim.SGD(model.parameters(), 0.5), IDS, IDS > 0, torch.tensor(y))
+        return {"loss": loss, **model.state_dict()}
+
+    check(of_three, [2, 0, 1], about="three labels")
+    check(of_three, [2, 2, 2], about="three labels")
     check(steps, [(ids, mask, y * 0) for ids, mask, y in BATCHES], 0.5, about="one label only")
     check(steps, BATCHES * 2, 3.0, left=True, about="larger steps")
     ### END HIDDEN TESTS

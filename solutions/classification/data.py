@@ -139,6 +139,8 @@ def test_clean_and_split():
     check(kept, three[15:40] + three[20:30], 4, about="three labels")
     check(sizes, three, 0, about="three labels")
     check(sizes, CLEAN[:1], 0, about="one row")
+    check(sizes, [(f"a{i}", 1) for i in range(5)] + [("a0", 1)] * 5, 0, about="rows that come again")
+    check(kept, [("Straße", 1), ("STRASSE", 0)], 0, about="letters that are the same only when they are large")
     check(sizes, [], 0, about="no rows")
     check(shares, mixed, 5, about="each label's share")
     check(shares, CLEAN, 6, about="each label's share")
@@ -279,6 +281,7 @@ def test_encode_batch():
     check(types, [["很", "电梯"], ["吵"]], VOCAB, 4, gives=["torch.int64", "torch.bool"])
     ### BEGIN HIDDEN TESTS
     check(encode_batch, [["很"]], VOCAB, 1, about="one word")
+    check(encode_batch, [["new york", "很"]], VOCAB | {"new york": 5}, 4, about="a word with a space")
     check(encode_batch, [["啊", "啊"], []], VOCAB, 64, about="unknown words only")
     special = {"<pad>": 0, "<unk>": 1}
     check(encode_batch, [["很", "啊", "吵"], ["啊", "干净", "啊", "很"]], special, 3, about="an empty vocabulary")
@@ -359,6 +362,8 @@ def test_masked_mean():
     check(gradient, H, torch.zeros(2, 3, dtype=torch.bool), torch.ones(2, 2), about="no word at all")
     words = torch.tensor([[[0.0, 0.0], [4.0, 2.0]], [[0.0, 0.0], [0.0, 0.0]]])
     check(masked_mean, words, torch.ones(2, 2, dtype=torch.bool), about="a word whose vector is zero")
+    large = torch.tensor([[[1e300], [0.0]]], dtype=torch.float64)
+    check(masked_mean, large, torch.ones(1, 2, dtype=torch.bool), about="numbers too large for single precision")
     rng = np.random.default_rng(23)
     for B, T, D in [(1, 1, 1), (2, 5, 3), (4, 4, 4), (3, 7, 2)]:
         h = torch.tensor(rng.random((B, T, D)) * 20 - 10)
@@ -422,6 +427,7 @@ def test_tf_idf():
     check(tf_idf, np.array([[0, 1], [0, 2]]), about="a word that no document has")
     check(tf_idf, np.zeros((2, 3), dtype=int), about="empty documents only")
     check(tf_idf, np.array([[5]]), about="one document of one word")
+    check(tf_idf, np.array([[1, 1]] + [[1, 0]] * 255), about="256 documents")
     check(tf_idf, np.array([[2, 0, 1, 7]]), about="one document")
     check(tf_idf, np.array([[1.0, 0.0, 3.0], [0.0, 0.0, 2.0]], np.float32), about="single precision")
     check(tf_idf, np.array([[1, 0, 200], [0, 0, 100]], np.uint8), about="small whole numbers")

@@ -80,6 +80,7 @@ def test_evaluate():
     check(evaluate, np.array([1]), np.array([0]), about="one review, taken for praise")
     check(evaluate, np.array([1, 1, 1]), np.array([0, 0, 0]), about="no praise")
     check(evaluate, np.array([1, 1]), np.array([1, 1]), about="praise alone")
+    check(evaluate, np.ones(300, dtype=int), np.ones(300, dtype=int), about="300 reviews, praise alone")
     check(evaluate, np.array([1, 0, 1, 1], np.uint8), np.array([1, 1, 0, 1], np.uint8), about="bytes")
     rng = np.random.default_rng(3)
     for n in (5, 40, 300):
@@ -145,6 +146,16 @@ def test_evaluate_batches():
     check(one_by_one, [16, 16, 16, 7], [8, 12, 16, 2], 2, about="four batches")
     check(one_by_one, [2, 9, 4], [0, 9, 1], 5, about="a small batch first, five labels")
     check(one_by_one, [3, 3], [0, 0], 3, about="nothing right")
+    check(one_by_one, [4, 2, 4], [4, 2, 0], 2, about="a small batch in the middle")
+    check(one_by_one, [3, 1], [3, 1], 1, about="one label only")
+
+    def in_one_batch(*logits):
+        """The accuracy over one batch of these logits, in which the last label is always the right one."""
+        rows = np.array(logits)
+        return evaluate_batches(iter([(rows, np.full(len(rows), rows.shape[1] - 1))]))
+
+    check(in_one_batch, [1.0, 1.0 + 1e-9], about="logits that are nearly equal")
+    check(in_one_batch, [1000.0, 2000.0], [-2000.0, -1000.0], about="large logits")
     ### END HIDDEN TESTS
 
 
@@ -195,6 +206,9 @@ def test_paired_difference():
     ### BEGIN HIDDEN TESTS
     check(paired_difference, {0: 0.0, 3: 0.5, 1: 0.25}, {1: 0.0, 0: 0.75, 3: 0.125}, about="an accuracy of 0")
     check(paired_difference, {1: 0.5, 2: 0.625}, {2: 0.75, 1: 0.625}, about="equal differences")
+    for step in (0.1, 0.3, 0.7):
+        a = {1: 0.0, 2: 0.1, 3: 0.2}
+        check(paired_difference, a, {seed: x + step for seed, x in a.items()}, about="equal differences")
     check(paired_difference, {1: 1, 2: 0, 3: 1, 4: 0}, {4: 1, 3: 1, 2: 1, 5: 0}, about="whole numbers")
     rng = np.random.default_rng(11)
     for n in (2, 10, 25):
@@ -424,6 +438,21 @@ def test_leave_one_out():
     check(leave_one_out, Reader(), [9, 3, 3, 9, 1, 0, 2], about="two words twice")
     check(leave_one_out, Reader(), [0, 0], about="the number 0")
     check(leave_one_out, Mean(), [1, 1, 1, 1], about="a word that does nothing")
+
+    class Times:
+        """A model whose score is the sum of the numbers, so many times; it adds a list to what it reads."""
+
+        def __init__(self, times):
+            self.times = times
+
+        def weights(self, ids):
+            return [1 / len(ids)] * len(ids)
+
+        def score(self, ids):
+            return float(self.times * sum(ids + [0] * len(ids)))
+
+    check(leave_one_out, Times(1), [1, 2], about="a model that adds up")
+    check(leave_one_out, Times(10), [1, 2], about="the same review, another model")
     ### END HIDDEN TESTS
 
 
@@ -479,6 +508,8 @@ def test_rank_agreement():
     check(rank_agreement, np.array([3.0, 3.0, 1.0, 2.0]), np.array([0.1, 0.1, 0.1, 0.1]), about="a constant list")
     check(rank_agreement, np.array([3, 1, 2, 2, 9]), np.array([-4, 0, -1, 7, 0]), about="whole numbers")
     check(rank_agreement, np.array([0.1, 0.1, 0.1]), np.array([1.0, 2.0, 3.0]), about="a constant list")
+    check(rank_agreement, np.array([2.0, 2.0]), np.array([3.0, 3.0]), about="two constant lists")
+    check(rank_agreement, np.array([1.0, 2.0, 3.0, 4.0]), np.array([1.0, 1.0, 1.0, 2.0]), about="ties in one list")
     check(rank_agreement, np.array([200, 3, 90], np.uint8), np.array([7, 250, 9], np.uint8), about="bytes")
     check(rank_agreement, np.array([1e-9, 3e-9, 2e-9, 4e-9]), np.array([1e9, 1e9 + 1, 1e9 + 3, 1e9 + 2]), about="sizes")
     rng = np.random.default_rng(13)

@@ -141,9 +141,15 @@ def test_mask_tokens():
         quarters = np.bincount(4 * (drawn[drawn > 0] - FIRST) // (VOCABULARY - FIRST), minlength=4)
         lines = (drawn, drawn.T, fate, fate.T)
         differ = [np.mean([len(np.unique(line[line > 0])) > 1 for line in each]) > 0.5 for each in lines]
-        return [round(4 * n / max(quarters.sum(), 1)) for n in quarters.tolist()], [bool(each) for each in differ]
+        beside = [(line[1:] & line[:-1]).sum() / max(line[1:].sum(), 1) for line in (chosen, chosen.T)]
+        return {
+            "shares of the quarters": [round(4 * n / max(quarters.sum(), 1)) for n in quarters.tolist()],
+            "words and fates differ": [bool(each) for each in differ],
+            "chosen beside a chosen one, in fifteens of 100": [round(100 * share / 15) for share in beside],
+        }
 
     check(spread, 300, 300, about="which words are drawn, and where")
+    check(shares, 40_000, 1, 1, 13, about="reviews of one word")
     ### END HIDDEN TESTS
 
 
@@ -238,10 +244,11 @@ def test_freeze():
     def learning(what):
         """What `freeze` returns, and what learns, of a model that has parts within parts."""
         blocks = nn.ModuleList([nn.Sequential(nn.Linear(1, 1, bias=False)) for _ in range(11)])
-        model = nn.ModuleDict({"embedding": nn.Linear(1, 1, bias=False), "blocks": blocks})
+        model = nn.ModuleDict({"embedding": nn.Linear(1, 1, bias=False), "blocks": blocks, "drop": nn.Dropout()})
+        model["blocks_1"] = nn.Linear(1, 1, bias=False)
         returned = freeze(model, what)
         return list(returned), [name for name, parameter in model.named_parameters() if parameter.requires_grad]
 
-    for what in (["blocks.1"], ["blocks"], ["embedding", "blocks.1.0"], ["blocks.10.0.weight"], ["embedding", "block"]):
+    for what in (["blocks.1"], ["blocks"], ["embedding", "blocks.1.0"], ["blocks.10.0.weight"], ["embedding", "block"], ["drop"]):
         check(learning, what, about="parts within parts")
     ### END HIDDEN TESTS

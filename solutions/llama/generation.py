@@ -109,7 +109,7 @@ def test_temperature_softmax():
     check(temperature_softmax, np.array([3.0, 1.0, 2.0], np.float32), 0.4, about="float32")
     check(temperature_softmax, np.cos(np.arange(50.0)) * 9, 1.3, about="many tokens")
     check(temperature_softmax, np.array([0.0, 1e-7]), 1e-7, about="a temperature that is nearly 0")
-    check(temperature_softmax, np.array([10_000.0, 9_999.0]), 1e-306, about="a temperature that is nearly 0")
+    check(temperature_softmax, np.array([0.0, -math.inf]), 1e5, about="−inf at a very high temperature")
     ### END HIDDEN TESTS
 
 
@@ -161,6 +161,7 @@ def test_top_k_filter():
     check(top_k_filter, np.full(64, 1 / 64), 20, about="ties in a long array")
     check(top_k_filter, np.tile([0.01, 0.03], 25), 30, about="ties at the edge of a long array")
     check(top_k_filter, np.array([0.0, 1.0, 0.0]), 2, about="a probability of 0 among the kept")
+    check(top_k_filter, np.array([1e-5, 2e-5, 3e-5, 0.99994]), 3, about="small probabilities")
     check(top_k_filter, np.array([1.0]), 3, about="one token, and a larger k")
     check(top_k_filter, np.array([0.2, 0.7, 0.1], np.float32), 2, about="float32")
     check(top_k_filter, np.array([1, 0]), 1, about="whole numbers")
@@ -226,6 +227,7 @@ def test_top_p_filter():
     check(top_p_filter, mixed[::-1], 0.875, about="the line reached exactly")
     check(top_p_filter, np.array([1, 1, 2, 4, 8]) / 16, 0.9, about="the likeliest token last")
     check(top_p_filter, np.array([1.0]), 0.4, about="one token")
+    check(top_p_filter, np.array([0.6, 0.4]), 0.60000001, about="a line just behind the first token")
     check(top_p_filter, np.full(3, 1 / 3), 1.0, about="top_p = 1")
     check(top_p_filter, np.array([0.6, 0.3, 0.1]), 0.61, about="a line just behind the first token")
     check(top_p_filter, np.array([0.2, 0.7, 0.1], np.float32), 0.8, about="float32")
@@ -282,6 +284,7 @@ def test_draw():
     check(draw, np.array([*[0.1] * 10, 0.0]), 0.9999999999999999)  # the sum is as large as u, and not greater
     ### BEGIN HIDDEN TESTS
     check(draw, np.array([0.1] * 10), 0.9999999999999999, about="a rounded sum that is not greater than u")
+    check(draw, np.array([*[0.1] * 10, 0.0, 0.0]), 0.9999999999999999, about="the last token, which has the probability 0")
     check(draw, example, 0.999, about="the last token")
     check(draw, np.array([1.0]), 0.0, about="one token")
     check(draw, np.array([0, 0, 1, 0]), 0.999, about="only one token can be drawn, in whole numbers")
@@ -404,6 +407,9 @@ def test_sample():
     check(which, np.full(3, 2.0), top_k=1, about="ties, of which one stays")
     check(which, np.array([-math.inf, 0.0, 0.5]), top_p=0.99, about="a logit of −inf")
     check(which, np.zeros(40), n=400, top_k=8, about="ties in a long array")
+    check(which, np.tile([1.0, 0.0, 1.0, 0.5], 10), n=400, top_k=5, about="ties in a long array")
+    check(which, example, top_k=5, top_p=0.6, about="a top_k of all tokens, and top_p")
+    check(which, np.array([0.0, -2000.0]), temperature=2000.0, about="a very high temperature")
     check(quarters, np.array([0.05 * np.log(3), 0.0]), temperature=0.05, about="a low temperature")
     check(quarters, np.array([0.0, 0.0, 60.0]), temperature=100.0, top_k=2, about="a high temperature")
     check(quarters, np.array([1, 1]), about="whole numbers")
@@ -530,6 +536,10 @@ def test_llama_encode():
     check(llama_encode, "abab", better, about="a merge that makes a better one possible")
     check(llama_encode, "ababab ab", better, about="a merge that makes a better one possible")
     check(llama_encode, "ab", given_vocab({"▁": -1.0, "ab": -2.0}), about="a piece whose characters are none")
+    near = given_vocab({"▁": -9.0, "a": -9.0, "b": -9.0, "c": -9.0, "ab": -1.7, "bc": -1.2})
+    check(llama_encode, "abc", near, about="scores that differ after the point")
+    check(llama_encode, "<b>", given_vocab({c: -9.0 for c in "▁<b>"} | {"<b": -2.0, "<b>": -1.0}), about="a piece in brackets")
+    check(llama_encode, "e\u0301 ﬁ", given_vocab({c: -9.0 for c in "▁éefi"}), about="letters that look alike")
     check(llama_encode, "cabin", given_vocab({"▁": -1.0, "ab": -2.0}), about="a piece whose characters are none")
     ### END HIDDEN TESTS
 
@@ -601,6 +611,9 @@ def test_llama_decode():
     check(llama_decode, [13, 259, 13], WORDS, about="newlines")
     check(llama_decode, [35, 35, 259], WORDS, about="spaces that are bytes")
     check(llama_decode, [3], WORDS, about="the byte 0")
+    named = given_vocab({"<s>": -1.0, "<0x41>": -2.0, "a": -3.0})
+    check(llama_decode, [259, 260, 261], named, about="pieces that look like control tokens and bytes")
+    check(llama_decode, [3 + 0xEF, 3 + 0xBB, 3 + 0xBF, 261], named, about="a byte order mark")
     ### END HIDDEN TESTS
 
 
@@ -683,6 +696,7 @@ def test_stream_text():
     check(shown, [], [b"a"], about="no ids")
     check(shown, [0, 1, 2, 3], ["酒\n店".encode(), b" \n", b"\n", b"z"], about="spaces and newlines")
     check(shown, [0, 1], ["\ufeff".encode(), b"a"], about="a byte order mark")
+    check(shown, [0, 1, 2], [b"a\r\n", b"\r", b"b"], about="line ends")
     check(shown, [0, 1], [b"\x00", b"a"], about="the byte 0")
     check(
         shown, [0, 1, 2], ["\ufffd".encode(), "é".encode()[:1], "é".encode()[1:]], about="U+FFFD, then half a character"
@@ -779,6 +793,7 @@ def test_generate():
     check(story, [6], 4, set(), about="an id 0 that is no end")
     check(story, [1], 3, {5}, about="an end that would come one id later")
     check(story, [1, 2], 9, {1, 5}, about="two ends")
+    check(story, [1, 2, 3, 4] * 5, 3, set(), about="a prompt of 20 ids")
 
     def least(prompt, max_new):
         """The ids that come where the least likely one is chosen each time."""
@@ -916,6 +931,8 @@ def test_perplexity():
     ### BEGIN HIDDEN TESTS
     check(perplexity, np.array([[1.0, 2.0, 3.0], [0.0, 0.0, 0.0]]), [2, 0], about="two ids")
     check(perplexity, np.array([[400.0, 0.0], [0.0, 0.0]]), [0, 1], about="a loss of 400")
+    check(perplexity, np.log([[1.0, 3.0], [1.0, 3.0], [3.0, 1.0], [1.0, 1.0]]), [0, 1, 1, 1], about="equal losses")
+    check(perplexity, np.zeros((2000, 8)), [0] * 2000, about="2,000 tokens")
     check(perplexity, np.array([[3, 1], [0, 2], [1, 1]]), [1, 0, 1], about="whole numbers")
     check(perplexity, logits.astype(np.float32), [0, 0, 3, 1], about="float32")
     check(
@@ -969,6 +986,7 @@ def test_bits_per_byte():
     check(bits_per_byte, [0.0, 0.0], "ab", about="a text that costs nothing")
     check(bits_per_byte, [0.125] * 300, "ab" * 60, about="a longer text")
     check(bits_per_byte, [1.0], "é", about="a character of two bytes")
+    check(bits_per_byte, [1.0], "e\u0301\r\n", about="an accent that is a character of its own, and a line end")
     check(bits_per_byte, [0.5, 0.75], "🙂", about="a character of four bytes")
     ### END HIDDEN TESTS
 
@@ -1094,6 +1112,8 @@ def test_dequantize_q4_1():
     check(dequantize_q4_1, bytes(24), gives=ValueError, about="scale and minimum without numbers")
     check(dequantize_q4_1, b"", about="no bytes")
     check(dequantize_q4_1, struct.pack("<ee", 0.0, 1.5) + packed, about="a scale of 0")
+    tiny = struct.pack("<ee", 6e-6, 0.0) + packed
+    check(dequantize_q4_1, tiny, within=(1e-4, 1e-9), about="a very small scale")
     check(dequantize_q4_1, struct.pack("<ee", 2.5, 0.0) + packed, about="a minimum of 0")
     many = [
         struct.pack("<ee", 0.37 * i - 1, 0.6 - i) + bytes((j * i + 3) % 256 for j in range(16)) for i in range(9, 14)
@@ -1154,6 +1174,8 @@ def test_quantize_int8():
     check(dtypes, hand, 2, gives=["int8", "float32"])
     ### BEGIN HIDDEN TESTS
     check(quantize_int8, np.zeros((2, 4), np.float32), 4, about="zeros")
+    check(quantize_int8, np.array([[1e37, -5.1e36]], np.float32), 2, about="very large weights")
+    check(quantize_int8, np.array([[1e-6, -5.1e-7]], np.float32), 2, within=(1e-4, 1e-12), about="very small weights")
     check(quantize_int8, hand, 1, about="groups of one weight")
     check(quantize_int8, np.float32([[-1.0, -0.3]]), 2, about="negative weights only")
     check(quantize_int8, np.cos(np.arange(48, dtype=np.float32)).reshape(3, 16) * 40, 8, about="several rows")
@@ -1259,5 +1281,6 @@ def test_chat_prompt():
         return chat_prompt([{"role": role, "content": content} for role, content in messages], encode, 901, 902)
 
     check(other_ids, ("user", "Is it"), about="another encoder")
+    check(other_ids, ("user", "Is\r\nit\r"), about="line ends of two characters")
     check(other_ids, ("assistant", "It\nis"), ("user", "Hi"), about="another encoder")
     ### END HIDDEN TESTS

@@ -678,6 +678,7 @@ def test_read_config():
     no_base = without("rope_theta", rope_parameters={"rope_type": "default"})
     check(config_in, no_base, about="rope_parameters without a base")
     check(config_in, without(num_key_value_heads=1), about="one key/value head")
+    check(config_in, without(rope_theta=1234.5), about="a base with a fraction")
     check(config_in, without(tie_word_embeddings=False), about="a head of its own")
     check(config_in, without(rms_norm_eps=0.0), about="an epsilon of 0")
     check(config_in, without("rope_scaling", rms_norm_eps=0.0), about="an epsilon of 0, without rope_scaling")
@@ -691,6 +692,7 @@ def test_read_config():
     check(config_complaint, without(rope_scaling={}), "rope_scaling", about="a rope_scaling that is empty and not null")
     kv = "num_key_value_heads|num_attention_heads"
     check(config_complaint, without(num_key_value_heads=4), kv, about="key/value heads that do not divide")
+    check(config_complaint, without(num_key_value_heads=12), kv, about="more key/value heads than heads")
     check(config_complaint, [1, 2], about="a list")
     check(config_complaint, b"\xff\xfe{}\x80", about="bytes that are no text")
     check(config_complaint, json.dumps(FULL).encode().replace(b"Some", b"So\xff"), about="one byte that is no text")
@@ -802,6 +804,9 @@ def test_read_safetensors():
     check(tensors_in, packed(single, gamma[:2] + alpha[1:2].tobytes()), about="single numbers")
     check(tensors_in, packed({"x": entry("F16", [0, 4], 0, 0)}, b""), about="an axis of length 0")
     check(tensors_in, packed({"x": entry("F16", [2, 1, 2], 0, 8)}, beta.tobytes()), about="three axes")
+    names = {"__w": entry("F32", [1], 0, 4), "metadata": entry("F32", [1], 4, 8)}
+    check(tensors_in, packed(names, alpha[:2].tobytes()), about="names that look like the file's own")
+    check(tensor_complaint, packed({"a": entry("F32", [1], 0, 8)}, bytes(8)), "a", "data_offsets", about="too many bytes")
     check(tensors_in, packed({}, b""), about="no tensors")
     odd, tiny = bytes.fromhex("807F 80FF 0080 4040"), packed({"x": entry("F16", [1], 0, 2)}, b"\x01\x00")
     check(tensors_in, packed({"x": entry("BF16", [4], 0, 8)}, odd), about="infinities and −0")
@@ -959,6 +964,9 @@ def test_huggingface_weights():
     halves = {name: W.astype(np.float16) for name, W in tensors_for(one).items()}
     check(weights_dtypes, halves, one, about="float16")
     check(weights_complaint, tensors_for(untied, norm=None), untied, "model.norm.weight", about="no last norm")
+    check(huggingface_weights, tensors_for(tied, lm_head=(9, 9)), tied, about="a tied head, and another one in the file")
+    fewer = {name: W for name, W in tensors_for(tied).items() if "layers.1." not in name}
+    check(weights_complaint, fewer, tied, "model.layers.1", about="a block is missing")
     block = "model.layers.0."
     no_norm, keys = tensors_for(untied, input_layernorm=None), tensors_for(untied, k_proj=(16, 16))
     check(weights_complaint, no_norm, untied, block + "input_layernorm.weight", about="no norm")
@@ -1102,6 +1110,8 @@ def test_KVCache():  # noqa: N802
     check(cache_story, pair, 2, "float32", [*steps[:2], *wrong, (1, [two] * 2)], about="shapes that do not fit")
     ends = [(None, 0), (0, [three] * 2), (None, 1), (1, [one] * 2), (None, -1), (0, [one] * 2), (None, 2), (None, 1)]
     check(cache_story, pair, 2, "float32", [*steps, *ends, (0, [one] * 2)], about="truncate at its edges")
+    uneven = [(0, [one] * 2), (1, [three] * 2), (None, 2), (None, 1)]
+    check(cache_story, pair, 2, "float32", uneven, about="truncate where the first block holds fewer")
     wide = Config(24, 9, 3, 6, 3, 9, 40)
     many = [(block, both(1, 3, n, 4)) for n in (5, 1, 2, 7) for block in range(3)]
     check(cache_story, wide, 1, "float16", many, about="three blocks in float16")
@@ -1209,6 +1219,9 @@ def test_attention_with_cache():
     for lengths in ((4, 2), (3, 5)):
         texts = [wave(n, 1, n, 8) for n in lengths]
         check(in_turn, texts, projections(grouped), grouped, about="two texts in turn")
+    alone = Config(2, 1, 1, 1, 1, 1, 9)
+    strong = {name: np.eye(2) * (-1000.0 if name == "Wq" else 1.0) for name in ("Wq", "Wk", "Wv", "Wo")}
+    check(outputs, np.array([[[5.0, 6.0], [-4.0, 3.0]]]), strong, alone, 2, about="scores far below zero")
     ### END HIDDEN TESTS
 
 

@@ -85,6 +85,7 @@ def test_rms_norm():
     half = (100 * x).astype(np.float16)
     check(rms_norm, half, gain.astype(np.float32), exact=True, about="float16 with a gain of float32")
     check(rms_norm, x.astype(np.float32), gain, exact=True, about="float32 with a gain of float64")
+    check(rms_norm, np.zeros((1, 3), np.float16), gain.astype(np.float16), 1e-8, about="float16 zeros, and a very small eps")
     check(rms_norm, np.full((1, 4096), 200, np.float16), np.ones(4096, np.float16), about="many numbers in float16")
     check(rms_norm, x[0], gain, 2.0, about="a single token, without leading axes")
     check(rms_norm, x[:, :1], gain[:1], 0.1, about="tokens of one number")
@@ -153,6 +154,9 @@ def test_rope_tables():
     ### BEGIN HIDDEN TESTS
     check(rope_tables, 16, 3, 500_000.0, about="another base")
     check(rope_tables, 10, 7, 2.0, about="a small base")
+    check(rope_tables, 4, 3, 2.5, about="a base with a fraction")
+    check(rope_tables, 4, 5, 2.5, about="the same base, more places")
+    check(rope_tables, 4, 5, 100.0, about="another base, as many places")
     check(rope_tables, 2, 1, 10000.0, about="one place and one pair")
     check(rope_tables, 4, 0, about="no place at all")
     check(last_place, 64, 10, 100_000, about="a base that is a whole number")
@@ -242,6 +246,8 @@ def test_apply_rope():
     ### BEGIN HIDDEN TESTS
     check(apply_rope, heads[0], *tables, np.array([0, 1, 2]), layout="", gives=ValueError, about="an empty word")
     check(apply_rope, heads[0], *tables, np.array([0, 1, 2]), layout="Half", gives=ValueError, about="upper case")
+    four = np.stack([heads, heads + 1])
+    check(apply_rope, four, *tables, np.array([[0, 1, 2], [5, 6, 7]]), about="places of their own for each head")
     rng = np.random.default_rng(42)
     for layout in ("interleaved", "half"):
         x = rng.random((2, 3, 2, 6)) * 4 - 2
@@ -524,6 +530,8 @@ def test_rope_attention():
     check(rope_attention, np.stack([q, 3 * q]), np.stack([k, -k]), np.stack([v, v % 5]), np.array([4, 5, 6]))
     ### BEGIN HIDDEN TESTS
     check(rope_attention, q, k, v, np.array([100, 101, 102]), about="all tokens 100 places further on")
+    check(rope_attention, q, k, v, np.array([100, 4200, 9000]), about="far places")
+    check(rope_attention, q[:, :2], k[:, :2], v[:, :2], np.array([100, 127], np.int8), about="places as bytes")
     check(rope_attention, q[:2], k, v, np.array([0, 2, 3]), 500000.0, about="as many key/value heads as query heads")
     check(rope_attention, q, k[:1], v[:1], np.array([0, 2, 3]), base=20.0, about="one key/value head for all")
     three = np.stack([[q, q + 1, q - 1]]), np.stack([[k, 2 * k, k + 1]]), np.stack([[v, -v, v % 3]])

@@ -106,6 +106,9 @@ def test_rope_scaling_llama3():
     check(rope_scaling_llama3, plain_frequencies(128, 500000.0), scaling(8.0, 1.0, 4.0, 8192), within=TINY, about="8B")
     check(rope_scaling_llama3, plain_frequencies(2, 10000.0), scaling(8.0, 1.0, 4.0, 12), about="one pair")
     check(rope_scaling_llama3, hand, scaling(1.0, 1.0, 4.0, 100), about="a factor of 1")
+    check(rope_scaling_llama3, hand, scaling(2.5, 1.0, 4.0, 100), about="a factor with a fraction")
+    more = scaling(8.0, 1.0, 4.0, 100) | {"max_position_embeddings": 131072, "rope_type": "llama3"}
+    check(rope_scaling_llama3, hand, more, about="a config that holds more")
     wide = scaling(2.0, 1.0, 32.0, 4096)
     check(rope_scaling_llama3, plain_frequencies(32, 1e6), wide, within=TINY, about="a wide middle")
     check(rope_scaling_llama3, np.array([1, 2]), scaling(8, 1, 4, 12), about="whole numbers")
@@ -169,6 +172,7 @@ def test_six_bits():
     check(six_bits, np.full((1, 12), 255, np.uint8), about="all bits set")
     check(six_bits, np.zeros((2, 12), np.uint8), about="no bit set")
     check(six_bits, np.zeros((0, 12), np.uint8), about="no block")
+    check(six_bits, np.arange(40, dtype=np.uint8).reshape(2, 20)[:, 4:16], about="a part of a table")
     one_by_one = 1 << np.arange(8, dtype=np.uint8)  # in each byte, each bit alone
     alone = np.concatenate([np.roll(np.pad(one_by_one[:, None], [(0, 0), (0, 11)]), at, axis=1) for at in range(12)])
     check(six_bits, alone, about="every bit alone")
@@ -270,6 +274,8 @@ def test_dequantize_q4_k():
     check(weights, b"", np.zeros((0, 8), int), np.zeros((0, 8), int), about="no bytes")
     check(weights, block(0.0, 0.25, 0, 3), eight, other, about="a step of 0 for the scales")
     check(weights, block(0.25, 0.0, 0, 3), eight, other, about="a step of 0 for the minima")
+    check(weights, block(0.25, -0.5, 0, 3), eight, other, about="a negative step for the minima")
+    check(weights, block(6e-6, 6e-6, 0, 3), eight, other, within=(1e-4, 1e-9), about="very small steps")
     check(weights, block(1000.0, 60_000.0, 1, 9), eight, other, about="large steps")
     small = np.array(eight, np.uint8), np.array(other, np.uint8)
     check(weights, block(0.5, 0.25, 77, 3), *small, exact=True, about="scales as bytes")

@@ -135,6 +135,8 @@ def test_wordpiece_encode():
     check(wordpiece_encode, "x" * 130, {"x", "xx", "##x", "##xxx"}, about="a long word")
     check(wordpiece_encode, "unsuitabletable" * 2, {"unsuitabletableunsuitabletable", "un"}, about="a long piece")
     check(wordpiece_encode, "x", set(), "?", about="no pieces at all")
+    check(wordpiece_encode, "x", set(), "", about="an unknown token of no characters")
+    check(wordpiece_encode, "e\u0301", {"é"}, about="an accent that is a character of its own")
     ### END HIDDEN TESTS
 
 
@@ -192,6 +194,7 @@ def test_wordpiece_score():
     check(wordpiece_score, {}, about="no words")
     check(wordpiece_score, {("x",): 7}, about="a word of one unit")
     check(wordpiece_score, {("a", "b"): 1}, about="one pair")
+    check(wordpiece_score, {("##a", "b"): 1, ("##a", "##b"): 2}, about="units with a mark in front")
     check(wordpiece_score, {("a", "##a"): 2, ("a", "##b"): 3, ("b", "##a"): 4}, about="a unit with and without its mark")
     check(wordpiece_score, {("不", "适", "合"): 3, ("适", "合"): 4}, about="Chinese")
     check(wordpiece_score, {("A", "b", "a", "b"): 3, ("b", "b", "A"): 20, ("a",): 9, ("B", "a"): 2}, about="capital letters")
@@ -262,6 +265,9 @@ def test_unigram_viterbi():
     ### BEGIN HIDDEN TESTS
     check(unigram_viterbi, "", LOGS, about="an empty text")
     check(unigram_viterbi, "x", {}, -3.0, about="no pieces at all")
+    check(unigram_viterbi, "x", {}, 0.0, about="unknown characters that cost nothing")
+    check(unigram_viterbi, "xy", {}, -1e7, about="unknown characters that cost very much")
+    check(unigram_viterbi, "ab", {"a": -math.inf, "b": -1.0, "ab": -50.0}, about="a piece with the probability 0")
     check(unigram_viterbi, "able", LOGS, about="one piece")
     check(unigram_viterbi, "🙂🙂不", LOGS, about="unknown characters side by side")
     check(unigram_viterbi, "xyz", {"xyz": -5.0}, -3.0, about="a cheap unknown")
@@ -414,6 +420,8 @@ def test_expected_counts():
     check(used, LOGS, "不适合" * 300)
     ### BEGIN HIDDEN TESTS
     check(used, LOGS, "不", about="one character")
+    check(used, {"ab": -1.0, "b": -1.0}, "ab", about="a piece that no segmentation can reach")
+    check(used, {"ab": -1.0, "a": -1.0}, "ab", about="a piece after which no segmentation goes on")
     check(used, {"b": -800.0}, "b", about="a very small probability")
     check(used, {"ab": -1.0, "a": -2.0, "b": -0.5, "aba": -1.5, "ba": -0.9}, "abab", about="pieces that overlap")
     check(used, {"ab": 0.0, "a": -2.0, "b": -0.5, "c": -1.0, "abc": -0.5, "bca": -2.0}, "abcab", about="a probability of 1")
@@ -481,6 +489,7 @@ def test_byte_fallback():
     check(byte_fallback, ["Hotel", "hotel"], {"hotel"}, about="capital letters")
     check(byte_fallback, ["▁é", "▁x"], {"a"}, about="unknown pieces with a ▁")
     check(byte_fallback, ["▁x"], {"▁"}, about="a piece of known and unknown characters")
+    check(byte_fallback, ["▁a", "a"], {"a"}, about="a piece that is known without its ▁")
     check(byte_fallback, [" ", "a "], set(), about="spaces")
     check(byte_fallback, ["酒", "店", "住宿"], {"酒", "宿"}, about="a piece of known and unknown characters")
     ### END HIDDEN TESTS
@@ -551,7 +560,8 @@ def test_decode_with_bytes():
     check(decode_with_bytes, ["▁酒", "<0xE5>", "<0xBA>", "<0x97>", "▁▁", "店"], about="bytes between pieces")
     check(decode_with_bytes, ["<0x20>", "▁a"], about="a space that is spelt as a byte, in front")
     check(decode_with_bytes, ["<0xEF>", "<0xBB>", "<0xBF>", "a"], about="U+FEFF in front")
-    check(decode_with_bytes, ["a", "<0x+5>", "<0x 5>", "<0x5>"], about="nearly byte tokens")
+    check(decode_with_bytes, ["a", "<0x+5>", "<0x 5>", "<0x5>", "<0x4１>"], about="nearly byte tokens")
+    check(decode_with_bytes, ["a", "<0x00>", "e", "\u0301"], about="the byte 0, and an accent of its own")
     text = metaspace(" two  spaces 🙂\té_ ")
     spelt = [[c] if c < "~" or c == "▁" else [f"<0x{byte:02X}>" for byte in c.encode()] for c in text]
     check(decode_with_bytes, [piece for row in spelt for piece in row], about="a text")

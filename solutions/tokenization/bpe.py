@@ -102,6 +102,7 @@ def test_pretokenize():
     check(pretokenize, "你好\n你", r".", about="a new line that the pattern skips")
     check(pretokenize, "aAbB", r"a|b", about="capital letters")
     check(pretokenize, "concat cat", r"\bcat\b", about="a pattern that looks at what is around")
+    check(pretokenize, "aabc", r"(\w)\1", about="a pattern that speaks of its first group")
     ### END HIDDEN TESTS
 
 
@@ -143,6 +144,7 @@ def test_utf8_decode():
     ### BEGIN HIDDEN TESTS
     check(utf8_decode, [], about="no bytes")
     check(utf8_decode, [0xE9], about="one byte of a character")
+    check(utf8_decode, [101, 0xCC, 0x81, 13, 10], about="an accent that is a character of its own")
     check(utf8_decode, [0x92, 0xE5, 0xBA, 0x97, 0x80], about="bytes that begin no character")
     check(utf8_decode, [0xF0, 0x9F, 0x99, 0xE9, 0x85, 0x92], about="a cut character before a whole one")
     check(utf8_decode, [0xE0, 0x80, 0x41, 0xED, 0xA0, 0x80, 0xF4, 0x90, 0x80, 0x80, 0xC0, 0x80], about="forbidden bytes")
@@ -253,6 +255,7 @@ def test_pair_counts():
     check(pair_counts, {}, about="no words")
     check(pair_counts, {(): 2, (5,): 1}, about="words without a pair")
     check(pair_counts, {(0, 1, 0): 2}, about="the id 0")
+    check(pair_counts, {(1, 70_000, 1): 1}, about="large ids")
     check(pair_counts, {(300, 1, 300, 1, 300): 10_000, (1, 300): 7}, about="words that occur often")
     words = ["clean", "cleaner", "酒店", "酒", "aaaa", "哈哈哈哈"]
     check(pair_counts, {tuple(word.encode()): i + 1 for i, word in enumerate(words)}, about="words of bytes")
@@ -400,6 +403,8 @@ def test_train_bpe():
     check(train_bpe, "ababab", 100, about="fewer ids than bytes")
     check(train_bpe, "a b c d", 300, r"\S|\s", about="parts of one byte")
     check(train_bpe, "a\n\n", 257, about="line ends")
+    check(train_bpe, "a\r\n", 257, about="line ends")
+    check(train_bpe, "e\u0301 e\u0301", 258, about="accents that are characters of their own")
     check(train_bpe, "a\n\n\nb", 257, about="line ends")
     check(train_bpe, "酒店很干净，酒店很好，房间也很干净。酒店🙂", 300, about="Chinese")
     check(train_bpe, "the hotel, the hotels; a hostel's hosts\n\nthe host " * 3, 330, about="English")
@@ -478,6 +483,8 @@ def test_encode():
     check(encode, "abcd", [(99, 100), (98, 99), (97, 98)], about="merges in another order than the text")
     check(encode, "xxxxxxxxx", [(120, 120), (256, 256), (257, 256), (257, 120)], about="a byte again and again")
     check(encode, "é", [(195, 169)], about="a letter of two bytes")
+    check(encode, "e\u0301\r\n", [(195, 169)], about="an accent of its own, and a line end of two bytes")
+    check(encode, "abc", [(98, 99), (97, 98), (257, 99)], about="a token that the merges never reach")
     check(encode, "New NEW new", MERGES, about="capital letters")
     check(encode, "ab", [(97, 98)], about="one merge")
     check(encode, "ab", [], about="the same text without a merge")
@@ -541,6 +548,7 @@ def test_decode():
     check(decode, [259], [(97, 98), (98, 99), (256, 99), (97, 257), (100, 101)], about="two merges of the same bytes")
     check(decode, [260], [(97, 98), (98, 99), (256, 99), (97, 257), (100, 101)], about="two merges of the same bytes")
     check(decode, [0xEF, 0xBB, 0xBF, 65], [], about="U+FEFF in front")
+    check(decode, [13, 10, 101, 0xCC, 0x81], [], about="a line end of two bytes, and an accent of its own")
     ### END HIDDEN TESTS
 
 
@@ -640,6 +648,8 @@ def test_encode_special():
     check(encode_special, "\n<|end|>  x\t<|end|> ", MERGES, SPECIAL, {"<|end|>"}, about="white space beside a token")
     check(encode_special, "abcd", [], {"ab": 256, "bcd": 300}, {"ab", "bcd"}, about="two tokens that overlap")
     check(encode_special, "<<|end|>|>", MERGES, SPECIAL, {"<|end|>"}, about="signs around a token")
+    check(encode_special, "<|end|>", MERGES, SPECIAL, set(), about="a token alone that is not allowed")
+    check(encode_special, "＜|end|＞", MERGES, SPECIAL, {"<|end|>"}, about="nearly a token")
     check(encode_special, "a.c abc", [], {"a.c": 256, "abc": 300}, {"a.c"}, about="signs that mean something in a pattern")
     ### END HIDDEN TESTS
 
@@ -688,6 +698,8 @@ def test_decode_special():
     check(decode_special, [300, 300, 0xF0, 0x9F, 300, 0x99, 0x82], [], {"</s>": 300}, about="a token inside a character")
     check(decode_special, [32, 299, 32], [], {" ": 299}, about="spaces at the ends")
     check(decode_special, [0xEF, 0xBB, 0xBF, 65], [], {"<s>": 300}, about="U+FEFF in front")
+    check(decode_special, [13, 10, 101, 0xCC, 0x81], [], {"<s>": 300}, about="a line end, and an accent of its own")
+    check(decode_special, [300, 65, 0xE9], [], {"<s>": 300}, about="a cut character at the end")
     ### END HIDDEN TESTS
 
 
@@ -784,6 +796,8 @@ def test_StreamDecoder():  # noqa: N802
     check(stream, [0xC3, 0xA9, 0xC3, 0x41, 0xF0, 0x9F, 0x41], [], about="cut characters of two and four bytes")
     check(stream, [259, 256, 257, 259], [(0x92, 0xE5), (0xBA, 0x97), (97, 98), (0xE9, 0x85)], about="tokens that cut")
     check(stream, [0xEF, 0xBB, 0xBF, 0x41], [], about="a byte order mark")
+    check(stream, [0, 65, 0], [], about="the byte 0")
+    check(stream, [13, 65, 256], [(13, 10)], about="line ends of one byte and of two")
     check(stream, list("酒店很干净🙂 né\ufffd!\n".encode()), [], about="a text byte by byte")
     check(stream, [256, 258, 32, 10], [(32, 0xE9), (0x85, 0x92), (257, 32)], about="spaces at the ends of tokens")
     check(joined, [0xE0, 0x80, 0x41, 0xED, 0xA0, 0x80, 0xF4, 0x90, 0x80, 0x80, 0xC0, 0x80, 0xF5, 0x41], [], about="forbidden")
@@ -838,6 +852,7 @@ def test_count_changes():
     ### BEGIN HIDDEN TESTS
     check(count_changes, [], (1, 2), 9, about="no ids")
     check(count_changes, [1, 2, 3], (2, 1), 9, about="a pair that does not occur")
+    check(count_changes, [300, 1, 2, 70_000], (1, 2), 999, about="large ids")
     check(count_changes, [7, 7, 7, 7, 7, 8], (7, 7), 300, about="an id again and again")
     check(count_changes, [3, 1, 2, 1, 2, 1, 2, 3, 1], (1, 2), 300, about="occurrences that touch")
     check(count_changes, [1, 2, 3, 1, 2, 2, 3], (1, 2), 300, about="neighbours that stay")
@@ -926,6 +941,8 @@ def test_train_bpe_fast():
     check(train_bpe_fast, "ab-ab-ab", 257, r"\w+|-", about="another pattern")
     check(train_bpe_fast, "ab-ab ab-ab", 258, r"\S+", about="another pattern")
     check(train_bpe_fast, "a\n\n", 257, about="line ends")
+    check(train_bpe_fast, "a\r\n", 257, about="line ends")
+    check(train_bpe_fast, "e\u0301 e\u0301", 258, about="accents that are characters of their own")
     check(train_bpe_fast, "a\n\n\nb", 257, about="line ends")
     check(train_bpe_fast, "哈哈哈哈 哈哈哈 哈哈 哈哈哈哈哈", 300, about="a character again and again")
     check(train_bpe_fast, "the hotel, the hotels; a hostel's hosts\n\nthe host " * 3, 330, about="English")

@@ -151,6 +151,7 @@ def test_word_tokenize():
     check(word_tokenize, "'' -- . n't 's [n't]", about="pieces of nothing but signs")
     check(word_tokenize, "CANNOT DON'T mr. MR. Cannot", about="capital letters")
     check(word_tokenize, "a well-known a---b - c-", about="hyphens")
+    check(word_tokenize, "so.... well..... no..", about="many dots")
     check(word_tokenize, "cannot, (cannot) gonna--cannot cannot", about="one exception again and again")
     check(word_tokenize, "🙂\t酒店很干净,\u3000服务好.\r\n", about="other letters and white space")
     check(word_tokenize, "((([''[deep]'']))).,;:!?...", about="many signs around a word")
@@ -218,6 +219,7 @@ def test_coverage():
     words = {"Room": 4, "room": 3, "bed": 2}
     check(coverage, words, {"room": 2, "Room": 1, "Bed": 5}, [1, 2, 3], about="capital letters")
     check(coverage, {"a": 1, "B": 1}, {"a": 1, "B": 3}, [1], about="capital letters among equals")
+    check(coverage, {"é": 1, "Ａ": 1}, {"e\u0301": 1, "A": 1}, [2], about="letters that look alike")
     letters = "qwertyuiopasdfghjklzxcvbnm"
     tied = {a + b: 2 + (a == "m") for a in letters for b in letters}
     check(coverage, tied, {w: i % 7 + 1 for i, w in enumerate(tied)}, [26, 27, 100, 400, 675, 676], about="many ties")
@@ -333,6 +335,7 @@ def test_max_match():
     check(max_match, "🙂干净🙂\n干净", {"干净"}, about="characters of other kinds, and a new line")
     check(max_match, "Room room ROOM", {"room", "Room"}, about="capital letters")
     check(max_match, "a.b+c", {".", "b+", "a.c"}, about="signs that mean something in a pattern")
+    check(max_match, "a\nbe\u0301", {"a\nb", "é"}, about="a word with a new line, and an accent of its own")
     long = "无线电法国别研究所以为世人民主动员工作业务必需"
     check(max_match, long + "的" + long[:-1], {long, long[:2], "国别", "业务"}, about="a long word")
     many = {"ab", "abc", "cb", "ba", "bac", "cab", "bab"}
@@ -417,7 +420,9 @@ def test_segment_dag():
     check(segment_dag, "甲乙", {"甲乙": 2, "甲": 5, "乙": 5}, about="two cuts that are nearly equal")
     whole = {"甲乙丙": 6, "甲": 15, "乙丙": 17, "丙": 2}
     check(segment_dag, "甲乙丙XYZ", whole, about="unknown characters, which are none of the total")
-    check(segment_dag, "甲 乙\n", {"甲": 1}, about="white space")
+    check(segment_dag, "甲 乙  \n", {"甲": 1}, about="white space")
+    check(segment_dag, "a b", {"a b": 5}, about="a word with a space")
+    check(segment_dag, "Ａe\u0301", {"A": 5, "é": 7}, about="letters that look alike")
     check(segment_dag, "ABab", {"ab": 5, "AB": 1, "A": 9, "B": 9, "a": 2, "b": 2}, about="capital letters")
     words = {"a": 31, "ab": 17, "abc": 11, "bca": 37, "ca": 5, "b": 3, "cab": 13, "bcab": 7, "d": 2, "cad": 41}
     check(segment_dag, "abcabcadbcabdcab", words, about="many words that overlap")
@@ -496,6 +501,12 @@ def test_fertility():
     check(fertility, runs_of_letters, "🙂", about="one character")
     check(fertility, characters, " a\n", about="white space at the ends")
     check(fertility, characters, "a\nb", about="two lines")
+    check(fertility, characters, "\ufeffa", about="U+FEFF in front")
+
+    def whole(text):
+        return [text]
+
+    check(fertility, whole, "a\nb\n", about="the whole text is one token")
     check(fertility, code_units, "a\0", about="a token that is 0")
     check(fertility, runs_of_letters, "OK ok ok", about="capital letters, and a token twice")
     check(fertility, pairs_of_characters, "e\u0301a\u0300", about="accents that are characters of their own")

@@ -273,6 +273,8 @@ def freeze(model, what):
                 found = model.get_parameter(part)
             except AttributeError:
                 raise ValueError(part) from None
+        if isinstance(found, nn.Module) and not list(found.parameters()):
+            raise ValueError(f"{part} has no parameter")
         found.requires_grad_(False)
     model.zero_grad(set_to_none=True)
     return [name for name, parameter in model.named_parameters() if parameter.requires_grad]
