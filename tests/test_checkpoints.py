@@ -20,7 +20,7 @@ import pytest
 import sentencepiece
 import tokenizers
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from random_llama import random_llama
 from tokenizers import decoders, models, normalizers, pre_tokenizers, processors, trainers
@@ -369,19 +369,21 @@ def test_tokenizer_json_agrees_with_tokenizers(tmp_path: Path, kind: str) -> Non
 
 @settings(max_examples=60)
 @given(st.text(max_size=40), st.text("0 9a'\n\t酒.", max_size=30))
+@example("▁", "")
 def test_any_text_goes_there_and_back(some: str, other: str) -> None:
     for kind in ("ByteLevel", "Digits", "pieces"):
         ours, theirs = both(kind)
         for text in (some, other):
             ids = ours.encode(text)
-            assert ours.decode(ids) == text
+            back = text.replace("▁", " ") if kind == "pieces" else text  # pieces have one sign for both
+            assert ours.decode(ids) == back
             assert ids == (theirs.encode(text).ids if kind != "pieces" else theirs.encode(text)) or "\x00" in text
             stream = ours.stream()
-            assert "".join([*map(stream.push, ids), stream.end()]) == text
+            assert "".join([*map(stream.push, ids), stream.end()]) == back
             for cut in range(len(ids)):
                 stream = ours.stream(after=ids[:cut])
                 told = "".join([*map(stream.push, ids[cut:]), stream.end()])
-                assert text.endswith(told) or "\ufffd" in told
+                assert back.endswith(told) or "\ufffd" in told
 
 
 @cache
