@@ -20,6 +20,7 @@ from autograder.plain import (
     Difference,
     Plain,
     difference,
+    is_about_none,
     mark,
     near,
     plain,
@@ -78,12 +79,9 @@ def _of_the_form(exercise: str, pairs: Sequence[tuple[Asked, Difference]], visib
 
 def _none_came_back(exercise: str, pairs: Sequence[tuple[Asked, Difference]]) -> bool:
     """Whether nothing but None, or errors about None, came of it; one of them where the exercise's answer is used."""
-    errors = [one for one, _ in pairs if one.answer.kind == "error"]
-    if any(one.answer.kind not in ("none", "error") for one, _ in pairs):
+    if not all(one.answer.kind == "none" or is_about_none(one.answer) for one, _ in pairs):
         return False
-    if any("NoneType" not in one.answer.items[1] for one in errors):
-        return False
-    return len(errors) < len(pairs) or any(f"{exercise}(" in one.where for one in errors)
+    return any(one.answer.kind == "none" or f"{exercise}(" in one.where for one, _ in pairs)
 
 
 def _of_an_error(exercise: str, one: Asked, expected: Plain, visible: bool) -> str:
@@ -618,8 +616,8 @@ def _of_arrays(right: Plain, mine: Plain, visible: bool) -> Iterator[str]:
     places = next((n for n in range(5) if all(round(a, n) == b for a, b in zip(rights, got, strict=True))), None)
     if places is not None and any(got):
         yield f"The numbers are rounded{f' to {places} places' if places else ''}."
-    apart = [(abs(a - b), abs(a)) for a, b in zip(rights, got, strict=True)]
-    if all(off <= 2e-3 * max(map(abs, rights)) and off <= 2e-2 * size for off, size in apart):
+    room = 2e-3 * max(map(abs, rights))
+    if all(abs(a - b) <= min(room, 2e-2 * abs(a)) for a, b in zip(rights, got, strict=True)):
         yield "The numbers are nearly right: is something rounded, or computed with too few digits?"
     if len(set(rights)) > 1:
         yield from _of_numbers(rights, got, visible)
@@ -733,7 +731,7 @@ def _of_places(pair: _Pair, visible: bool) -> Iterator[str]:
     if right.kind == mine.kind == "bool" and wrong:
         if len(wrong) == whole > 1 and len(set(right.items)) > 1:
             yield "True and False are exchanged everywhere."
-        if len(wrong) == whole > 1:
+        elif len(wrong) == whole > 1:
             yield f"{mine.items[0]} comes everywhere, and it should be {right.items[0]}."
         if all(mine.items[k] for k in wrong) and len(wrong) < whole:
             yield "True comes where it should be False, never the other way round."

@@ -323,7 +323,7 @@ def _gather(answer: Plain, exact: list[Any], numbers: list[Any]) -> None:
         exact += ["number" if kind != "complex" else kind, shape, sorted(odd.items())]
         numbers += [x for i, x in enumerate(found) if i not in odd]
     elif kind == "error":
-        exact += [kind, items[0][0], *(["NoneType"] if "NoneType" in items[1] else [])]  # a forgotten return's own
+        exact += [kind, items[0][0], *(["NoneType"] if is_about_none(answer) else [])]
     elif kind in ("list", "set"):
         exact += [kind, len(items)]
         for item in items:
@@ -378,6 +378,11 @@ def _same_sums(a: Sequence[Any], b: Sequence[Any], rtol: float) -> bool:
     room = rtol * spread + ATOL * a[3]
     near = abs(a[0] - b[0]) <= room and abs(a[1] - b[1]) <= room
     return bool(near and abs(a[2] - b[2]) <= 3 * rtol * abs(a[2]) + ATOL * a[3])
+
+
+def is_about_none(answer: Plain) -> bool:
+    """Whether it is an error of somebody who got None and worked with it: what a forgotten `return` leads to."""
+    return answer.kind == "error" and "NoneType" in answer.items[1]
 
 
 def says_little(answer: Plain) -> bool:

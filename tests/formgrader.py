@@ -13,7 +13,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-SERVES = "is running at"  # Jupyter's server says so when its extensions are loaded, just before it listens
 UNASKED = range(20_000, 30_000)  # ports that no system hands out by itself, to a neighbour's test, say
 
 
@@ -35,18 +34,11 @@ def jupyter_lab(root: Path, home: Path) -> Iterator[tuple[str, str]]:
     )  # fmt: skip
     try:
         log: list[str] = []
-        assert server.stderr is not None
-        for line in server.stderr:
-            log.append(line)
-            if SERVES in line:
-                break
-        else:
-            raise AssertionError("".join(log[-40:]))
-        rest = threading.Thread(target=log.extend, args=[server.stderr], daemon=True)
-        rest.start()  # else it waits when the pipe is full
-        while not listens(port):
+        reading = threading.Thread(target=log.extend, args=[server.stderr], daemon=True)
+        reading.start()  # else it waits when the pipe is full
+        while not listens(port):  # what it says of itself, "is running at", comes a moment too early
             if server.poll() is not None:
-                rest.join()
+                reading.join()
                 raise AssertionError("".join(log[-40:]))
             time.sleep(0.05)
         yield f"http://127.0.0.1:{port}", token

@@ -469,6 +469,13 @@ def test_numbers_that_are_small_beside_the_others_are_not_nearly_right() -> None
     assert "nearly right" in verdict(lambda n: right * [1, 1.001, 1], [(0,)], record([right])).message
 
 
+def test_true_and_false_exchanged_are_not_all_false() -> None:
+    """Two answers are wrong everywhere, one with both values in it: nothing comes everywhere in that one."""
+    rights, wrong = [[True, True], [True, False]], [[False, False], [False, True]]
+    found = verdict(lambda n: wrong[n], [(1,), (0,)], record([rights[1], rights[0]]))
+    assert "comes everywhere" not in found.message
+
+
 def test_an_argument_that_makes_no_difference_is_told() -> None:
     right = [[2.0, 4.0], [4.0, 2.0], [6.0, 10.0], [10.0, 6.0]]
     asks = [([1.0, 2.0], False), ([1.0, 2.0], True), ([3.0, 5.0], False), ([3.0, 5.0], True)]

@@ -3244,23 +3244,15 @@ freeze_asks_for_a_beginning = edit(
     ("        found |= fitting\n", "        found |= {part for part in what if name.startswith(part)}\n"),
     hidden=True,
 )
-
-
-@wrong("freeze", hidden=True)
-def freeze_with_a_dot_at_the_top_alone(model, what):
-    """`blocks.1` froze `blocks.10` as well. Every name ends with a dot or with the whole name, however deep."""
-    found, learning = set(), []
-    for name, parameter in model.named_parameters():
-        fitting = {p for p in what if p in (name, name.split(".")[0]) or ("." in p and name.startswith(p))}
-        found |= fitting
-        parameter.requires_grad_(not fitting)
-        if fitting:
-            parameter.grad = None
-        else:
-            learning.append(name)
-    if found != set(what):
-        raise ValueError("no such part")
-    return learning
+freeze_with_a_dot_at_the_top_alone = edit(
+    "freeze",
+    "`blocks.1` froze `blocks.10` as well. Every name ends with a dot or with the whole name, however deep.",
+    (
+        'f"{name}.".startswith(f"{part}.")',
+        'part in (name, name.split(".")[0]) or ("." in part and name.startswith(part))',
+    ),
+    hidden=True,
+)
 
 
 @right("freeze")
