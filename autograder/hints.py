@@ -60,8 +60,8 @@ def _of_the_form(exercise: str, pairs: Sequence[tuple[Asked, Difference]], visib
     expected, got = found.expected, found.got
     if _none_came_back(exercise, pairs):
         return "None came back: is the `return` missing?"
-    if one.answer.kind == "error" and found.kind == "error":
-        return _of_an_error(exercise, one, expected, visible)
+    if one.answer.kind == "error" and found.kind in ("error", "mark"):  # of a mark it is not known what was expected
+        return _of_an_error(exercise, one, found.whole, visible)
     if found.kind == "changed":
         names = ", ".join(ordinal(place) for place in one.changed)
         return f"{exercise} changes {names}: leave the arguments as they are, and work on a copy."
@@ -84,13 +84,13 @@ def _none_came_back(exercise: str, pairs: Sequence[tuple[Asked, Difference]]) ->
     return any(one.answer.kind == "none" or f"{exercise}(" in one.where for one, _ in pairs)
 
 
-def _of_an_error(exercise: str, one: Asked, expected: Plain, visible: bool) -> str:
+def _of_an_error(exercise: str, one: Asked, expected: Plain | None, visible: bool) -> str:
     names, text = one.answer.items
     if "NotImplementedError" in names:
         return NOT_WRITTEN
     if "NameError" in names and text.startswith(f"name '{exercise}' is not defined"):
         return NO_SUCH.format(exercise)
-    if expected.kind == "error":
+    if expected is not None and expected.kind == "error":
         return f"Expected {expected.items[0][0]}, and {names[0]} was raised."
     return f"The call ended in {names[0]}: {text}" if text and visible else f"The call ended in {names[0]}."
 

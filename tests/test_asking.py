@@ -582,6 +582,11 @@ def test_a_stub_is_told_that_it_is_one() -> None:
         raise NotImplementedError
 
     assert verdict(stub, [(0,)], record([1])).message == "not written yet"
+    secret = record([[1, 2], [3, 4]])
+    for question in secret["f"]["questions"]:  # as in a notebook, where the answer is itself what is asked for
+        question["mark"] = mark(from_json(question.pop("answer")))
+    assert verdict(stub, [(0,), (1,)], secret).message == "not written yet"
+    assert verdict(lambda x: int("two"), [(0,), (1,)], secret).message.startswith("The call ended in ValueError: ")
 
 
 @pytest.mark.parametrize("more", ["", ", changes=True"])
