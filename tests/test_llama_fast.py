@@ -20,7 +20,7 @@ from solutions.llama import generation, layouts, model
 from solutions.llama.checkpoints import Config
 from solutions.llama.fast import CHUNK, FEW, FIRST_ROOM, FIRST_TURNS, Cache, Llama, Reader, likeliest, sample
 from solutions.llama.huggingface import interleaved
-from solutions.llama.layouts import LAYOUTS, ROUNDS, SEVERAL, few
+from solutions.llama.layouts import LAYOUTS, ROUNDS, SEVERAL, few, piece
 
 TINY = Config(dim=32, hidden=56, layers=3, heads=4, kv_heads=2, vocab=97, max_len=600)
 SHAPES = {
@@ -249,13 +249,22 @@ def test_the_layout_is_the_one_that_took_the_least_time(monkeypatch: pytest.Monk
         for several in ("rows", "columns"):
             ways = [*LAYOUTS, "several by rows", "several by columns"]
             durations = [1.0 if way in (best, f"several by {several}") else 2.0 for way in ways]
-            shapes = 5  # four in a block, and the head
-            ticks = [tick for duration in durations for tick in (0.0, duration) * shapes] * ROUNDS
+            ticks = [tick for duration in durations for tick in (0.0, duration)] * ROUNDS
             monkeypatch.setattr(layouts, "clock", iter(ticks).__next__)
             llama = Llama(config, weights, "fastest")
             assert (llama.layout.name, llama.layout.several) == (best, several)
             assert f"layout {best}" in str(llama.layout) and f"{best} 1.00" in str(llama.layout)
             monkeypatch.undo()
+
+
+def test_of_a_large_model_a_part_is_timed_with_its_shares() -> None:
+    assert piece(6, (864, 288), 1.0) == (6, (864, 288)), "a model that is not large: all of it"
+    assert piece(24, (1000, 64), 0.5) == (12, (1000, 64)), "half of a model: half of its matrices"
+    assert piece(1, (32_000, 64), 0.25) == (1, (8_000, 64)), "of the head, a quarter of its rows"
+    assert piece(2, (1000, 64), 0.001) == (1, (2, 64))
+    for count, outputs, share in ((16, 2048, 0.3), (1, 128_256, 0.3), (80, 28_672, 0.002)):
+        number, (rows, inputs) = piece(count, (outputs, 8192), share)
+        assert inputs == 8192 and number * rows == pytest.approx(count * outputs * share, rel=0.01)
 
 
 @pytest.mark.timing

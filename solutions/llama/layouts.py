@@ -20,7 +20,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from operator import mul
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -29,9 +29,9 @@ Array = np.ndarray
 LINE = 16  # numbers: weights begin at multiples of 64 bytes
 SEVERAL = 16  # x that `few` is made for
 SMALL_RESULT, SMALL_WORK = 1200, 1_000_000  # numbers that come out, and multiplications, of OpenBLAS's small products
-PIECE = 1 << 20  # numbers of each matrix that are timed: 4 MB
 STRIP = 256  # columns that are copied together
-ROUNDS = 3
+ROUNDS = 4
+ROOM = 2  # times the largest cache: what is timed of a large model
 USUAL_CACHE = 32 << 20  # bytes
 
 
@@ -57,7 +57,7 @@ class Layout:
 
     name: str
     several: str  # rows or columns
-    seconds: dict[str, float]  # for once through the model, by the pieces that were timed; nothing where nothing was
+    seconds: dict[str, float]  # for once through the matrices that were timed; nothing where nothing was
 
     def __str__(self) -> str:
         if not self.seconds:
@@ -76,40 +76,51 @@ def fixed(name: str) -> Layout:
 def fastest(shapes: Sequence[tuple[int, int]], counts: Sequence[int]) -> Layout:
     """Time all ways on matrices of these shapes (O, I), of which the model has so many each, and take the best.
 
-    Before each way, other numbers are read, as many as the CPU's caches hold: while a model writes, a matrix has
-    always left the cache before it is read again, and what is best for a cached one may cost twice as much then.
+    Each way goes through all of them, one after another, as a model does for each token: so a matrix has left the CPU's
+    caches before it is read again wherever it will while the model writes, and is still there where it will be. What
+    is best for a cached matrix may be slower for another one. Of a large model, a part that no cache holds is enough.
     """
-    pieces = [(max(1, min(outputs, PIECE // inputs)), inputs) for outputs, inputs in shapes]
-    # What stands for how much: all matrices of a shape for a piece of one.
-    shares = [count * outputs / timed for count, (outputs, _), (timed, _) in zip(counts, shapes, pieces, strict=True)]
-    memory, place = room_for([*pieces, *pieces])
+    share = min(
+        1.0,
+        ROOM * cache_size() / sum(4 * count * math.prod(shape) for count, shape in zip(counts, shapes, strict=True)),
+    )
+    pieces = [piece(count, shape, share) for count, shape in zip(counts, shapes, strict=True)]
+    order = [
+        shape for layer in range(max(number for number, _ in pieces)) for number, shape in pieces if layer < number
+    ]
+    memory, place = room_for(order)
     memory[:] = 1
-    rows = [place(shape) for shape in pieces]
-    columns = [place(shape[::-1]) for shape in pieces]
-    xs = [np.ones((SEVERAL // 2, inputs), np.float32) for _, inputs in pieces]
-    outs = [np.empty(outputs, np.float32) for outputs, _ in pieces]
-    others = np.ones(cache_size() // 4, np.float32)
+    rows = [place(shape) for shape in order]
+    columns = [W.reshape(W.shape[::-1]) for W in rows]
+    inputs = max(inputs for _, inputs in order)
+    xs, outs = np.ones((SEVERAL // 2, inputs), np.float32), [np.empty(outputs, np.float32) for outputs, _ in order]
+    some = slice(len(pieces))  # a layer: to multiply several x takes more time than to read the matrix
 
-    Way = Callable[[Array, Array, Array], object]  # a matrix, some x, room for what comes out of one
-    ways: dict[str, tuple[list[Array], Way]] = {
-        name: (columns if name == "columns" else rows, lambda W, x, out, product=product: product(W, x[0], out=out))  # type: ignore[misc]
-        for name, product in LAYOUTS.items()
+    def one(product: Callable[..., Array], matrices: list[Array]) -> None:
+        for W, (_, inputs), out in zip(matrices, order, outs, strict=True):
+            product(W, xs[0, :inputs], out=out)
+
+    ways: dict[str, Callable[[], object]] = {
+        name: partial(one, product, columns if name == "columns" else rows) for name, product in LAYOUTS.items()
     }
-    ways["several by rows"] = rows, lambda W, x, out: few(x, W)
-    ways["several by columns"] = columns, lambda W, x, out: x @ W
+    ways["several by rows"] = lambda: [few(xs[:, : W.shape[1]], W) for W in rows[some]]
+    ways["several by columns"] = lambda: [xs[:, : len(W)] @ W for W in columns[some]]
 
-    seconds = {name: [math.inf] * len(pieces) for name in ways}
+    seconds = dict.fromkeys(ways, math.inf)
     for _ in range(ROUNDS):
-        for name, (matrices, way) in ways.items():
-            others.max()
-            for i, (W, x, out) in enumerate(zip(matrices, xs, outs, strict=True)):
-                start = clock()
-                way(W, x, out)
-                seconds[name][i] = min(seconds[name][i], clock() - start)
-    total = {name: sum(map(mul, shares, each)) for name, each in seconds.items()}
-    best = min(LAYOUTS, key=lambda name: total[name])
-    several = "rows" if total["several by rows"] < total["several by columns"] else "columns"
-    return Layout(best, several, total)
+        for name, way in ways.items():
+            start = clock()
+            way()
+            seconds[name] = min(seconds[name], clock() - start)
+    best = min(LAYOUTS, key=lambda name: seconds[name])
+    several = "rows" if seconds["several by rows"] < seconds["several by columns"] else "columns"
+    return Layout(best, several, seconds)
+
+
+def piece(count: int, shape: tuple[int, int], share: float) -> tuple[int, tuple[int, int]]:
+    """Of so many matrices (O, I), a share: how many, and of which shape. Fewer ones, or else lower ones."""
+    number = max(1, round(count * share))
+    return number, (max(1, round(shape[0] * count * share / number)), shape[1])
 
 
 def cache_size() -> int:
