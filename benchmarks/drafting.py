@@ -10,7 +10,7 @@ more rows are for a text on which no guess stands: no guess is ever right, and, 
 is read. Needs the chat model (make chat-model); with another, --checkpoint.
 """
 
-from benchmarks.llama import READ, bandwidth, clock, machine  # first: it sets the threads
+from benchmarks.llama import READ, Bound, clock, machine  # first: it sets the threads
 
 # isort: split
 import gc
@@ -95,13 +95,14 @@ def first_difference(model: Any, prompt: list[int], plain: list[int], drafted: l
     return {"at": at, "apart": float(first - second)}
 
 
-def measure(model: Any, name: str, prompt: list[int], count: int, rounds: int) -> dict[str, Any]:
+def measure(model: Any, name: str, prompt: list[int], count: int, rounds: int, bound: Bound) -> dict[str, Any]:
     plain, expected = Reader(model), write(Reader(model), prompt, count)[0]
     make: Any = DraftingReader
     if name in (NEVER_RIGHT, WRONG_WHEN_READ):
         make = partial(Wrong, text=prompt + expected, always=name == NEVER_RIGHT)
     times: dict[str, list[float]] = {"plain": [], "drafted": []}
     for _ in range(rounds):
+        bound.take_turn()
         times["plain"].append(write(plain, prompt, count)[1])
         reader = make(model)
         reader.ids, reader.cache = prompt[:-3], plain.cache  # both have one cache, so that the prompt is read once
@@ -146,15 +147,15 @@ def main(
     prompts = {name: encode(text)[-(model.config.max_len // 2) :] for name, text in texts().items()}
     prompts |= dict.fromkeys((NEVER_RIGHT, WRONG_WHEN_READ), next(iter(prompts.values())))
     count, rounds = (12, 1) if quick else (96, rounds)
-    bound = 1 / bandwidth(model, rounds)[READ]
-    rows = [measure(model, name, prompt, count, rounds) for name, prompt in prompts.items()]
+    bound = Bound(model)
+    rows = [measure(model, name, prompt, count, rounds, bound) for name, prompt in prompts.items()]
     results = {
         "quick": quick,
         "rounds": rounds,
         "machine": facts,
         "model": (checkpoint or chat_model()).name,
         "layout": str(model.layout),
-        "bound": bound,
+        "bound": 1 / bound.seconds()[READ],
         "rows": rows,
     }
     out.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -352,9 +352,7 @@ TOOLS: dict[str, Callable[[Config, dict[str, Any]], Any]] = {
     HF: HuggingFace,
 }
 # Ours in each layout that it may take.
-FORCED: dict[str, Callable[[Config, dict[str, Any]], Any]] = {
-    name: partial(Ours, layout=name) for name in LAYOUTS
-}
+FORCED: dict[str, Callable[[Config, dict[str, Any]], Any]] = {name: partial(Ours, layout=name) for name in LAYOUTS}
 # Each step with those before it. The last is ours.
 LADDER: dict[str, Callable[[Config, dict[str, Any]], Any]] = {
     "float64 slips in": lambda config, weights: OneByOne(config, weights, float64=True),
@@ -427,6 +425,48 @@ def agree(mine: Sequence[list[int]], ours: Sequence[list[int]]) -> bool:
     return all(a == b for a, b in zip(mine, ours, strict=False))
 
 
+READ, PRODUCT = "reading the weights once", "the products alone"
+
+
+class Bound:
+    """Seconds for going through the weights once: multiplying with them, and reading them, the fastest way of three.
+
+    Some CPUs read several rows at once faster than one straight line. So the products count as a way of reading, too.
+    It takes its turns with the tools: what neighbours leave of the memory's speed changes from minute to minute.
+    """
+
+    def __init__(self, llama: Llama) -> None:
+        memory = llama.memory
+        matrices = [*(matrix for block in llama.blocks for matrix in block), llama.head]
+        shapes = [matrix.shape[::-1] if llama.layout.name == "columns" else matrix.shape for matrix in matrices]
+        x = np.ones(max(inputs for _, inputs in shapes), np.float32)
+        outs = [np.empty(outputs, np.float32) for outputs, _ in shapes]
+
+        def products() -> None:
+            for matrix, (_, inputs), out in zip(matrices, shapes, outs, strict=True):
+                llama.product(matrix, x[:inputs], out=out)
+
+        self.ways: dict[str, Callable[[], object]] = {
+            PRODUCT: products,
+            "dot": lambda: np.dot(memory, memory),
+            "max": lambda: np.maximum.reduce(memory),
+        }
+        self.repeats = max(1, int(3e8 / memory.nbytes))
+        self.times: dict[str, list[float]] = {name: [] for name in self.ways}
+
+    def take_turn(self) -> None:
+        for name, way in self.ways.items():
+            way()  # as a tool's first token: what another one left in the cache is gone
+            start = clock()
+            for _ in range(self.repeats):
+                way()
+            self.times[name].append((clock() - start) / self.repeats)
+
+    def seconds(self) -> dict[str, float]:
+        medians = {name: statistics.median(times) for name, times in self.times.items()}
+        return {READ: min(medians.values()), PRODUCT: medians[PRODUCT]}
+
+
 def measure(
     group: str,
     shape: str,
@@ -436,8 +476,9 @@ def measure(
     rounds: int,
     limits: tuple[int, int, float],
     tick: Callable[[str], None],
+    bound: Bound | None = None,
 ) -> list[Row]:
-    """All tools in turn."""
+    """All tools in turn, and the bound before and after ours."""
     prompt_length, most, seconds = limits
     config = SHAPES[shape]
     prompt = np.random.default_rng(1).integers(config.vocab, size=(batch, prompt_length))
@@ -448,10 +489,14 @@ def measure(
     spent = dict.fromkeys(tools, 0.0)
     for _ in range(rounds):
         for name, tool in tools.items():
+            if bound is not None and tool is ours:
+                bound.take_turn()
             if spent[name] < ENOUGH:
                 start = clock()
                 runs[name].append(turn(tool, prompt, most, seconds))
                 spent[name] += clock() - start
+            if bound is not None and tool is ours:
+                bound.take_turn()
             tick(f"{shape}, {batch} at once: {name}")
     return [
         Row(
@@ -468,41 +513,6 @@ def measure(
         )
         for name, several in runs.items()
     ]
-
-
-READ, PRODUCT = "reading the weights once", "the products alone"
-
-
-def bandwidth(llama: Llama, rounds: int) -> dict[str, float]:
-    """Seconds for going through the weights once: multiplying with them, and reading them, the fastest way of three.
-
-    Some CPUs read several rows at once faster than one straight line. So the products count as a way of reading, too.
-    """
-    memory = llama.memory
-    matrices = [*(matrix for block in llama.blocks for matrix in block), llama.head]
-    shapes = [matrix.shape[::-1] if llama.layout.name == "columns" else matrix.shape for matrix in matrices]
-    x = np.ones(max(inputs for _, inputs in shapes), np.float32)
-    outs = [np.empty(outputs, np.float32) for outputs, _ in shapes]
-
-    def products() -> None:
-        for matrix, (_, inputs), out in zip(matrices, shapes, outs, strict=True):
-            llama.product(matrix, x[:inputs], out=out)
-
-    ways = {
-        PRODUCT: products,
-        "dot": lambda: np.dot(memory, memory),
-        "max": lambda: np.maximum.reduce(memory),
-    }
-    repeats = max(1, int(3e8 / memory.nbytes))
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
-    for _ in range(2 * rounds + 1):
-        for name, way in ways.items():
-            start = clock()
-            for _ in range(repeats):
-                way()
-            seconds[name].append((clock() - start) / repeats)
-    medians = {name: statistics.median(times[1:]) for name, times in seconds.items()}
-    return {READ: min(medians.values()), PRODUCT: medians[PRODUCT]}
 
 
 def machine() -> dict[str, Any]:
@@ -618,13 +628,14 @@ def main(
             config = SHAPES[shape]
             weights = random_weights(config)
             ours = Ours(config, weights)
-            bounds[shape] = {name: 1 / seconds for name, seconds in bandwidth(ours.llama, rounds).items()}
+            bound = Bound(ours.llama)
             weights_bytes[shape] = ours.llama.memory.nbytes
             layouts[shape] = ours.llama.layout
             limits = (16, 8, 0.5) if quick else (PROMPT, 100, 4.0)
             tools = {name: ours if make is Ours else make(config, weights) for name, make in TOOLS.items()}
             for batch in (1, BATCH):
-                rows += measure("peers", shape, tools, ours, batch, rounds, limits, tick)
+                rows += measure("peers", shape, tools, ours, batch, rounds, limits, tick, bound if batch == 1 else None)
+            bounds[shape] = {name: 1 / seconds for name, seconds in bound.seconds().items()}
             del tools
             forced = {name: make(config, weights) for name, make in FORCED.items()}
             rows += measure("layouts", shape, forced, ours, 1, rounds, limits, tick)
