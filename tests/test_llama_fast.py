@@ -257,6 +257,15 @@ def test_the_layout_is_the_one_that_took_the_least_time(monkeypatch: pytest.Monk
             monkeypatch.undo()
 
 
+def test_columns_are_taken_where_nothing_is_better_by_more_than_two_hundredths(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A prompt is read by columns: with another layout, a tie would cost it a tenth of its pace for nothing."""
+    for rows, columns, taken in ((1.0, 1.01, "columns"), (1.0, 1.03, "rows"), (1.0, 0.9, "columns")):
+        durations = [{"rows": rows, "columns": columns}.get(way, 2.0) for way in [*LAYOUTS, "by rows", "by columns"]]
+        ticks = [tick for duration in durations for tick in (0.0, duration)] * ROUNDS
+        monkeypatch.setattr(layouts, "clock", iter(ticks).__next__)
+        assert layouts.fastest([(64, 64), (8, 64)], [2, 1]).name == taken
+
+
 def test_of_a_large_model_a_part_is_timed_with_its_shares() -> None:
     assert piece(6, (864, 288), 1.0) == (6, (864, 288)), "a model that is not large: all of it"
     assert piece(24, (1000, 64), 0.5) == (12, (1000, 64)), "half of a model: half of its matrices"
