@@ -121,7 +121,7 @@ def test_causal_mask():
 # **queries**; the last axis is the keys. A length of 0 is allowed: its row is `False` throughout.
 #
 # By hand, with 酒店 很 干净 and 酒店 alone, both filled up to `T = 4`:
-# `padding_mask([3, 1], 4)` holds `[True, True, True, False]` and `[True, False, False, False]`.
+# `padding_mask(np.array([3, 1]), 4)` holds `[True, True, True, False]` and `[True, False, False, False]`.
 #
 # Hint 1 (a nudge): A sentence of length 3 has its real tokens at the places 0, 1 and 2. Is place 3 real?
 #

@@ -360,8 +360,8 @@ def test_clip_gradients():
 # `m = 0.2` and `v = 0.04`. Corrected they are 0.2 / 0.1 = 2 and 0.04 / 0.01 = 4. So `w` becomes 1 − 0.1 · 0.2 · 1 − 0.1 · 2 / 2
 # = 0.88. With `grad = 2000` it would be 0.88 as well.
 #
-# Hint 1 (a nudge): After the first step of the example, what is $m/\sqrt v$ without the correction, and what is it with
-# it?
+# Hint 1 (a nudge): Let the gradient of the example be 2 a second time. Then `m` is 0.38 and `v` is 0.0796. What is
+# $m/\sqrt v$ without the correction, and what is it with it?
 #
 # Hint 2 (the approach): Three lines for the three points. Make new arrays; keep the corrected means apart from the ones
 # that you return.

@@ -7,7 +7,7 @@
 # # The way back
 #
 # A model learns from gradients (梯度), and so far PyTorch has worked most of them out. You have written two yourself: that
-# of the loss, and that of attention. Four small ones are left, and with them a whole LLaMA trains in NumPy alone.
+# of the loss, and that of the softmax. Four small ones are left, and with them a whole LLaMA trains in NumPy alone.
 #
 # **When you are done you can** send a gradient back through a matrix, an embedding, a norm and a gated network, and say
 # why each has the shape that it has.

@@ -13,7 +13,7 @@
 # where a norm and a residual go, compute the loss safely, and stop training at the right time with the right weights.
 #
 # **You need** attention weights and masks, and PyTorch's `nn.Module`, `nn.Linear` and `nn.Embedding`.
-# Plan about 120 minutes.
+# Plan about 125 minutes.
 #
 # **Shapes.** `B` reviews in a batch, `T` words in the longest of them, `D` the width (`hidden_dim`), `C` labels
 # (`num_labels`). Word numbers are `ids (B, T)`, filled up with 0 at the end. A `mask (B, T)` is boolean, `True` = a real

@@ -13,7 +13,7 @@
 # **When you are done you can** compute accuracy, F1 and a confusion matrix over any batches, compare two models over
 # seeds in pairs with an interval, test one run against another, and measure what each word of a review does.
 #
-# **You need** NumPy: arrays of booleans, sums, sorting. Plan about 90 minutes.
+# **You need** NumPy: arrays of booleans, sums, sorting. Plan about two hours.
 #
 # **Labels.** 1 = praise, the positive class; 0 = blame. A *prediction* is 0 or 1, like a label.
 #

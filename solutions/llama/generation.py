@@ -16,7 +16,7 @@
 # and make a chat prompt that no user can break out of.
 #
 # **You need** NumPy: one-dimensional arrays, sorting, cumulative sums. Python generators (`yield`), `bytes`. No model:
-# the tests bring a small one. Plan about five hours for all; the first five exercises take an hour and a half.
+# the tests bring a small one. Plan about five and a half hours for all; the first five exercises take an hour and a half.
 #
 # **The example.** Five tokens that may follow *The room was very*, with logits whose exponentials are 8, 4, 2, 1 and 1:
 #
@@ -411,7 +411,7 @@ def test_sample():
     check(which, example, top_k=5, top_p=0.6, about="a top_k of all tokens, and top_p")
     check(which, np.array([0.0, -2000.0]), temperature=2000.0, about="a very high temperature")
     check(quarters, np.array([0.05 * np.log(3), 0.0]), temperature=0.05, about="a low temperature")
-    check(quarters, np.array([0.0, 0.0, 60.0]), temperature=100.0, top_k=2, about="a high temperature")
+    check(quarters, np.array([0.0, 0.0, 100 * np.log(3)]), temperature=100.0, top_k=2, about="a high temperature")
     check(quarters, np.array([1, 1]), about="whole numbers")
     check(quarters, np.log([6.0, 2.0, 1.0, 1.0]), top_p=0.75, about="the share of the two that top-p leaves")
     ### END HIDDEN TESTS
@@ -628,7 +628,7 @@ def test_llama_decode():
 # the bytes of each id, and yields strings:
 # - all of them joined are the bytes of all ids, decoded as UTF-8 with `errors="replace"`;
 # - a character is yielded **as soon as its last byte is there**, before the next id is asked for;
-# - the beginning of a character is held back, and nothing but that: bytes that no byte can make a character any more
+# - the beginning of a character is held back, and nothing but that: where no further byte can complete it, its bytes
 #   need not wait. If the ids end with a beginning, it is yielded at the end, as `�`;
 # - empty strings may be yielded, or left out.
 #

@@ -583,17 +583,17 @@ def test_load_llama2c():
 # | `tie_word_embeddings` | `tied` | `False` |
 #
 # Other keys do not matter, with the exceptions below. What this model cannot run raises **`ValueError`, whose text holds
-# `config.json` and the key**: a key that is missing; a `model_type` that is not there, or is not `"llama"` to the letter; a `rope_scaling` other
-# than `null` (positions computed in another way); `num_attention_heads` that does not divide `hidden_size`, or
-# `num_key_value_heads` that does not divide it (name either of the two). If the file is no JSON, or no JSON object, the text
-# holds `config.json`.
+# `config.json` and the key**: a key that is missing; a `model_type` that is not there, or is not `"llama"` to
+# the letter; a `rope_scaling` other than `null`, or a `rope_type` inside `rope_parameters` other than `"default"` (positions
+# computed in another way); `num_attention_heads` that does not divide `hidden_size`, or `num_key_value_heads` that does not
+# divide it (name either of the two). If the file is no JSON, or no JSON object, the text holds `config.json`.
 #
 # By hand: `{"model_type": "llama", "hidden_size": 64, "num_attention_heads": 8, …}` without `num_key_value_heads` has 8
 # heads for keys and values.
 #
 # Hint 1 (a nudge): A `KeyError` is not a `ValueError`, and an error of `json` does not know which file it read.
 #
-# Hint 2 (the approach): Read and parse within `try … except ValueError`. Check `model_type` and `rope_scaling`, then
+# Hint 2 (the approach): Read and parse within `try … except ValueError`. Check `model_type`, `rope_scaling` and `rope_type`, then
 # that no needed key is missing; then `dict.get` with a default for the rest.
 #
 # Hint 3 (the pieces): The base: look whether `rope_theta` is at the top, else within `rope_parameters` (which may be
@@ -615,6 +615,9 @@ def read_config(folder: Path) -> Config:
         raise ValueError(f"{path.name}: model_type is {found.get('model_type')!r}, only 'llama' can be read")
     if found.get("rope_scaling") is not None:
         raise ValueError(f"{path.name}: rope_scaling is {found['rope_scaling']}, only null can be read")
+    nested = found.get("rope_parameters") or {}
+    if nested.get("rope_type", "default") != "default":
+        raise ValueError(f"{path.name}: rope_type is {nested['rope_type']!r}, only 'default' can be read")
     keys = ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")
     for key in (*keys, "vocab_size", "max_position_embeddings", "rms_norm_eps"):
         if key not in found:
@@ -625,7 +628,6 @@ def read_config(folder: Path) -> Config:
         raise ValueError(f"{path.name}: num_attention_heads {H} does not divide hidden_size {D}")
     if H % K:
         raise ValueError(f"{path.name}: num_key_value_heads {K} does not divide num_attention_heads {H}")
-    nested = found.get("rope_parameters") or {}
     return Config(
         D, F, L, H, K, found["vocab_size"], found["max_position_embeddings"],
         rope_base=found.get("rope_theta", nested.get("rope_theta", 10000.0)),
@@ -693,6 +695,8 @@ def test_read_config():
     check(config_complaint, without(model_type="LLaMA"), "model_type", about="upper case")
     check(config_complaint, without(model_type=None), "model_type", about="a model_type that is null")
     check(config_complaint, without(rope_scaling={}), "rope_scaling", about="a rope_scaling that is empty and not null")
+    newer = {"rope_type": "llama3", "rope_theta": 500000.0, "factor": 8.0, "original_max_position_embeddings": 64}
+    check(config_complaint, without(rope_parameters=newer), "rope_type", about="another rope_type in rope_parameters")
     kv = "num_key_value_heads|num_attention_heads"
     check(config_complaint, without(num_key_value_heads=4), kv, about="key/value heads that do not divide")
     check(config_complaint, without(num_key_value_heads=12), kv, about="more key/value heads than heads")
@@ -1133,7 +1137,7 @@ def test_KVCache():  # noqa: N802
 #
 # `attention_with_cache(x, block, config, past)` returns `(y, (k, v))`: `y` (B, T, D) for the new tokens, and keys and values of
 # all P + T tokens, (B, K, P + T, d), to be handed in with the next piece. Keys are kept **after** rope, as they are used, and
-# with **K** heads: they are repeated for the products only.
+# with **K** heads: they are repeated for the products only. `y` has the **dtype of x**, as in `llama_attention`.
 #
 # **Cutting a text into pieces changes nothing**: whichever way it is cut, the `y` of the pieces one behind the other are
 # the `y` of the whole text.
@@ -1246,8 +1250,8 @@ def test_attention_with_cache():
 # two; the second call gets an array of shape (1, 1) and this list, and hands each block its own entry. With V = 9, both
 # calls give logits of shape (1, 9).
 #
-# Hint 1 (a nudge): Which axis is the time? The last position is to be cut out before the head, which is the largest
-# matrix of all.
+# Hint 1 (a nudge): Which axis is the time? The last position is to be cut out before the head, which is in
+# published models the largest matrix of all.
 #
 # Hint 2 (the approach): Go through blocks and entries together; collect the new entries in a new list.
 #

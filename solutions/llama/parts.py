@@ -175,7 +175,7 @@ def test_rope_tables():
 #
 # Which numbers of a head make a pair is a convention, the **layout**, and checkpoints use both:
 #
-# - `"interleaved"` (Meta, llama2.c, GGUF): neighbours. Pair `i` is the numbers `2i` and `2i + 1`.
+# - `"interleaved"` (Meta, llama2.c, a GGUF file of a LLaMA): neighbours. Pair `i` is the numbers `2i` and `2i + 1`.
 # - `"half"` (Hugging Face): half a head apart. Pair `i` is the numbers `i` and `i + d/2`.
 #
 # In both, each number of a pair stays where it was: only its value turns.

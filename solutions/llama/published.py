@@ -8,8 +8,8 @@
 #
 # You take a model from somebody else's shelf, say a Llama 3.2, and want your own code to run it. Two things in its files
 # are new. It was made for texts sixteen times as long as it was first trained on, so its rotary positions turn at other
-# speeds. And its weights are stored in four and a half bits each, in blocks whose scales are small numbers, too, with a
-# scale of their own. This notebook builds both. The course's program reads such files with the functions that you write
+# speeds. And the files in which most people have it store a weight in four and a half bits, in blocks whose scales are
+# small numbers, too, with a scale of their own. This notebook builds both. The course's program reads such files with the functions that you write
 # here.
 #
 # **When you are done you can** slow down RoPE as Llama 3 does and say why not all pairs alike, take numbers of six bits

@@ -876,6 +876,8 @@ def test_count_changes():
 # `train_bpe` goes through all of them for each of its 344 merges.
 #
 # ```python
+# import random
+#
 # text = " ".join("".join(random.choices("abcdefgh", k=8)) for _ in range(3000))
 # %timeit -n1 -r1 train_bpe(text, 600)
 # %timeit -n1 -r1 train_bpe_fast(text, 600)

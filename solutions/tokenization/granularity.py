@@ -11,10 +11,10 @@
 # that make the choice measurable.
 #
 # **When you are done you can** split English text by rules and put it together again without a loss, measure how many
-# words of new text a vocabulary misses, weigh an embedding matrix, cut Chinese into words in two ways, and compare
-# tokenizers by one number that is fair to both languages.
+# words of new text a vocabulary misses, weigh an embedding matrix, cut Chinese into words in two ways, and say how
+# finely a tokenizer cuts, per character and per byte, which can tell opposite stories of two languages.
 #
-# **You need** Python strings, dictionaries and sets. No library but the standard one. Plan about 90 minutes.
+# **You need** Python strings, dictionaries and sets. No library but the standard one. Plan about 100 minutes.
 #
 # Each exercise stands alone: none of them needs your answer to another one.
 
@@ -30,8 +30,8 @@ from autograder.asking import check
 # ## `word_tokenize`
 # *difficulty ●●● · importance ●●○ · 30 min*
 #
-# Spaces do most of the work in English, but not all: `"Don't!" she said.` has three pieces between spaces, and none
-# of the first and the last is a word. The libraries spaCy and Moses cut such pieces by rules. Here is a small set of
+# Spaces do most of the work in English, but not all: `"Don't!" she said.` has three pieces between spaces, and neither
+# the first nor the last is a word. The libraries spaCy and Moses cut such pieces by rules. Here is a small set of
 # rules in the same spirit, and a helper that splits at white space and loses none of it. Run the cell and look at
 # what it prints.
 

@@ -1978,6 +1978,13 @@ config_that_takes_an_empty_scaling = edit(
     ('found.get("rope_scaling") is not None', 'found.get("rope_scaling")'),
     hidden=True,
 )
+config_that_ignores_another_rope_type = edit(
+    "read_config",
+    "The `rope_type` inside `rope_parameters` was not looked at: there, newer folders say that positions are computed "
+    'in another way. Refuse what is not "default".',
+    ('nested.get("rope_type", "default") != "default"', "False"),
+    hidden=True,
+)
 config_of_any_model = edit(
     "read_config",
     'Another kind of model was read without complaint. Only a `model_type` of "llama" can be run.',
@@ -2038,6 +2045,8 @@ def config_by_a_table(folder):
         raise ValueError(f"{file}: model_type must be llama")
     if found.get("rope_scaling", None) not in (None,):
         raise ValueError(f"{file}: rope_scaling must be null")
+    if (found.get("rope_parameters") or {}).get("rope_type") not in (None, "default"):
+        raise ValueError(f"{file}: rope_type must be default")
     missing = [key for key in table.values() if key not in found]
     if missing:
         raise ValueError(f"{file}: {missing[0]} is not there")
@@ -2060,6 +2069,8 @@ def config_with_one_handler(folder):
             raise ValueError("model_type is not llama")
         if found.get("rope_scaling") is not None:
             raise ValueError("rope_scaling is not null")
+        if (found.get("rope_parameters") or {}).get("rope_type", "default") != "default":
+            raise ValueError("rope_type is not default")
         heads = found["num_attention_heads"]
         kv_heads = found.get("num_key_value_heads", heads)
         if found["hidden_size"] % heads != 0:
@@ -3157,6 +3168,8 @@ def draw_from_the_likeliest(p, u):
 def draw_with_its_own_chance(p, u):
     """Chance of your own chose the token. Here chance is the number u, which is given."""
     return int(np.random.default_rng(5).choice(len(p), p=np.asarray(p) / np.sum(p)))
+
+
 draw_the_last = edit(
     "draw",
     "The last id came out each time: stop at the first sum that is greater than u.",
@@ -4389,6 +4402,8 @@ chat_with_the_line_end_10 = edit(
     (', end, *encode("\\n")]', ", end, 10]"),
     hidden=True,
 )
+
+
 @wrong("chat_prompt")
 def chat_as_one_text(messages, encode, start, end):
     """What a user typed has become a special token: this is the injection that the form is to prevent. The special

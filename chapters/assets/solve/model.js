@@ -1,26 +1,11 @@
 /* The page's side of the models: one worker for all figures, started when first asked for, one question at a time. */
 import { read, state } from "./answers.js";
+import { onDemand } from "./on-demand.js";
 import { keepForFlight } from "./python.js";
 
 const SILENT = 30_000;  // ms that may pass without a word while a text is written; a token takes a thousandth of it
-let worker, started, count = 0, busy = Promise.resolve();
-
-const start = () => {
-  if (started) return started;
-  worker = new Worker(new URL("model-worker.js", import.meta.url));
-  started = new Promise((ready, broken) => {
-    worker.onmessage = ({ data }) => { if (data.ready) ready(); else if (data.broken) broken(new Error(data.broken)); };
-    worker.onerror = (event) => { event.preventDefault(); broken(new Error(event.message || "Python did not start")); };
-  });
-  worker.postMessage({ begin: true });
-  started.catch(end);
-  return started;
-};
-
-const end = () => {
-  worker?.terminate();
-  worker = started = undefined;
-};
+const worker = onDemand("model-worker.js");
+let count = 0, busy = Promise.resolve();
 
 let places;
 /* The places in the model, in order: [{ name, notebook, does, within, asked }]. */
@@ -41,38 +26,38 @@ const turn = (job) => {
    stops it. Gives { stopped } or { late }, where something ended it before its end. */
 export const write = (question, hear, signal) => turn(async () => {
   hear("starting");
-  await start();
+  await worker.start();
   if (signal.aborted) return { stopped: true };
   hear("reading");
   return new Promise((give, fail) => {
     const number = ++count;
     let clock, stopped = false;
     const over = (what) => { clearTimeout(clock); signal.removeEventListener("abort", stop); give(what); };
-    const wait = (ms, what) => { clearTimeout(clock); clock = setTimeout(() => { end(); over(what); }, ms); };
-    const stop = () => { stopped = true; worker.postMessage({ stop: number }); wait(3000, { stopped: true }); };
+    const wait = (ms, what) => { clearTimeout(clock); clock = setTimeout(() => { worker.end(); over(what); }, ms); };
+    const stop = () => { stopped = true; worker.tell({ stop: number }); wait(3000, { stopped: true }); };
     signal.addEventListener("abort", stop);
-    worker.onmessage = ({ data }) => {
-      if (data.broken) { end(); clearTimeout(clock); fail(new Error(data.broken)); return; }
+    worker.hear((data) => {
+      if (data.broken) { worker.end(); clearTimeout(clock); fail(new Error(data.broken)); return; }
       if (data.write !== number) return;
       if (data.over) { keepForFlight(data.loaded); over({ stopped }); return; }
       if (!stopped) { wait(SILENT, { late: true }); hear(data.event); }
-    };
+    });
     wait(SILENT, { late: true });
-    worker.postMessage({ write: number, question: JSON.stringify(question) });
+    worker.tell({ write: number, question: JSON.stringify(question) });
   });
 });
 
 /* Look: `question` is { model, text }; gives what the live figure shows. */
 export const look = (question, hear) => turn(async () => {
   hear("starting");
-  await start();
+  await worker.start();
   hear("reading");
   return new Promise((give, fail) => {
     const number = ++count;
-    worker.onmessage = ({ data }) => {
-      if (data.broken) { end(); fail(new Error(data.broken)); }
+    worker.hear((data) => {
+      if (data.broken) { worker.end(); fail(new Error(data.broken)); }
       if (data.look === number) { keepForFlight(data.loaded); give(data.figure); }
-    };
-    worker.postMessage({ look: number, question: JSON.stringify(question) });
+    });
+    worker.tell({ look: number, question: JSON.stringify(question) });
   });
 });

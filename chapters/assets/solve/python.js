@@ -1,23 +1,10 @@
 /* The page's side of Python: one worker for all exercises, started when first asked for, ended when it does not answer. */
+import { onDemand } from "./on-demand.js";
+
 const LIMIT = 10_000;  // ms for one verdict; the slowest reference takes a fraction of it
 const SAID = `this call took more than ${LIMIT / 1000} s: is there a loop that does not end?`;
-let worker, started, asking = Promise.resolve(), count = 0;
-
-const start = (packages) => {
-  if (started) return started;
-  worker = new Worker(new URL("worker.js", import.meta.url));
-  started = new Promise((ready, broken) => {
-    worker.onmessage = ({ data }) => { if (data.ready) ready(); else if (data.broken) broken(new Error(data.broken)); };
-    worker.onerror = (event) => { event.preventDefault(); broken(new Error(event.message || "Python did not start")); };
-  });
-  worker.postMessage({ begin: true, packages });
-  return started;
-};
-
-const end = () => {
-  worker?.terminate();
-  worker = started = undefined;
-};
+const worker = onDemand("worker.js");
+let asking = Promise.resolve(), count = 0;
 
 /* An answer that brings SciPy into a notebook that has only a few lines of it needs the whole. */
 const wanted = (packages, answers) => {
@@ -26,40 +13,40 @@ const wanted = (packages, answers) => {
 };
 
 const once = (question, told, signal) => new Promise((give, fail) => {
-  const number = ++count, stop = () => { done(); end(); give({ stopped: true }); };
+  const number = ++count, stop = () => { done(); worker.end(); give({ stopped: true }); };
   let at = "", clock;
   const done = () => { clearTimeout(clock); signal?.removeEventListener("abort", stop); };
   signal?.addEventListener("abort", stop);
-  worker.onmessage = ({ data }) => {
+  worker.hear((data) => {
     if (data.asking) {
       told("asking");
-      clock = setTimeout(() => { done(); end(); give({ late: at }); }, LIMIT);
+      clock = setTimeout(() => { done(); worker.end(); give({ late: at }); }, LIMIT);
     } else if (data.at) {
       at = data.at;
     } else if (data.broken) {
       done();
-      end();
+      worker.end();
       fail(new Error(data.broken));
     } else if (data.ask === number) {
       done();
       give({ ...data.verdict, loaded: data.loaded });
     }
-  };
-  worker.postMessage({ ...question, ask: number });
+  });
+  worker.tell({ ...question, ask: number });
 });
 
 const ask = async (question, told, signal) => {
   const { exercise, packages, answers } = question, without = [];
   for (;;) {
     told("starting");
-    await start(packages);
+    await worker.start({ packages });
     if (signal?.aborted) return { stopped: true };
     const verdict = await once({ ...question, without, packages: wanted(packages, answers) }, told, signal);
     if (verdict.late === undefined) {
       if (verdict.loaded) keepForFlight(verdict.loaded);
       return { ...verdict, without };
     }
-    start(packages).catch(() => {});  // anew, so that the next question finds it warm
+    worker.start({ packages }).catch(() => {});  // anew, so that the next question finds it warm
     const mine = verdict.late === exercise || verdict.late === `test_${exercise}` || !(verdict.late in answers);
     if (mine) return { solved: false, lines: [`✗ ${exercise}`, SAID], cause: "", printed: "", without, late: true };
     without.push(verdict.late);  // another answer does not end: this one does not suffer for it
@@ -85,10 +72,10 @@ export const keepForFlight = async (loaded) => {
 export const tried = (question, told, signal) => {
   asking = asking.catch(() => {}).then(async () => {
     told("starting");
-    await start(question.packages);
+    await worker.start({ packages: question.packages });
     if (signal?.aborted) return { stopped: true };
     const found = await once(question, told, signal);
-    if (found.late !== undefined) start(question.packages).catch(() => {});
+    if (found.late !== undefined) worker.start({ packages: question.packages }).catch(() => {});
     return found;
   });
   return asking;
