@@ -157,6 +157,11 @@ chat: chat-model
 chat-record: chat-model
 	$(BIN)/python -m benchmarks.chat
 
+# What the same model would say next, drawn again and again, for the figure on the page about writing text.
+.PHONY: sampling-record
+sampling-record: chat-model
+	$(BIN)/python -m benchmarks.sampling
+
 # make page-results ARGS=tokenization/beyond: what the pages keep of long computations, those of one page or of all.
 .PHONY: page-results
 page-results: $(STAMPS)/setup

@@ -556,7 +556,7 @@ def doctor() -> None:
 def _what_fails_with_a_class() -> str:
     """The same through all that `grade` does, nbgrader's part with it."""
     if importlib.util.find_spec("nbgrader") is None:
-        return 'nbgrader is not installed: run `make course`, or pip install "transformer-course[course]"'
+        return "nbgrader is not installed: run `make course` in the course's folder"
     from autograder.grading.rehearsal import what_fails
 
     return what_fails()

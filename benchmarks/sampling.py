@@ -1,6 +1,6 @@
 """Record what the chat model would say next, again and again, for the figure on the page *Writing text*.
 
-    python -m benchmarks.sampling                    some minutes; needs the package that `make chat` installs
+    python -m benchmarks.sampling                    some minutes; `make sampling-record` installs the model first
 
 Writes benchmarks/results/sampling.json: for each beginning a tree. A node is a text so far; it holds the likeliest next
 tokens with their logits, what all the others have together, and which of its tokens lead on to another node. The

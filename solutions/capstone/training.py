@@ -8,8 +8,8 @@
 #
 # A training run (训练) repeats one step: take a batch (批次) of text, measure how wrong the model is (损失 loss), find
 # out in which direction each weight should move (梯度 gradient), and move it a little. A schedule says how much is a
-# little. At the end the weights are written to a file. This notebook builds each of these pieces in NumPy; autograd is
-# the only part that the page leaves to PyTorch.
+# little. At the end the weights are written to a file. This notebook builds each of these pieces in NumPy. The
+# page leaves the model itself, and its derivatives, to PyTorch.
 #
 # **When you are done you can** cut batches out of a text without missing its ends, compute the loss of a language model
 # and its gradient, clip it, take AdamW's step as PyTorch takes it, shape a learning rate, and write a checkpoint byte by byte.
@@ -673,7 +673,7 @@ def test_export_checkpoint():
 #
 # The smallest language model is a table of `V × V` logits: row `a` says what comes after `a`. Nothing in it needs autograd,
 # so five of your functions train it. When they work, run `train_table(...)` on any text; after a few hundred steps the loss is
-# near that of counting pairs. On the page the same loop trains a LLaMA, with PyTorch in the place of `loss_gradient`.
+# near that of counting pairs. On the page a LLaMA is trained in the same way, with PyTorch in the place of `loss_gradient`.
 
 
 # %%

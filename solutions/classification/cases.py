@@ -532,7 +532,7 @@ def test_post_norm_block():
 # Hint 2 (the approach): `torch.logsumexp` takes the largest number out before the exponentials, and so does not
 # overflow. Fetch each row's logit of the true label.
 #
-# Hint 3 (nearly the code): `logits[torch.arange(len(y)), y]` is one number a row. The loss of a row is its log-sum-exp
+# Hint 3 (nearly the code): `logits[torch.arange(len(y)), y]` is one number for each row. The loss of a row is its log-sum-exp
 # minus that.
 
 

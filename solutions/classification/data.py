@@ -380,7 +380,7 @@ def test_masked_mean():
 # ## `tf_idf`
 # *difficulty ●●○ · importance ●●○ · 15 min*
 #
-# The baseline (基线) of this chapter does not know attention. It gives each review a long row of numbers, one a word: the
+# The baseline (基线) of this chapter does not know attention. It gives each review a long row of numbers, one for each word: the
 # term frequency (词频) times the inverse document frequency (逆文档频率). A word that stands in every review says little.
 #
 # `tf_idf(counts)` takes `counts (N, V)`, how often word `v` occurs in document `n`, and returns an array `(N, V)` of

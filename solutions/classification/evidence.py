@@ -106,7 +106,7 @@ def test_evaluate():
 #
 # Hint 2 (the approach): Count what is right, and count the reviews. Divide once, at the end.
 #
-# Hint 3 (the shapes): `argmax` along the axis of the classes makes `(B,)` of `(B, C)`: one predicted label a review, to
+# Hint 3 (the shapes): `argmax` along the axis of the classes makes `(B,)` of `(B, C)`: one predicted label for each review, to
 # be compared with the labels.
 
 

@@ -14,7 +14,7 @@
 # **When you are done you can** turn ids into vectors that know their places, write the feed-forward network, and wire a
 # block in the order of 2017 and in the order that nearly every model has today.
 #
-# **You need** `@` and broadcasting in NumPy, and to know what attention with a causal mask does (the page *Many heads*).
+# **You need** `@` and broadcasting in NumPy, and to know what attention with a causal mask does (the page *Many heads and masks*).
 # Plan about 45 minutes.
 #
 # **Shapes.** `...` any leading axes (batch, or none), `B` batch, `T` tokens, `D` width of the model, `F` width inside the
@@ -32,7 +32,7 @@ from autograder.asking import check
 # ## Given: `layer_norm` and `causal_attention`
 # The norm (层归一化 layer normalisation) brings each token's numbers to mean 0 and standard deviation 1, then multiplies
 # by a gain and adds a bias. `causal_attention` is attention with several heads and a causal mask, as in the page *Many
-# heads*: each token looks at itself and at what stands before it. Both take and give `(..., T, D)`.
+# heads and masks*: each token looks at itself and at what stands before it. Both take and give `(..., T, D)`.
 
 
 # %%

@@ -365,8 +365,8 @@ def test_max_match():
 # By hand, with `freq = {研究: 40, 研究生: 10, 生命: 25, 命: 5, 起源: 20}`, total 100: the cut 研究 · 生命 · 起源 has 0.40 · 0.25 ·
 # 0.20 = 0.02. The cut 研究生 · 命 · 起源 has 0.10 · 0.05 · 0.20 = 0.001. The first one wins.
 #
-# Hint 1 (a nudge): A text of n characters can be cut in 2ⁿ⁻¹ ways. But the best cut of a text that starts with 研究 is 研究
-# and then the best cut of the rest.
+# Hint 1 (a nudge): A text of n characters can be cut in 2ⁿ⁻¹ ways. But of all the cuts whose first word is 研究, the best is
+# 研究 and then the best cut of the rest.
 #
 # Hint 2 (the approach): Go from the right to the left. For each position i, keep the best score of `text[i:]` and the
 # length of its first word. The best score at i is the largest, over the words that start at i, of the word's score plus

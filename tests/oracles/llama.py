@@ -562,6 +562,8 @@ def read_config(folder):
         needed = {"hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "vocab_size"}
         broken |= (needed | {"max_position_embeddings", "rms_norm_eps"}) - found.keys()
         broken |= {"model_type"} if found.get("model_type") != "llama" else set()
+        newer = (found.get("rope_parameters") or {}).get("rope_type", "default")
+        broken |= {"rope_type"} if newer != "default" else set()
         heads = found.get("num_attention_heads", 1)
         if found.get("hidden_size", 0) % heads or heads % found.get("num_key_value_heads", heads):
             broken.add("num_attention_heads")
