@@ -81,10 +81,8 @@ def fastest(shapes: Sequence[tuple[int, int]], counts: Sequence[int]) -> Layout:
     caches before it is read again wherever it will while the model writes, and is still there where it will be. What
     is best for a cached matrix may be slower for another one. Of a large model, a part that no cache holds is enough.
     """
-    share = min(
-        1.0,
-        ROOM * cache_size() / sum(4 * count * math.prod(shape) for count, shape in zip(counts, shapes, strict=True)),
-    )
+    size = sum(4 * count * math.prod(shape) for count, shape in zip(counts, shapes, strict=True))  # bytes
+    share = min(1.0, ROOM * cache_size() / size)
     pieces = [piece(count, shape, share) for count, shape in zip(counts, shapes, strict=True)]
     order = [
         shape for layer in range(max(number for number, _ in pieces)) for number, shape in pieces if layer < number
