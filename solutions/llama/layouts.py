@@ -7,8 +7,9 @@ A matrix takes I numbers and gives O. It may lie as (O, I), one row after anothe
 - **rows-blas**: (O, I), the same by BLAS, `W @ x`;
 - **columns**: (I, O), `x @ W`.
 
-Each of them reads the matrix once, and each wins somewhere: `rows` on an AMD EPYC, `columns` on an Intel Xeon, where the
-difference was as much as a half. So the model times all three when it is loaded, on matrices of its own shapes.
+Each of them reads the matrix once, and which is best differs: `rows` on an AMD EPYC, where `rows-blas` took twice the
+time; `columns` on an Intel Xeon, by a few hundredths on one thread and, since `rows` knows no other, by twice on two. So
+the model times all three when it is loaded, on matrices of its own shapes.
 
 For some x together (2 to SEVERAL), `x @ W` costs three to five times as much as for a single one, because BLAS copies
 all of W into an order of its own first. `few` below does not let it: a block of rows that is small enough goes through
